@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * client.h - HTTP/1.1 to the daemon over a connected unix socket, by hand: no library, no threads.
+ */
+#pragma once
+
+#include "base/json.h"
+#include "cli/command.h"
+
+/* A response body being read. status is the HTTP status. */
+typedef struct Response Response;
+
+typedef struct {
+	const char *method;
+	const char *path;	/* "/containers/json" (the version prefix is added) */
+	char *const *query;	/* name, value, name, value, ..., NULL; values are escaped here; or NULL */
+	json_t *body;		/* sent as application/json, or NULL */
+	int body_fd;		/* streamed (chunked) when > 0 and body is NULL */
+	const char *content_type; /* of body_fd; NULL: application/x-tar */
+	gboolean hijack;	/* ask for the upgrade to a raw stream */
+	char *const *headers;	/* name, value, ..., NULL; or NULL */
+} Request;
+
+/* Sends it and reads the response's head. A status >= 400 becomes an error: "Error response from
+ * daemon: <message>", DH_ERROR code after the status. With a daemon that does not answer: "Cannot
+ * connect to the Docker daemon at unix:///... Is the docker daemon running?" (starts dhowd first if the
+ * host is the default one). */
+Response *cli_request(Cli *cli, const Request *req, GError **error);
+int response_status(const Response *r);
+const char *response_header(const Response *r, const char *name);
+/* Body bytes as they come (chunked decoded): > 0, 0 at the end, -1 with error. */
+ssize_t response_read(Response *r, void *buf, size_t n, GError **error);
+/* Next JSON value of a stream of them (events, progress, stats); NULL at the end or on error. */
+json_t *response_next_json(Response *r, GError **error);
+/* The whole body as JSON (at most 64 MiB). */
+json_t *response_json(Response *r, GError **error);
+/* After an upgrade: the raw connection (the caller's) and what was read beyond the head. */
+int response_hijack(Response *r, GBytes **ret_early);
+int response_fd(const Response *r); /* to poll */
+void response_free(Response *r);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Response, response_free)
+
+/* Request without body or with, answer as JSON (NULL with error; json_null() for an empty body). */
+json_t *cli_call(Cli *cli, const char *method, const char *path, char *const *query, json_t *body,
+	GError **error);
+
+/* Query lists: cli_query("all", "1", "limit", NULL_or_value, NULL) skips NULL values; strv. */
+char **cli_query(const char *name, ...) G_GNUC_NULL_TERMINATED;

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * engine.h - one engine: its directories, its database, and the rooms it is made of. Created by
+ * src/daemon, used by src/api; there is no global state beside it.
+ */
+#pragma once
+
+#include "base/db.h"
+#include "container/events.h"
+#include "network/network.h"
+#include "store/store.h"
+
+typedef struct Container Container;
+
+typedef struct {
+	char *data_root, *exec_root;
+	char *cgroup_parent; /* "/dhow" or "/dhow-<instance>" */
+	char *shim_path, *init_path; /* programs, absolute */
+	NetConfig net;
+	gboolean live_restore; /* always TRUE; reported */
+	GHashTable *log_opts;  /* defaults for json-file: "max-size", "max-file" */
+	char *log_driver;
+	char **dns, **dns_search, **dns_options;
+	GHashTable *labels;
+	int64_t shutdown_timeout;
+} EngineConfig;
+
+typedef struct {
+	EngineConfig config;
+	DhDb *db;
+	Store *store;
+	NetEngine *net;
+	Events *events;
+	char *id; /* persistent engine ID, a UUID */
+	int64_t started_at;
+
+	GMutex lock; /* the two tables; taken for look-ups only, never across a blocking call */
+	GHashTable *by_id;   /* id -> Container */
+	GHashTable *by_name; /* "name" -> Container */
+
+	struct Supervisor *supervisor; /* the thread that hears what the shims say */
+	GMutex exec_lock;
+	GHashTable *execs; /* exec id -> Exec */
+	GThreadPool *background; /* teardown off the user's path */
+} Engine;
+
+/* Opens everything and reconciles: database, shims, cgroups, network. */
+Engine *engine_open(EngineConfig *config, GError **error);
+
+/* Stops listening to shims and closes. Containers go on, unless none runs: then bridge, table and
+ * cgroup parent go too. */
+void engine_close(Engine *e);

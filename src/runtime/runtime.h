@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * runtime.h - from an OCI configuration to a running process, and into a running container.
+ *
+ * The library may only be called from a single-threaded process (the shim, dhow-runtime): the child
+ * of clone3 goes on running C code. It does not log; failures inside the half-built container come
+ * back as ordinary errors, with DH_ERROR_EXEC_NOT_FOUND and DH_ERROR_EXEC_NOT_RUNNABLE for the
+ * program itself.
+ */
+#pragma once
+
+#include "runtime/oci.h"
+
+#include <sys/types.h>
+
+/* The root file system as layers. All mounts are made in the container's mount namespace. */
+typedef struct {
+	char **lower; /* unpacked directories, topmost first */
+	char *upper;  /* NULL: read-only, lower only */
+	char *work;
+	char *mountpoint; /* an empty directory of the host, used inside the new namespace only */
+	char *mount_options; /* more overlay options ("volatile"), or NULL */
+} RtRootfs;
+extern const DhJsonTable rt_rootfs_table;
+
+typedef struct {
+	const OciSpec *spec;
+	const RtRootfs *rootfs; /* NULL: spec->root->path is a directory to bind */
+	int netns_fd;		/* joined when >= 0, whatever spec says about the network */
+	int seccomp_fd;		/* compiled filter (see seccomp.h), or -1: none */
+	int stdio[3];		/* given to the process when it has no terminal; stay the caller's */
+} RtLaunch;
+
+typedef struct {
+	pid_t pid;
+	int pidfd;
+	int console; /* master side of the terminal, or -1 */
+} RtProcess;
+
+/* Creates the cgroups, namespaces and mounts and starts the process: on TRUE the program has been
+ * executed. On FALSE nothing is left (no cgroup, no process, no mount). The caller owns ret's
+ * descriptors and reaps the process (it is our child). */
+gboolean rt_launch(const RtLaunch *l, RtProcess *ret, GError **error);
+
+typedef struct {
+	const OciSpec *spec; /* the container's (cgroup path, namespaces) */
+	int init_pidfd;	     /* its PID 1 */
+	pid_t init_pid;
+	const OciProcess *process;
+	int seccomp_fd;
+	int stdio[3];
+} RtExec;
+
+/* Starts another process inside; the same contract as rt_launch. */
+gboolean rt_exec(const RtExec *x, RtProcess *ret, GError **error);
+
+/* pidfd_send_signal(2). */
+gboolean rt_kill(int pidfd, int signal, GError **error);
+
+/* "KILL", "SIGKILL", "9", "RTMIN+3" -> number; -1 when unknown. And back ("SIGKILL", NULL). */
+int rt_signal_parse(const char *name);
+const char *rt_signal_name(int signal);

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * protocol.h - what the daemon and a shim say to each other.
+ *
+ * The shim is started by the daemon (shim/client.h) with these descriptors:
+ *   3    a sealed memfd: ShimConfig as JSON
+ *   4    one end of a SOCK_SEQPACKET pair: the first control connection, already subscribed to events
+ *   5 …  whatever the *_fd members of ShimConfig name by number
+ * and listens on <run_dir>/shim.sock (SOCK_SEQPACKET, mode 0600) for as many control connections as
+ * come.
+ *
+ * One message is one JSON object, at most SHIM_MSG_MAX bytes, with descriptors beside it. Requests are
+ * answered in order on the connection they came by: ShimReply. A connection that sent "subscribe" also
+ * gets ShimEvent messages, at any time; "subscribe" is answered by a reply, then, when the container
+ * has already ended, by its exit event. Messages have "op" (request), "ok" (reply) or "event".
+ *
+ * Durable: <container dir>/exit.json (ShimExit) is renamed into place before the exit event is sent;
+ * the daemon takes it away once its own state is written.
+ */
+#pragma once
+
+#include "runtime/runtime.h"
+
+#include "base/json.h"
+
+#define SHIM_MSG_MAX (256 * 1024)
+#define SHIM_SOCKET_NAME "shim.sock"
+#define SHIM_EXIT_NAME "exit.json"
+#define SHIM_FD_CONFIG 3
+#define SHIM_FD_CONTROL 4
+#define SHIM_FD_FIRST_FREE 5
+
+/* json-file log: lines {"log":"...","stream":"stdout","time":"..."}; rotation: path, path.1, ... */
+typedef struct {
+	char *driver;	   /* "json-file" or "none" */
+	char *path;	   /* of the current file */
+	int64_t max_size;  /* bytes; -1: unlimited */
+	int64_t max_files; /* at least 1 */
+	json_t *attrs;	   /* extra "attrs" member for each line, or NULL */
+} ShimLog;
+
+/* A client's connection to a process's streams. */
+typedef struct {
+	int64_t fd; /* in ShimConfig: descriptor number; in a request: -1, it came beside */
+	gboolean use_stdin, use_stdout, use_stderr;
+	gboolean raw;	   /* bytes as they are (terminal); else Docker's 8-byte framed stream */
+	char *detach_keys; /* raw key bytes, one JSON string of code points <= 0x1f or ASCII; NULL: default
+			      (ctrl-p ctrl-q); "" none. Looked for only when use_stdin and raw. */
+	char *preface;	   /* base64 of bytes that the client had already sent (stdin) */
+} ShimClient;
+extern const DhJsonTable shim_client_table;
+
+typedef struct {
+	char *id;
+	char *dir;     /* container directory under the data root: exit.json, logs */
+	char *run_dir; /* under the exec root: shim.sock */
+	RtRootfs *rootfs;
+	OciSpec *oci;
+	int64_t netns_fd;   /* -1 none */
+	int64_t seccomp_fd; /* -1 none */
+	json_t *hold_fds;   /* array of numbers: kept open while the container lives (port reservations) */
+	gboolean open_stdin; /* else stdin is /dev/null (without terminal) */
+	gboolean stdin_once; /* close stdin when the first client that has it goes away */
+	ShimLog log;
+	GPtrArray *clients; /* ShimClient: attached from the first byte on */
+	char *init_path;    /* dhow-init on the host: run as PID 1 in front of process.args; or NULL */
+} ShimConfig;
+extern const DhJsonTable shim_config_table;
+
+typedef struct {
+	int64_t pid;	    /* host pid it had */
+	int64_t status;	    /* exit code as Docker counts: code, or 128 + signal */
+	gboolean oom_killed;
+	int64_t started_at, finished_at; /* ns since 1970 */
+} ShimExit;
+extern const DhJsonTable shim_exit_table;
+
+/* op             members used                          reply besides ok / descriptors
+ * "subscribe"    -                                     pid
+ * "status"       -                                     pid, exited, exit
+ * "attach"       client + 1 descriptor                 -
+ * "resize"       exec_id (optional), height, width     -
+ * "kill"         signal (to PID 1)                     -        (error NOT_FOUND: it has ended)
+ * "exec"         exec_id, process, client (optional, + 1 descriptor), open_stdin, seccomp (1 more
+ *                descriptor after the client's when has_seccomp)
+ *                                                      pid      (after execve succeeded). When it
+ *                fails and there is a client, the text goes to the client's stream as well (stderr
+ *                frame or raw, ending in \r\n), as dockerd does, before its descriptor is closed.
+ * "exec-status"  exec_id                               pid, exited, exit
+ * "exec-kill"    exec_id, signal                       -
+ * "close-stdin"  -                                     -
+ * An exec's end is known to "exec-status" before its client sees end of file. Ended execs are
+ * remembered (the last 256).
+ */
+typedef struct {
+	char *op;
+	char *exec_id;
+	OciProcess *process;
+	ShimClient *client;
+	gboolean open_stdin;
+	gboolean has_seccomp;
+	int64_t signal, height, width;
+} ShimRequest;
+extern const DhJsonTable shim_request_table;
+
+typedef struct {
+	gboolean ok;
+	int64_t code; /* DhError */
+	char *error;
+	int64_t pid;
+	gboolean exited;
+	ShimExit *exit;
+} ShimReply;
+extern const DhJsonTable shim_reply_table;
+
+/* event: "started" (pid; once, on the first connection), "failed" (code, error: the container could not
+ * be started; the shim ends), "exit" (exit), "oom", "exec-exit" (exec_id, exit), "detach" (a client used
+ * its detach keys; exec_id when it was an exec's). */
+typedef struct {
+	char *event;
+	char *exec_id;
+	int64_t pid;
+	int64_t code;
+	char *error;
+	ShimExit *exit;
+} ShimEvent;
+extern const DhJsonTable shim_event_table;

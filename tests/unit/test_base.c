@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/db.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/fs.h"
+#include "base/id.h"
+#include "base/json.h"
+#include "base/size.h"
+#include "base/spawn.h"
+#include "base/timefmt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+typedef struct {
+	int64_t n;
+	char *text;
+} Inner;
+static const DhJsonField inner_fields[] = {
+	DH_F(INT, Inner, n, "N", DH_JSON_REQUIRED),
+	DH_F(STRING, Inner, text, "Text", DH_JSON_OMITEMPTY),
+};
+static DH_JSON_TABLE(inner_table, Inner, inner_fields, TRUE);
+
+typedef struct {
+	gboolean b;
+	int tri;
+	char **list, **slice;
+	GHashTable *map, *set, *objects, *lists;
+	Inner *object, embedded;
+	GPtrArray *inners;
+	json_t *raw;
+} Outer;
+static const DhJsonField outer_fields[] = {
+	DH_F(BOOL, Outer, b, "B", 0),
+	DH_F(TRISTATE, Outer, tri, "Tri", 0),
+	DH_F(STRV, Outer, list, "List", 0),
+	DH_F(STRSLICE, Outer, slice, "Slice", 0),
+	DH_F(STRMAP, Outer, map, "Map", DH_JSON_NOTNULL),
+	DH_F(SET, Outer, set, "Set", DH_JSON_OMITEMPTY),
+	DH_F(MAP, Outer, objects, "Objects", DH_JSON_OMITEMPTY, &inner_table),
+	DH_F(MAPLIST, Outer, lists, "Lists", DH_JSON_OMITEMPTY, &inner_table),
+	DH_F(OBJECT, Outer, object, "Object", 0, &inner_table),
+	DH_F(EMBED, Outer, embedded, "Embedded", 0, &inner_table),
+	DH_F(LIST, Outer, inners, "Inners", DH_JSON_OMITEMPTY, &inner_table),
+	DH_F(RAW, Outer, raw, "Raw", DH_JSON_OMITEMPTY),
+};
+static DH_JSON_TABLE(outer_table, Outer, outer_fields, FALSE);
+
+static void json_round_trip(void **state)
+{
+	static const char text[] =
+		"{\"B\":true,\"Tri\":false,\"List\":[\"a\",\"b\"],\"Slice\":[\"one\"],\"Map\":{\"k\":\"v\"},"
+		"\"Set\":{\"80/tcp\":{}},\"Objects\":{\"x\":{\"N\":1}},\"Lists\":{\"p\":[{\"N\":2}],\"q\":null},"
+		"\"Object\":{\"N\":3,\"Text\":\"t\"},\"Embedded\":{\"N\":4},\"Inners\":[{\"N\":5}],\"Raw\":[1]}";
+	g_autoptr(GError) error = NULL;
+	Outer *o = dh_json_parse_text(&outer_table, text, strlen(text), &error);
+	assert_non_null(o);
+	assert_int_equal(o->tri, 0);
+	g_autofree char *out = dh_json_emit_text(&outer_table, o);
+	assert_string_equal(out, text);
+	Outer *copy = dh_json_copy(&outer_table, o);
+	g_autofree char *again = dh_json_emit_text(&outer_table, copy);
+	assert_string_equal(again, text);
+	dh_json_free(&outer_table, copy);
+	dh_json_free(&outer_table, o);
+}
+
+static void json_defaults_and_errors(void **state)
+{
+	static const char slice[] = "{\"slice\":\"word\",\"unknown\":1,\"Embedded\":{\"N\":0}}";
+	Outer *o = dh_json_parse_text(&outer_table, slice, strlen(slice), NULL);
+	assert_non_null(o);
+	assert_int_equal(o->tri, -1);
+	assert_string_equal(o->slice[0], "word");
+	dh_json_free(&outer_table, o);
+
+	static const struct {
+		const char *text, *message;
+	} bad[] = {
+		{"{\"B\":\"yes\"}", "json: cannot unmarshal string into field Outer.B of type bool"},
+		{"{\"Object\":{}}", "json: field Inner.N is missing"},
+		{"{\"Object\":{\"N\":1,\"M\":2}}", "json: unknown field Inner.M"},
+		{"{\"Object\":{\"N\":1.5}}", "json: cannot unmarshal number into field Inner.N of type int64"},
+		{"{\"List\":[1]}", "json: cannot unmarshal number into field Outer.List of type string"},
+		{"[]", "json: cannot unmarshal array into value of type Outer"},
+	};
+	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+		g_autoptr(GError) error = NULL;
+		assert_null(dh_json_parse_text(&outer_table, bad[i].text, strlen(bad[i].text), &error));
+		assert_true(g_error_matches(error, DH_ERROR, DH_ERROR_INVALID));
+		assert_string_equal(error->message, bad[i].message);
+	}
+}
+
+static void durations_and_times(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t nsec;
+	} good[] = {{"1h30m", 5400 * DH_NSEC}, {"1.5s", 1500000000}, {"300ms", 300000000},
+		{"-10us", -10000}, {"0", 0}};
+	int64_t t;
+	for (size_t i = 0; i < G_N_ELEMENTS(good); i++) {
+		assert_true(dh_duration_parse(good[i].text, &t, NULL));
+		assert_int_equal(t, good[i].nsec);
+	}
+	assert_false(dh_duration_parse("5", &t, NULL));
+	assert_false(dh_duration_parse("", &t, NULL));
+	assert_false(dh_duration_parse("5 s", &t, NULL));
+
+	g_autofree char *a = dh_time_format(1136073600 * DH_NSEC + 120000000);
+	assert_string_equal(a, "2006-01-01T00:00:00.12Z");
+	g_autofree char *zero = dh_time_format(DH_TIME_ZERO);
+	assert_string_equal(zero, "0001-01-01T00:00:00Z");
+	assert_true(dh_time_parse("2006-01-01T01:00:00.12+01:00", 0, &t, NULL));
+	assert_int_equal(t, 1136073600 * DH_NSEC + 120000000);
+	assert_true(dh_time_parse("1136073600.5", 0, &t, NULL));
+	assert_int_equal(t, 1136073600 * DH_NSEC + 500000000);
+	assert_true(dh_time_parse("10s", 60 * DH_NSEC, &t, NULL));
+	assert_int_equal(t, 50 * DH_NSEC);
+	assert_false(dh_time_parse("yesterday", 0, &t, NULL));
+
+	static const struct {
+		int64_t seconds;
+		const char *text;
+	} human[] = {{0, "Less than a second"}, {1, "1 second"}, {59, "59 seconds"},
+		{60, "About a minute"}, {3599, "59 minutes"}, {3600, "About an hour"},
+		{7200, "2 hours"}, {86400 * 3, "3 days"}, {86400 * 20, "2 weeks"}};
+	for (size_t i = 0; i < G_N_ELEMENTS(human); i++) {
+		g_autofree char *h = dh_duration_human(human[i].seconds * DH_NSEC);
+		assert_string_equal(h, human[i].text);
+	}
+}
+
+static void sizes(void **state)
+{
+	int64_t n;
+	assert_true(dh_size_parse("64m", &n, NULL));
+	assert_int_equal(n, 64 << 20);
+	assert_true(dh_size_parse("1.5GiB", &n, NULL));
+	assert_int_equal(n, 1610612736);
+	assert_true(dh_size_parse("10b", &n, NULL));
+	assert_int_equal(n, 10);
+	assert_true(dh_size_parse("-1", &n, NULL));
+	assert_int_equal(n, -1);
+	assert_false(dh_size_parse("", &n, NULL));
+	assert_false(dh_size_parse("x", &n, NULL));
+	assert_false(dh_size_parse("10q", &n, NULL));
+	g_autofree char *a = dh_size_human(4261550, 3);
+	assert_string_equal(a, "4.26MB");
+	g_autofree char *b = dh_size_human(0, 3);
+	assert_string_equal(b, "0B");
+	g_autofree char *c = dh_size_human_binary(1572864);
+	assert_string_equal(c, "1.5MiB");
+}
+
+static void paths_stay_in_root(void **state)
+{
+	char dir[] = "/tmp/dhow-test-XXXXXX";
+	assert_non_null(mkdtemp(dir));
+	dh_autofd int root = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	dh_autofd int sub = dh_mkdir_in_root(root, "/a/../../b/c", 0755);
+	assert_true(sub >= 0);
+	g_autofree char *made = g_strdup_printf("%s/b/c", dir);
+	assert_true(g_file_test(made, G_FILE_TEST_IS_DIR));
+	assert_int_equal(symlinkat("/etc", root, "out"), 0);
+	assert_int_equal(dh_open_in_root(root, "out/passwd", O_RDONLY, 0), -1);
+	assert_int_equal(errno, ENOENT);
+	assert_int_equal(dh_open_in_root(root, "../../etc/passwd", O_RDONLY, 0), -1);
+	g_autoptr(GError) error = NULL;
+	assert_true(dh_write_file_atomic(sub, "f", "text", 4, 0600, &error));
+	g_autofree char *back = dh_read_file(sub, "f", 4, NULL, &error);
+	assert_string_equal(back, "text");
+	assert_null(dh_read_file(sub, "f", 3, NULL, &error));
+	assert_true(g_error_matches(error, DH_ERROR, DH_ERROR_TOO_LARGE));
+	assert_true(dh_remove_tree(AT_FDCWD, dir, NULL));
+	assert_false(g_file_test(dir, G_FILE_TEST_EXISTS));
+	assert_true(g_file_test("/etc/passwd", G_FILE_TEST_EXISTS));
+}
+
+static void messages_carry_descriptors(void **state)
+{
+	int pair[2], fds[2], got[4];
+	size_t n = 4;
+	char buf[8];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	assert_int_equal(dh_send_msg(pair[0], "hi", 2, fds, 2, 0), 0);
+	assert_int_equal(dh_recv_msg(pair[1], buf, sizeof buf, got, &n, 0), 2);
+	assert_int_equal(n, 2);
+	assert_int_equal(fcntl(got[0], F_GETFD), FD_CLOEXEC);
+	close(got[0]);
+	close(got[1]);
+	/* too long, and with nowhere to put a descriptor: an error, and nothing kept */
+	assert_int_equal(dh_send_msg(pair[0], "much too long", 13, NULL, 0, 0), 0);
+	assert_int_equal(dh_recv_msg(pair[1], buf, sizeof buf, NULL, NULL, 0), -1);
+	assert_int_equal(errno, EMSGSIZE);
+	n = 0;
+	assert_int_equal(dh_send_msg(pair[0], "x", 1, fds, 1, 0), 0);
+	assert_int_equal(dh_recv_msg(pair[1], buf, sizeof buf, got, &n, 0), -1);
+	for (int i = 0; i < 2; i++) {
+		close(fds[i]);
+		close(pair[i]);
+	}
+}
+
+static void spawn_passes_only_what_is_named(void **state)
+{
+	int out[2];
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	char *argv[] = {"sh", "-c", "for i in 0 1 2 3 4 5 6 7 8 9; do [ -e /proc/$$/fd/$i ] && printf '%s ' $i; done; exit 7", NULL};
+	char *envp[] = {"PATH=/usr/bin:/bin", NULL};
+	int extra = open("/dev/null", O_RDONLY); /* deliberately without O_CLOEXEC */
+	DhSpawn s = {.path = "/bin/sh", .argv = argv, .envp = envp, .stdio = {-1, out[1], -1},
+		.fds = &out[1], .n_fds = 1};
+	pid_t pid;
+	int pidfd;
+	g_autoptr(GError) error = NULL;
+	assert_true(dh_spawn(&s, &pid, &pidfd, &error));
+	close(out[1]);
+	g_autofree char *text = dh_read_to_end(out[0], 4096, NULL, NULL);
+	assert_int_equal(dh_reap(pidfd), 7);
+	g_strstrip(text);
+	assert_string_equal(text, "0 1 2 3");
+	close(pidfd);
+	close(out[0]);
+	close(extra);
+
+	s.path = "/nonexistent/program";
+	assert_false(dh_spawn(&s, &pid, NULL, &error));
+	assert_non_null(strstr(error->message, "No such file"));
+}
+
+static gboolean collect(void *arg, int n, const char *const *columns, GError **error)
+{
+	g_string_append_printf(arg, "%s;", columns[0] ? columns[0] : "NULL");
+	return TRUE;
+}
+
+static void database(void **state)
+{
+	static const char *const schema[] = {"CREATE TABLE t (k TEXT PRIMARY KEY, v INTEGER);",
+		"ALTER TABLE t ADD COLUMN w TEXT;"};
+	char dir[] = "/tmp/dhow-test-XXXXXX";
+	assert_non_null(mkdtemp(dir));
+	g_autofree char *path = g_strdup_printf("%s/state.db", dir);
+	g_autoptr(GError) error = NULL;
+	DhDb *db = dh_db_open(path, schema, 1, &error);
+	assert_non_null(db);
+	assert_true(dh_db_exec(db, &error, "INSERT INTO t VALUES (?,?)", "si", "a", (int64_t)1));
+	dh_db_close(db);
+
+	db = dh_db_open(path, schema, 2, &error); /* migrates */
+	assert_non_null(db);
+	g_autoptr(GString) rows = g_string_new(NULL);
+	assert_true(dh_db_begin(db, &error));
+	assert_true(dh_db_begin(db, &error));
+	assert_true(dh_db_exec(db, &error, "INSERT INTO t VALUES (?,2,NULL)", "s", "b"));
+	dh_db_rollback(db);
+	assert_false(dh_db_commit(db, NULL)); /* the inner rollback dooms the outer */
+	assert_true(dh_db_query(db, &error, collect, rows, "SELECT k FROM t ORDER BY k", ""));
+	assert_string_equal(rows->str, "a;");
+	assert_false(dh_db_exec(db, &error, "INSERT INTO t VALUES (?,3,NULL)", "s", "a"));
+	assert_non_null(error);
+	dh_db_close(db);
+	g_clear_error(&error);
+	assert_null(dh_db_open(path, schema, 1, &error)); /* from the future */
+	assert_true(dh_remove_tree(AT_FDCWD, dir, NULL));
+}
+
+static void ids(void **state)
+{
+	g_autofree char *id = dh_id_new();
+	assert_int_equal(strlen(id), DH_ID_LEN);
+	assert_true(dh_is_hex(id));
+	assert_false(dh_is_hex(""));
+	assert_false(dh_is_hex("12G"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(json_round_trip),
+		cmocka_unit_test(json_defaults_and_errors),
+		cmocka_unit_test(durations_and_times),
+		cmocka_unit_test(sizes),
+		cmocka_unit_test(paths_stay_in_root),
+		cmocka_unit_test(messages_carry_descriptors),
+		cmocka_unit_test(spawn_passes_only_what_is_named),
+		cmocka_unit_test(database),
+		cmocka_unit_test(ids),
+	};
+	return cmocka_run_group_tests_name("base", tests, NULL, NULL);
+}

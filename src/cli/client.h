@@ -12,19 +12,20 @@ typedef struct Response Response;
 
 typedef struct {
 	const char *method;
-	const char *path;	/* "/containers/json" (the version prefix is added) */
-	char *const *query;	/* name, value, name, value, ..., NULL; values are escaped here; or NULL */
-	json_t *body;		/* sent as application/json, or NULL */
-	int body_fd;		/* streamed (chunked) when > 0 and body is NULL */
+	const char *path; /* "/containers/json" (the version prefix is added) */
+	char *const
+		*query; /* name, value, name, value, ..., NULL; values are escaped here; or NULL */
+	json_t *body;   /* sent as application/json, or NULL */
+	int body_fd;    /* streamed (chunked) when > 0 and body is NULL */
 	const char *content_type; /* of body_fd; NULL: application/x-tar */
-	gboolean hijack;	/* ask for the upgrade to a raw stream */
-	char *const *headers;	/* name, value, ..., NULL; or NULL */
+	gboolean hijack;          /* ask for the upgrade to a raw stream */
+	char *const *headers;     /* name, value, ..., NULL; or NULL */
 } Request;
 
 /* Sends it and reads the response's head. A status >= 400 becomes an error: "Error response from
  * daemon: <message>", DH_ERROR code after the status. With a daemon that does not answer: "Cannot
- * connect to the Docker daemon at unix:///... Is the docker daemon running?" (starts dhowd first if the
- * host is the default one). */
+ * connect to the Docker daemon at unix:///... Is the docker daemon running?" (starts dhowd first if
+ * the host is the default one). */
 Response *cli_request(Cli *cli, const Request *req, GError **error);
 int response_status(const Response *r);
 const char *response_header(const Response *r, const char *name);

@@ -27,7 +27,8 @@ gboolean rt_cgroup_freeze(const char *path, gboolean frozen, GError **error);
 /* SIGKILL to every process in it, also frozen ones and newly forked ones (cgroup.kill on v2). */
 gboolean rt_cgroup_kill(const char *path, GError **error);
 
-/* Removes it with its children; a missing one is success. Waits for no process: EBUSY is an error. */
+/* Removes it with its children; a missing one is success. Waits for no process: EBUSY is an error.
+ */
 gboolean rt_cgroup_remove(const char *path, GError **error);
 
 /* Names of the child groups of path (union over the hierarchies), e.g. to find orphans. Strv. */
@@ -41,12 +42,12 @@ int64_t rt_cgroup_oom_kills(const char *path);
 
 typedef struct {
 	uint64_t cpu_total, cpu_user, cpu_system; /* ns */
-	GArray *cpu_per; /* uint64_t a CPU, v1 only, or NULL */
+	GArray *cpu_per;                          /* uint64_t a CPU, v1 only, or NULL */
 	uint64_t throttled_periods, periods, throttled_time;
 	uint64_t memory_usage, memory_max_usage, memory_limit, memory_failcnt;
-	GHashTable *memory_stat; /* char* -> (uint64_t*)g_new: memory.stat as it stands */
+	GHashTable *memory_stat;           /* char* -> (uint64_t*)g_new: memory.stat as it stands */
 	uint64_t pids_current, pids_limit; /* limit 0: none */
-	GArray *blkio_bytes, *blkio_ops; /* RtBlkioStat */
+	GArray *blkio_bytes, *blkio_ops;   /* RtBlkioStat */
 } RtStats;
 
 typedef struct {

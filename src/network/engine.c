@@ -357,7 +357,7 @@ static gboolean furnish(
 	if (!net_container_setup(s->nl, s->peer_index, address, mac, n->address.ip, error))
 		return FALSE;
 	g_mutex_lock(&n->nl_lock);
-	gboolean ok = net_port_up(n->nl, s->host_index, n->bridge, ip, mac, error);
+	gboolean ok = net_port_announce(n->nl, s->host_index, n->bridge, ip, mac, error);
 	g_mutex_unlock(&n->nl_lock);
 	return ok;
 }

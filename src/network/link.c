@@ -230,12 +230,11 @@ static void put_address(NetNl *nl, uint16_t type, uint16_t flags, int index, Net
 	mnl_attr_put_u32(nlh, IFA_BROADCAST, htonl(net_last(c)));
 }
 
-static struct ifinfomsg *put_up(NetNl *nl, int index, const char *what)
+static void put_up(NetNl *nl, int index, const char *what)
 {
 	struct ifinfomsg *ifi = put_link(nl, RTM_NEWLINK, 0, index, NULL, what);
 	ifi->ifi_flags = IFF_UP;
 	ifi->ifi_change = IFF_UP;
-	return ifi;
 }
 
 /* No link-local IPv6 address, hence no duplicate detection and no multicast chatter on a bridge
@@ -356,11 +355,24 @@ gboolean net_veth_enslave(NetNl *nl, int index, const NetVeth *v, GError **error
 	return net_nl_send(nl, error) == 0;
 }
 
-gboolean net_loopback_up(NetNl *nl, GError **error)
+gboolean net_link_up(NetNl *nl, int index, GError **error)
 {
 	net_nl_begin(nl);
-	put_up(nl, 1, "raise loopback");
+	put_up(nl, index, "raise interface");
 	return net_nl_send(nl, error) == 0;
+}
+
+gboolean net_loopback_up(NetNl *nl, GError **error)
+{
+	return net_link_up(nl, 1, error);
+}
+
+gboolean net_link_settle(NetNl *nl, const char *name, GError **error)
+{
+	/* Asking for an interface makes the kernel finish what the carrier's coming set off (the
+	 * queue starts, a bridge port begins to forward) before it answers: since Linux 6.8. */
+	NetLink l;
+	return net_link_get(nl, name, &l, error);
 }
 
 gboolean net_container_setup(NetNl *nl, int index, NetCidr address, const uint8_t mac[6],
@@ -368,7 +380,7 @@ gboolean net_container_setup(NetNl *nl, int index, NetCidr address, const uint8_
 {
 	net_nl_begin(nl);
 	put_address(nl, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, index, address);
-	struct ifinfomsg *ifi = put_up(nl, index, "raise eth0");
+	struct ifinfomsg *ifi = put_link(nl, RTM_SETLINK, 0, index, NULL, "set MAC address");
 	mnl_attr_put(msg_of(ifi), IFLA_ADDRESS, 6, mac);
 	struct nlmsghdr *nlh =
 		net_nl_add(nl, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, "set default route");
@@ -398,12 +410,13 @@ static void put_neighbour(NetNl *nl, int family, int index, uint16_t state, uint
 		mnl_attr_put_u32(nlh, NDA_DST, htonl(*ip));
 }
 
-gboolean net_port_up(
+gboolean net_port_announce(
 	NetNl *nl, int index, int bridge, uint32_t ip, const uint8_t mac[6], GError **error)
 {
 	net_nl_begin(nl);
-	put_up(nl, index, "raise veth");
-	/* Only a hint that spares the first packet a detour: never a reason to fail. */
+	put_neighbour(nl, AF_BRIDGE, index, NUD_REACHABLE, NTF_MASTER, mac, NULL);
+	/* A hint and no more: a port that does not forward yet is learned from its first packet. */
+	net_nl_tolerate(nl, EPERM);
 	put_neighbour(nl, AF_INET, bridge, NUD_STALE, 0, mac, &ip);
 	net_nl_tolerate(nl, ENOBUFS);
 	return net_nl_send(nl, error) == 0;

@@ -65,13 +65,19 @@ gboolean net_veth_enslave(NetNl *nl, int index, const NetVeth *v, GError **error
 
 gboolean net_loopback_up(NetNl *nl, GError **error);
 
-/* Address, MAC, default route of eth0 and raises it: nl is a socket of its namespace. */
+/* Raises one end of a veth pair. */
+gboolean net_link_up(NetNl *nl, int index, GError **error);
+
+/* Waits until a carrier that has just come up can be used. */
+gboolean net_link_settle(NetNl *nl, const char *name, GError **error);
+
+/* Address, MAC and default route of eth0; nl is a socket of its namespace. */
 gboolean net_container_setup(NetNl *nl, int index, NetCidr address, const uint8_t mac[6],
 	uint32_t gateway, GError **error);
 
-/* Raises the host side, once the far end is up, and tells bridge and neighbour table at once where
- * the address now lives. */
-gboolean net_port_up(
+/* Tells bridge and neighbour table at once where the address now lives: what they learned from an
+ * earlier container with it would mislead the first packets. */
+gboolean net_port_announce(
 	NetNl *nl, int index, int bridge, uint32_t ip, const uint8_t mac[6], GError **error);
 
 /* From now on nothing passes: the address may be given to another container although this veth

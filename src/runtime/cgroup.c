@@ -63,7 +63,7 @@ gboolean cg_write_at(
 	}
 	if (r >= 0)
 		return TRUE;
-	return dh_error_errno(error, errno, "failed to write \"%s\" to \"%s/%s/%s\"", value,
+	return rt_error_errno(error, errno, "failed to write \"%s\" to \"%s/%s/%s\"", value,
 		g->host->h[index].where, g->rel, file);
 }
 
@@ -104,7 +104,7 @@ static gboolean inherit_cpuset(int parent, int child, GError **error)
 		g_autofree char *value = cg_read(parent, files[i]);
 		dh_autofd int fd = openat(child, files[i], O_WRONLY | O_CLOEXEC);
 		if (!value || fd < 0 || write(fd, value, strlen(value)) < 0)
-			return dh_error_errno(error, errno, "inherit %s", files[i]);
+			return rt_error_errno(error, errno, "inherit %s", files[i]);
 	}
 	return TRUE;
 }
@@ -121,7 +121,7 @@ static gboolean make_group(const CgHierarchy *h, const char *rel, guint *made, G
 		if (errno == EEXIST)
 			return TRUE;
 		if (errno != ENOENT)
-			return dh_error_errno(error, errno, "mkdir %s/%s", h->where, rel);
+			return rt_error_errno(error, errno, "mkdir %s/%s", h->where, rel);
 	}
 	g_auto(GStrv) parts = g_strsplit(rel, "/", -1);
 	dh_autofd int at = openat(h->fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -131,10 +131,10 @@ static gboolean make_group(const CgHierarchy *h, const char *rel, guint *made, G
 		if (mkdirat(at, *p, 0755) == 0)
 			(*made)++;
 		else if (errno != EEXIST)
-			return dh_error_errno(error, errno, "mkdir %s/%s", h->where, rel);
+			return rt_error_errno(error, errno, "mkdir %s/%s", h->where, rel);
 		dh_autofd int next = openat(at, *p, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (next < 0)
-			return dh_error_errno(error, errno, "open %s/%s", h->where, rel);
+			return rt_error_errno(error, errno, "open %s/%s", h->where, rel);
 		if (cpuset && !inherit_cpuset(at, next, error))
 			return FALSE;
 		dh_close(&at);

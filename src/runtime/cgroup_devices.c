@@ -148,7 +148,7 @@ gboolean cg_v2_devices(const CgGroup *g, const OciResources *r, GError **error)
 	guint n = cg_device_program(r->devices, insns, max);
 	dh_autofd int program = load(insns, n);
 	if (program < 0)
-		return dh_error_errno(error, errno, "load device rules");
+		return rt_error_errno(error, errno, "load device rules");
 
 	int i = cg_find(CG_DEVICES);
 	dh_autofd int cgroup = openat(g->fd[i], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -167,7 +167,7 @@ gboolean cg_v2_devices(const CgGroup *g, const OciResources *r, GError **error)
 	a.attach_type = BPF_CGROUP_DEVICE;
 	a.attach_flags = BPF_F_ALLOW_MULTI;
 	if (cgroup < 0 || bpf(BPF_PROG_ATTACH, &a) < 0)
-		return dh_error_errno(
+		return rt_error_errno(
 			error, errno, "attach device rules to %s/%s", g->host->h[i].where, g->rel);
 	detach(cgroup, ids, n_old);
 	return TRUE;

@@ -194,7 +194,7 @@ gboolean rt_cgroup_remove(const char *path, GError **error)
 			if (saved == EBUSY && wait_emptying(path, h, rel, end))
 				continue;
 			if (ok)
-				ok = dh_error_errno(error, saved, "rmdir %s/%s", h->where, rel);
+				ok = rt_error_errno(error, saved, "rmdir %s/%s", h->where, rel);
 			break;
 		}
 	}

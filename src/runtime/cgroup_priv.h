@@ -86,6 +86,10 @@ uint64_t cg_read_u64(int dirfd, const char *file, uint64_t fallback);
 /* "key value" lines; -1 when key is not there. */
 int64_t cg_read_key(int dirfd, const char *file, const char *key);
 
+/* strerror(3) as Go spells it, and so Docker's users know it: "no such file or directory". */
+const char *rt_strerror(int errnum);
+gboolean rt_error_errno(GError **error, int errnum, const char *fmt, ...) G_GNUC_PRINTF(3, 4);
+
 /* Applying limits: cgroup_limits.c decides where each goes. */
 unsigned cg_controllers_asked(const OciResources *r);
 gboolean cg_apply(const CgGroup *g, const OciResources *r, GError **error);

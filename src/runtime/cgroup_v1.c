@@ -103,14 +103,14 @@ gboolean cg_v1_devices(const CgGroup *g, const OciResources *r, GError **error)
 	dh_autofd int allow = openat(dirfd, "devices.allow", O_WRONLY | O_CLOEXEC);
 	dh_autofd int deny = openat(dirfd, "devices.deny", O_WRONLY | O_CLOEXEC);
 	if (allow < 0 || deny < 0)
-		return dh_error_errno(error, errno, "open %s/%s/devices.allow",
+		return rt_error_errno(error, errno, "open %s/%s/devices.allow",
 			g->host->h[cg_find(CG_DEVICES)].where, g->rel);
 	for (guint i = 0; i < r->devices->len; i++) {
 		const OciDeviceRule *d = r->devices->pdata[i];
 		char line[80];
 		int n = device_line(d, line, sizeof line);
 		if (write(d->allow ? allow : deny, line, (size_t)n) < 0)
-			return dh_error_errno(error, errno,
+			return rt_error_errno(error, errno,
 				"failed to write \"%s\" to \"%s/%s/devices.%s\"", line,
 				g->host->h[cg_find(CG_DEVICES)].where, g->rel,
 				d->allow ? "allow" : "deny");

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "runtime/runtime.h"
-
 #include "base/error.h"
+#include "runtime/priv.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -107,5 +106,5 @@ gboolean rt_kill(int pidfd, int signal, GError **error)
 		return TRUE;
 	if (errno == ESRCH)
 		return dh_error(error, DH_ERROR_NOT_FOUND, "process already finished");
-	return dh_error_errno(error, errno, "sending signal %d", signal);
+	return rt_error_errno(error, errno, "sending signal %d", signal);
 }

@@ -81,12 +81,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **re
 void request_run(ApiRequest *r)
 {
 	g_autoptr(GError) error = NULL;
-	gboolean ok;
-	if (r->route->handler)
-		ok = r->route->handler(r, &error);
-	else
-		ok = dh_error(&error, DH_ERROR_NOT_BUILT, "%s %s is not built yet",
-			r->route->method, r->route->pattern);
+	gboolean ok = r->route->handler(r, &error);
 	if (ok && r->reply == REPLY_NONE)
 		api_reply_status(r, 200);
 	if (ok || !error)
@@ -144,8 +139,13 @@ static enum MHD_Result begin(
 	r->http10 = strcmp(version, "HTTP/1.1") != 0;
 	set_idle_limit(c, 0);
 	enter(r);
-	if (request_route(r, method, &error) && body_begin(r, &error))
-		return MHD_YES;
+	if (request_route(r, method, &error)) {
+		if (!r->route->handler)
+			dh_error(&error, DH_ERROR_NOT_BUILT, "%s %s is not built yet", method,
+				r->route->pattern);
+		else if (body_begin(r, &error))
+			return MHD_YES;
+	}
 	if (announces_much(r))
 		return refuse_now(r, error);
 	reply_error(r, error);

@@ -372,12 +372,17 @@ static NetSlot *wire(NetEngine *n, uint32_t ip, const uint8_t mac[6], GError **e
 		g_autoptr(GError) why = NULL;
 		if (furnish(n, s, ip, mac, &why))
 			return g_steal_pointer(&s);
-		net_pool_discard(n->pool, s->veth);
+		net_pool_discard(n->pool, s->veth, FALSE);
 		if (attempt == 1) {
 			g_propagate_error(error, g_steal_pointer(&why));
 			return NULL;
 		}
 	}
+}
+
+static void port_free(gpointer data)
+{
+	dh_json_free(&net_port_table, data);
 }
 
 static NetEndpoint *describe(NetEngine *n, const Attached *a, const uint8_t mac[6])
@@ -388,7 +393,7 @@ static NetEndpoint *describe(NetEngine *n, const Attached *a, const uint8_t mac[
 	e->gateway = g_strdup(n->info.gateway);
 	e->mac = net_mac_text(mac);
 	e->veth = g_strdup(a->veth);
-	e->ports = g_ptr_array_new();
+	e->ports = g_ptr_array_new_with_free_func(port_free);
 	for (guint i = 0; i < a->ports->len; i++)
 		g_ptr_array_add(e->ports, net_port_make(&g_array_index(a->ports, NetMapping, i)));
 	return e;
@@ -428,7 +433,7 @@ static NetSlot *connect_container(NetEngine *n, const char *id, const char *name
 		g_prefix_error(error,
 			"driver failed programming external connectivity on endpoint %s (%s): ",
 			name, id);
-		net_pool_discard(n->pool, s->veth);
+		net_pool_discard(n->pool, s->veth, FALSE);
 	}
 	release_ports(n, a->ports);
 	net_close_all(socks);
@@ -465,6 +470,7 @@ NetEndpoint *net_attach(NetEngine *n, const char *id, const char *name, const ch
 		remember(n, id, a);
 	}
 	g_rw_lock_reader_unlock(&n->sweep);
+	net_pool_refill(n->pool);
 	if (!s) {
 		release_ip(n, a->ip);
 		attached_free(a);
@@ -520,7 +526,7 @@ void net_detach(NetEngine *n, const char *id, const NetEndpoint *e)
 		g_mutex_lock(&n->nl_lock);
 		net_port_off(n->nl, a->veth, NULL);
 		g_mutex_unlock(&n->nl_lock);
-		net_pool_discard(n->pool, a->veth);
+		net_pool_discard(n->pool, a->veth, FALSE);
 	}
 	release_ports(n, a->ports);
 	if (known)
@@ -615,7 +621,7 @@ void net_sweep(NetEngine *n)
 {
 	g_autoptr(GPtrArray) orphans = find_orphans(n);
 	for (guint i = 0; i < orphans->len; i++)
-		net_pool_discard(n->pool, orphans->pdata[i]);
+		net_pool_discard(n->pool, orphans->pdata[i], TRUE);
 	net_firewall_sync(n->firewall, NULL);
 }
 

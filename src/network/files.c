@@ -19,7 +19,7 @@
 #define FILE_MAX 65536
 #define HOST_FILE "/etc/resolv.conf"
 #define RESOLVED_FILE "/run/systemd/resolve/resolv.conf"
-#define STUB_SERVER "127.0.0.53"
+#define RESOLVED_SERVER "127.0.0.53"
 #define BLANKS " \t\r"
 
 /* ---- hosts ---- */
@@ -147,13 +147,13 @@ static void host_conf_clear(HostConf *c)
 	g_free(c->options);
 }
 
-gboolean net_resolv_conf_is_stub(const char *host)
+gboolean net_resolv_conf_is_resolved(const char *host)
 {
 	HostConf c;
 	host_conf_parse(&c, host);
-	gboolean stub = c.servers->len == 1 && strcmp(c.servers->pdata[0], STUB_SERVER) == 0;
+	gboolean only = c.servers->len == 1 && strcmp(c.servers->pdata[0], RESOLVED_SERVER) == 0;
 	host_conf_clear(&c);
-	return stub;
+	return only;
 }
 
 static void put_default_servers(GString *s)
@@ -258,7 +258,7 @@ gboolean net_write_resolv_conf(const char *dir, char *const *dns, char *const *s
 		return FALSE;
 	if (host_network && !is_given(dns) && !is_given(search) && !is_given(options))
 		return write_in_place(dir, "resolv.conf", host, error);
-	if (net_resolv_conf_is_stub(host)) {
+	if (net_resolv_conf_is_resolved(host)) {
 		char *real = read_host_file(RESOLVED_FILE, NULL);
 		if (real && *real) {
 			g_free(host);

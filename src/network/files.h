@@ -11,5 +11,6 @@ char *net_hosts_text(const NetHosts *h, GError **error);
 char *net_resolv_conf_text(
 	const char *host, char *const *dns, char *const *search, char *const *options);
 
-/* The host's only name server is systemd-resolved's stub, which no container can reach. */
-gboolean net_resolv_conf_is_stub(const char *host);
+/* The host's only name server is systemd-resolved on a loopback address, out of a container's
+ * reach. */
+gboolean net_resolv_conf_is_resolved(const char *host);

@@ -24,10 +24,11 @@
  *               from a container or from 127.0.0.1 gets the bridge's address, so that the answer
  *               comes back this way to be translated back.
  *
- * The rules are written as text through libnftables, once, at start. libnftables needs milliseconds
- * for anything, because it first reads the kernel's tables back; elements are therefore sent as
- * netlink messages directly, which takes microseconds. A table that somebody flushed away is
- * noticed when the next port is published (ENOENT) and written again with everything in it.
+ * The rules are written as text through libnftables, once, at start. libnftables first reads the
+ * kernel's tables back, all of them, for whatever it does: 0.2 to 0.5 ms an element on an otherwise
+ * empty host, more on a full one. Elements are therefore sent as netlink messages directly (20 us).
+ * A table that somebody flushed away is noticed when the next port is published (ENOENT) and
+ * written again with everything in it.
  */
 #include "network/firewall.h"
 

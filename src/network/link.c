@@ -121,6 +121,27 @@ gboolean net_link_delete(NetNl *nl, const char *name, GError **error)
 	return net_nl_send(nl, error) == 0;
 }
 
+#define DELETE_CHUNK 60
+
+gboolean net_link_delete_all(NetNl *nl, const GPtrArray *names, uint32_t group, GError **error)
+{
+	for (guint i = 0; i < names->len;) {
+		net_nl_begin(nl);
+		for (guint k = 0; k < DELETE_CHUNK && i < names->len; k++, i++) {
+			struct ifinfomsg *ifi = put_link(
+				nl, RTM_SETLINK, 0, 0, names->pdata[i], "delete interface");
+			mnl_attr_put_u32(msg_of(ifi), IFLA_GROUP, group);
+			net_nl_tolerate(nl, ENODEV);
+		}
+		struct ifinfomsg *ifi = put_link(nl, RTM_DELLINK, 0, 0, NULL, "delete interface");
+		mnl_attr_put_u32(msg_of(ifi), IFLA_GROUP, group);
+		net_nl_tolerate(nl, ENODEV);
+		if (net_nl_send(nl, error) != 0)
+			return FALSE;
+	}
+	return TRUE;
+}
+
 /* ---- addresses and routes ---- */
 
 typedef struct {

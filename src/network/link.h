@@ -35,6 +35,10 @@ GArray *net_link_list(NetNl *nl, GError **error);
 /* Deletes by name; one that is already gone is success. */
 gboolean net_link_delete(NetNl *nl, const char *name, GError **error);
 
+/* Deletes any number at once, which takes hardly longer than one; those already gone are fine.
+ * group is a number that no other interface has as its group. */
+gboolean net_link_delete_all(NetNl *nl, const GPtrArray *names, uint32_t group, GError **error);
+
 /* IPv4 address of an interface, the first primary one; len 0 when it has none. */
 gboolean net_link_address(NetNl *nl, int index, NetCidr *ret, GError **error);
 

@@ -30,18 +30,25 @@
 #include <unistd.h>
 
 #define SELF_NETNS "/proc/thread-self/ns/net"
+#define DISCARD_DELAY_USEC (2 * G_USEC_PER_SEC)
+
+typedef struct {
+	gint64 due; /* monotonic, microseconds */
+	char name[NET_IFNAME];
+} Doomed;
 
 struct NetPool {
 	NetPoolConfig config;
 	GThread *thread;
-	NetNl *nl;     /* the thread's own, in the host's namespace */
-	int host;      /* the host's namespace */
-	gboolean lost; /* the thread could not return to it; written by the thread alone */
+	NetNl *nl;      /* the thread's own, in the host's namespace */
+	int host;       /* the host's namespace */
+	uint32_t group; /* marks what is being deleted */
+	gboolean lost;  /* the thread could not return to it; written by the thread alone */
 
 	GMutex lock;
 	GCond changed;
 	/* below: under lock */
-	gboolean stop;
+	gboolean stop, filling;
 	GQueue ready, bare; /* NetSlot */
 	GQueue doomed;      /* char* names of veths */
 	guint waiting, waiting_bare;
@@ -147,40 +154,76 @@ static void refill(NetPool *p, gboolean veth)
 	g_cond_broadcast(&p->changed);
 }
 
-static gboolean wants_more(const NetPool *p, gboolean veth)
+/* Deletes what is due; at the end everything, what was kept ready included. With the lock held;
+ * releases it for the work. */
+static void delete_due(NetPool *p)
 {
-	const GQueue *q = veth ? &p->ready : &p->bare;
-	guint depth = veth ? p->config.depth : p->config.bare_depth;
-	guint waiting = veth ? p->waiting : p->waiting_bare;
-	/* After a failure only for somebody who will hear of it. */
-	return q->length < (p->failure ? 0 : depth) + waiting;
+	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+	gint64 now = p->stop ? G_MAXINT64 : g_get_monotonic_time();
+	Doomed *d;
+	while ((d = g_queue_peek_head(&p->doomed)) && d->due <= now) {
+		g_ptr_array_add(names, g_strdup(d->name));
+		g_free(g_queue_pop_head(&p->doomed));
+	}
+	for (GList *l = p->stop ? p->ready.head : NULL; l; l = l->next)
+		g_ptr_array_add(names, g_strdup(((NetSlot *)l->data)->veth));
+	if (!names->len)
+		return;
+	g_mutex_unlock(&p->lock);
+	net_link_delete_all(p->nl, names, p->group, NULL);
+	g_mutex_lock(&p->lock);
+}
+
+static gboolean is_due(const NetPool *p)
+{
+	const Doomed *d = g_queue_peek_head((GQueue *)&p->doomed);
+	return d && d->due <= g_get_monotonic_time();
+}
+
+static void idle(NetPool *p)
+{
+	const Doomed *d = g_queue_peek_head(&p->doomed);
+	if (d)
+		g_cond_wait_until(&p->changed, &p->lock, d->due);
+	else
+		g_cond_wait(&p->changed, &p->lock);
+}
+
+/* Which kind of slot to make without anybody waiting; FALSE: none. */
+static gboolean is_short(NetPool *p, gboolean *ret_veth)
+{
+	guint ready = p->ready.length, bare = p->bare.length;
+	if (p->failure)
+		return FALSE; /* only for somebody who will hear of it */
+	if (ready <= p->config.depth / 2 || bare <= p->config.bare_depth / 2)
+		p->filling = TRUE;
+	if (ready >= p->config.depth && bare >= p->config.bare_depth)
+		p->filling = FALSE;
+	*ret_veth = ready < p->config.depth;
+	return p->filling;
 }
 
 static gpointer pool_thread(gpointer data)
 {
 	NetPool *p = data;
+	gboolean veth;
 	g_mutex_lock(&p->lock);
 	while (!p->lost) {
-		char *veth;
-		if (p->waiting > p->ready.length) {
+		if (p->waiting > p->ready.length)
 			refill(p, TRUE);
-		} else if (p->waiting_bare > p->bare.length) {
+		else if (p->waiting_bare > p->bare.length)
 			refill(p, FALSE);
-		} else if ((veth = g_queue_pop_head(&p->doomed))) {
-			g_mutex_unlock(&p->lock);
-			net_link_delete(p->nl, veth, NULL);
-			g_free(veth);
-			g_mutex_lock(&p->lock);
-		} else if (p->stop) {
+		else if (p->stop)
 			break;
-		} else if (wants_more(p, TRUE)) {
-			refill(p, TRUE);
-		} else if (wants_more(p, FALSE)) {
-			refill(p, FALSE);
-		} else {
-			g_cond_wait(&p->changed, &p->lock);
-		}
+		else if (is_due(p))
+			delete_due(p);
+		else if (is_short(p, &veth))
+			refill(p, veth);
+		else
+			idle(p);
 	}
+	if (!p->lost)
+		delete_due(p);
 	g_mutex_unlock(&p->lock);
 	return NULL;
 }
@@ -191,6 +234,9 @@ NetPool *net_pool_new(const NetPoolConfig *config, GError **error)
 {
 	NetPool *p = g_new0(NetPool, 1);
 	p->config = *config;
+	do
+		p->group = g_random_int();
+	while (p->group <= G_MAXUINT16); /* the numbers that people use */
 	g_mutex_init(&p->lock);
 	g_cond_init(&p->changed);
 	p->host = open(SELF_NETNS, O_RDONLY | O_CLOEXEC);
@@ -219,12 +265,7 @@ void net_pool_free(NetPool *p)
 		g_thread_join(p->thread);
 	}
 	NetSlot *s;
-	while ((s = g_queue_pop_head(&p->ready))) {
-		/* They would go with their namespaces, but in the kernel's own time. */
-		net_link_delete(p->nl, s->veth, NULL);
-		net_slot_free(s);
-	}
-	while ((s = g_queue_pop_head(&p->bare)))
+	while ((s = g_queue_pop_head(&p->ready)) || (s = g_queue_pop_head(&p->bare)))
 		net_slot_free(s);
 	net_nl_free(p->nl);
 	dh_close(&p->host);
@@ -250,7 +291,6 @@ static NetSlot *take(NetPool *p, GQueue *q, guint *waiting, GError **error)
 		g_propagate_error(error, p->failure ? g_error_copy(p->failure)
 						    : g_error_new_literal(DH_ERROR, DH_ERROR_SYSTEM,
 							      "no network namespace"));
-	g_cond_broadcast(&p->changed);
 	g_mutex_unlock(&p->lock);
 	return s;
 }
@@ -263,14 +303,31 @@ NetSlot *net_pool_take(NetPool *p, GError **error)
 int net_pool_take_bare(NetPool *p, GError **error)
 {
 	g_autoptr(NetSlot) s = take(p, &p->bare, &p->waiting_bare, error);
+	net_pool_refill(p);
 	return s ? dh_steal_fd(&s->netns) : -1;
 }
 
-void net_pool_discard(NetPool *p, const char *veth)
+void net_pool_refill(NetPool *p)
 {
 	g_mutex_lock(&p->lock);
-	g_queue_push_tail(&p->doomed, g_strdup(veth));
 	g_cond_broadcast(&p->changed);
+	g_mutex_unlock(&p->lock);
+}
+
+void net_pool_discard(NetPool *p, const char *veth, gboolean now)
+{
+	Doomed *d = g_new0(Doomed, 1);
+	g_strlcpy(d->name, veth, sizeof(d->name));
+	g_mutex_lock(&p->lock);
+	if (now) {
+		g_queue_push_head(&p->doomed, d);
+		g_cond_broadcast(&p->changed);
+	} else {
+		d->due = g_get_monotonic_time() + DISCARD_DELAY_USEC;
+		g_queue_push_tail(&p->doomed, d);
+		if (p->doomed.length == 1)
+			g_cond_broadcast(&p->changed);
+	}
 	g_mutex_unlock(&p->lock);
 }
 

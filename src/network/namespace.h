@@ -38,8 +38,13 @@ NetSlot *net_pool_take(NetPool *p, GError **error);
 /* A namespace with nothing but its loopback. Descriptor or -1. */
 int net_pool_take_bare(NetPool *p, GError **error);
 
-/* Deletes a veth in the background. */
-void net_pool_discard(NetPool *p, const char *veth);
+/* Deletes a veth in the background: now, or later if its namespace has not taken it along by then.
+ */
+void net_pool_discard(NetPool *p, const char *veth, gboolean now);
+
+/* Lets the thread make up for what was taken; not done by taking itself, so that it does not
+ * compete with the use of it. */
+void net_pool_refill(NetPool *p);
 
 /* Whether a veth of this name is being made or kept ready: its owner is the pool. */
 gboolean net_pool_owns(NetPool *p, const char *veth);

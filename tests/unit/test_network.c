@@ -411,8 +411,8 @@ static void resolv_conf(void **state)
 		only_dns, "search a b\nnameserver 1.1.1.1\nnameserver 127.0.0.1\noptions x\n");
 	g_autofree char *only_search = net_resolv_conf_text(host, NULL, no_search, NULL);
 	assert_string_equal(only_search, "nameserver 10.0.0.1\noptions x\n");
-	assert_true(net_resolv_conf_is_stub("nameserver 127.0.0.53\noptions edns0\n"));
-	assert_false(net_resolv_conf_is_stub("nameserver 127.0.0.53\nnameserver 1.1.1.1\n"));
+	assert_true(net_resolv_conf_is_resolved("nameserver 127.0.0.53\noptions edns0\n"));
+	assert_false(net_resolv_conf_is_resolved("nameserver 127.0.0.53\nnameserver 1.1.1.1\n"));
 }
 
 static void files_in_place(void **state)

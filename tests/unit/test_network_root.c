@@ -676,14 +676,31 @@ static void flushed_table(void **state)
 	int sb = serve(b.ns, SOCK_STREAM, 80);
 	REACHES(-1, "127.0.0.1", 18080);
 	REACHES(-1, "127.0.0.1", 18081);
-	/* A stale element of the same port does not keep the port from being published. */
-	net_firewall_free(net_firewall_new(&fw, NULL), FALSE);
 	close(sa);
 	close(sb);
 	detach(n, &a);
 	detach(n, &b);
 	net_engine_free(n, TRUE);
 	assert_int_equal(count_veths(), 0);
+}
+
+/* What a container that ended with the daemon left does not keep its port from being published. */
+static void stale_element(void **state)
+{
+	NetEngine *n = start("dht0");
+	NetPort old = port(NULL, 18080, 80), young = port(NULL, 18080, 81);
+	Box a = box(n, "a", &old, 1);
+	net_engine_free(n, FALSE);
+	box_close(&a);
+	n = start("dht0");
+	Box b = box(n, "b", &young, 1);
+	int server = serve(b.ns, SOCK_STREAM, 81);
+	REACHES(-1, "127.0.0.1", 18080);
+	net_sweep(n);
+	REACHES(-1, "127.0.0.1", 18080);
+	close(server);
+	detach(n, &b);
+	net_engine_free(n, TRUE);
 }
 
 static void foreign_bridge(void **state)
@@ -881,6 +898,7 @@ int main(void)
 		cmocka_unit_test(udp_flows),
 		cmocka_unit_test(adopt_and_sweep),
 		cmocka_unit_test(flushed_table),
+		cmocka_unit_test(stale_element),
 		cmocka_unit_test(foreign_bridge),
 		cmocka_unit_test(bare_namespace),
 		cmocka_unit_test(many_at_once),

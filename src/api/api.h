@@ -87,7 +87,7 @@ void api_stream_abort(ApiRequest *r);
  * upgrade). fn gets the socket, blocking, and bytes that came behind the request; the socket is
  * closed after it, so fn duplicates what it keeps. free_fn (may be NULL) frees arg, whether or not
  * fn was called. */
-typedef void (*ApiUpgraded)(void *arg, int fd, const void *preface, size_t n);
+typedef void (*ApiUpgraded)(void *arg, int fd, const char *head, const void *preface, size_t n);
 void api_upgrade(
 	ApiRequest *r, const char *content_type, ApiUpgraded fn, void *arg, GDestroyNotify free_fn);
 

@@ -39,10 +39,11 @@ static void write_failure(int fd, gboolean framed, const char *text)
 	dh_write_all(fd, line, strlen(line));
 }
 
-static void attached(void *arg, int fd, const void *preface, size_t n)
+static void attached(void *arg, int fd, const char *head, const void *preface, size_t n)
 {
 	Attach *a = arg;
 	g_autoptr(GError) error = NULL;
+	a->attach.head = head;
 	a->attach.preface = preface;
 	a->attach.preface_len = n;
 	if (!container_attach(a->container, &a->attach, fd, &error))

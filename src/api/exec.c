@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/handlers.h"
 
+#include "base/fd.h"
+
+#include <string.h>
+
 typedef struct {
 	gboolean detach, tty;
 	json_t *console_size; /* [height, width] */
@@ -44,9 +48,11 @@ gboolean api_exec_create(ApiRequest *r, GError **error)
 }
 
 /* The shim tells the client of failures in the stream, before it closes it. */
-static void started(void *arg, int fd, const void *preface, size_t n)
+static void started(void *arg, int fd, const char *head, const void *preface, size_t n)
 {
 	Start *s = arg;
+	if (dh_write_all(fd, head, strlen(head)) < 0)
+		return;
 	exec_start(s->exec, fd, s->tty, s->height, s->width, preface, n, NULL);
 }
 

@@ -12,6 +12,9 @@
  * pair is put under the number that the library knows. The library writes its head into the pair,
  * where nobody reads it, hands over the early bytes, and shuts down and closes the pair; the real
  * socket never hears of it. The thread that does this is the only one that uses the descriptor.
+ *
+ * The head that the client gets is written by whoever takes the connection over, at the moment when
+ * the streams are his: a client that has seen it may at once start the container it attached to.
  */
 #include "api/internal.h"
 
@@ -33,21 +36,9 @@ void api_upgrade(
 	r->upgrade_free = free_fn;
 }
 
-static void on_upgrade(void *cls, struct MHD_Connection *connection, void *req_cls,
-	const char *extra_in, size_t extra_in_size, MHD_socket sock,
-	struct MHD_UpgradeResponseHandle *urh)
+static char *response_head(ApiRequest *r)
 {
-	ApiRequest *r = cls;
-	r->upgraded(r->upgrade_arg, r->real_fd, extra_in, extra_in_size);
-	dh_close(&r->real_fd);
-	dh_close(&r->dummy_fd);
-	MHD_upgrade_action(urh, MHD_UPGRADE_ACTION_CLOSE);
-	request_free(r);
-}
-
-static int write_head(ApiRequest *r)
-{
-	g_autoptr(GString) head = g_string_new(NULL);
+	GString *head = g_string_new(NULL);
 	gboolean upgrade = api_header(r, "Upgrade") != NULL;
 	g_string_append_printf(head, "HTTP/1.1 %s\r\nContent-Type: %s\r\n",
 		upgrade ? "101 UPGRADED" : "200 OK", r->content_type);
@@ -55,7 +46,20 @@ static int write_head(ApiRequest *r)
 		g_string_append(head, "Connection: Upgrade\r\nUpgrade: tcp\r\n");
 	reply_common_headers(head);
 	g_string_append(head, "\r\n");
-	return socket_write(r->real_fd, head->str, head->len);
+	return g_string_free(head, FALSE);
+}
+
+static void on_upgrade(void *cls, struct MHD_Connection *connection, void *req_cls,
+	const char *extra_in, size_t extra_in_size, MHD_socket sock,
+	struct MHD_UpgradeResponseHandle *urh)
+{
+	ApiRequest *r = cls;
+	g_autofree char *head = response_head(r);
+	r->upgraded(r->upgrade_arg, r->real_fd, head, extra_in, extra_in_size);
+	dh_close(&r->real_fd);
+	dh_close(&r->dummy_fd);
+	MHD_upgrade_action(urh, MHD_UPGRADE_ACTION_CLOSE);
+	request_free(r);
 }
 
 static gboolean change_places(ApiRequest *r)
@@ -74,8 +78,6 @@ static gboolean change_places(ApiRequest *r)
 enum MHD_Result upgrade_start(ApiRequest *r)
 {
 	if (!change_places(r))
-		return MHD_NO;
-	if (write_head(r) < 0)
 		return MHD_NO;
 	dh_set_nonblock(r->real_fd, FALSE);
 	struct MHD_Response *response = MHD_create_response_for_upgrade(on_upgrade, r);

@@ -98,8 +98,28 @@ static gboolean hand_over(Container *c, ShimClient *client, int fd, GError **err
 	return TRUE;
 }
 
+/* Under the state lock, so that a client that has read the head and starts the container at once finds
+ * itself among the pending. (The head is short and the socket fresh: the write does not block.) */
+static gboolean wait_for_start(Container *c, PendingClient *p, const char *head)
+{
+	g_mutex_lock(&c->state_lock);
+	gboolean waits = !c->state.running;
+	if (waits) {
+		if (head)
+			(void)dh_write_all(p->fd, head, strlen(head));
+		g_ptr_array_add(c->pending, p);
+	}
+	g_mutex_unlock(&c->state_lock);
+	return waits;
+}
+
 gboolean container_attach(Container *c, const AttachRequest *a, int fd, GError **error)
 {
+	const char *head = a->head;
+	if (head && (a->logs || !a->stream)) {
+		(void)dh_write_all(fd, head, strlen(head));
+		head = NULL;
+	}
 	if (a->logs) {
 		LogsRequest r = {
 			.use_stdout = a->use_stdout, .use_stderr = a->use_stderr, .tail = -1};
@@ -117,14 +137,11 @@ gboolean container_attach(Container *c, const AttachRequest *a, int fd, GError *
 		pending_client_free(p);
 		return FALSE;
 	}
-	g_mutex_lock(&c->state_lock);
-	gboolean running = c->state.running;
-	if (!running)
-		g_ptr_array_add(c->pending, p);
-	g_mutex_unlock(&c->state_lock);
 	container_event(c, "attach", NULL);
-	if (!running)
+	if (wait_for_start(c, p, head))
 		return TRUE;
+	if (head)
+		(void)dh_write_all(fd, head, strlen(head));
 	gboolean ok = hand_over(c, p->client, p->fd, error);
 	pending_client_free(p);
 	return ok;

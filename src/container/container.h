@@ -112,6 +112,7 @@ gboolean container_wait_end(ContainerWait *w, int cancel_fd, int64_t *ret_status
 typedef struct {
 	gboolean use_stdin, use_stdout, use_stderr, stream, logs;
 	const char *detach_keys; /* docker's spelling "ctrl-p,ctrl-q", NULL or "": default */
+	const char *head;        /* written to the client first, or NULL */
 	const void *preface;     /* stdin bytes that came with the request */
 	size_t preface_len;
 } AttachRequest;

@@ -21,16 +21,24 @@ typedef struct {
 	max_align_t obj[];
 } Boxed;
 
+static void set_defaults(const DhJsonTable *t, void *obj)
+{
+	for (size_t i = 0; i < t->n_fields; i++) {
+		const DhJsonField *f = &t->fields[i];
+		if (f->type == DH_JSON_TRISTATE)
+			AS(int) = -1;
+		else if (f->type == DH_JSON_INT && (f->flags & DH_JSON_MINUS_ONE))
+			AS(int64_t) = -1;
+		else if (f->type == DH_JSON_EMBED || f->type == DH_JSON_INLINE)
+			set_defaults(f->table, member(f, obj));
+	}
+}
+
 static void *box_new(const DhJsonTable *t)
 {
 	Boxed *b = g_malloc0(sizeof *b + t->size);
 	b->table = t;
-	for (size_t i = 0; i < t->n_fields; i++) {
-		const DhJsonField *f = &t->fields[i];
-		void *obj = b->obj;
-		if (f->type == DH_JSON_TRISTATE)
-			AS(int) = -1;
-	}
+	set_defaults(t, b->obj);
 	return b->obj;
 }
 
@@ -454,7 +462,7 @@ static gboolean is_empty(const DhJsonField *f, const void *obj)
 	case DH_JSON_TRISTATE:
 		return AS(int) < 0;
 	case DH_JSON_INT:
-		return AS(int64_t) == 0;
+		return AS(int64_t) == (f->flags & DH_JSON_MINUS_ONE ? -1 : 0);
 	case DH_JSON_DOUBLE:
 		return AS(double) == 0;
 	case DH_JSON_STRING:

@@ -47,6 +47,7 @@ enum {
 	DH_JSON_OMITEMPTY = 1 << 1, /* emit nothing for zero, NULL, "" and empty containers */
 	DH_JSON_NOTNULL = 1 << 2,   /* emit [] or {} where the member is NULL */
 	DH_JSON_IN_ONLY = 1 << 3,   /* parsed, never emitted */
+	DH_JSON_MINUS_ONE = 1 << 4, /* INT: absent (and OMITEMPTY's zero) is -1 */
 };
 
 typedef struct DhJsonTable DhJsonTable;
@@ -86,7 +87,7 @@ gboolean dh_json_parse_into(const DhJsonTable *t, json_t *json, void *obj, GErro
 /* The same from text (at most max nesting that jansson allows). */
 void *dh_json_parse_text(const DhJsonTable *t, const char *text, size_t n, GError **error);
 
-/* A zeroed structure with TRISTATE members at -1. */
+/* A zeroed structure with TRISTATE and MINUS_ONE members at -1, also in structures inside it. */
 void *dh_json_new(const DhJsonTable *t);
 
 /* New reference. Members in table order, map keys sorted. */

@@ -15,8 +15,8 @@
 
 typedef enum {
 	OPT_BOOL,        /* gboolean */
-	OPT_STRING,      /* char* (the last one wins) */
-	OPT_LIST,        /* GPtrArray* of char* (made on first use) */
+	OPT_STRING,      /* char*, borrowed from argv (the last one wins) */
+	OPT_LIST,        /* GPtrArray* of char* borrowed from argv (made on first use) */
 	OPT_INT,         /* int64_t */
 	OPT_COUNTED_INT, /* int64_t with gboolean right behind it: was it given? (see OptInt) */
 	OPT_DOUBLE,      /* double */
@@ -37,7 +37,8 @@ typedef struct {
 	const char *value_name; /* "string", "list", "int", "bytes" ... as docker's help shows;
 				   NULL: bool */
 	const char *help;
-	const char *default_text; /* " (default ...)" in help, or NULL */
+	const char *default_text; /* what follows "default " in help: "-1", "\"no\"", "map[]"; or
+				     NULL */
 	unsigned flags;
 } OptionSpec;
 
@@ -53,8 +54,8 @@ struct Command {
 	const char *usage;   /* "[OPTIONS] IMAGE [COMMAND] [ARG...]" */
 	const char *summary; /* one line */
 	const char *details; /* longer text for help, or NULL */
-	const char
-		*aliases; /* "docker container run, docker run": printed under Aliases, or NULL */
+	const char *aliases; /* "docker container run, docker run": printed under Aliases with the
+			      * program's own name, or NULL */
 	int min_args, max_args; /* -1: any number */
 	gboolean stop_at_arg;
 	const OptionSpec *options;
@@ -68,13 +69,6 @@ struct Command {
 	gboolean hidden;
 };
 
-/* A family: "container", "image", "system" ...; top-level commands have family "". */
-typedef struct {
-	const char *family;
-	const char *summary;
-	const Command *const *commands;
-} CommandFamily;
-
 /* Global state of one invocation. */
 struct Cli {
 	char *host; /* unix:///..., as resolved from -H, DHOW_HOST, DOCKER_HOST, default */
@@ -86,3 +80,25 @@ struct Cli {
 };
 
 int cli_main(int argc, char **argv);
+
+/* The environment's or flags' host is checked here once: an absolute socket path, or an error that
+ * says what is not built. */
+gboolean cli_set_host(Cli *cli, const char *host, GError **error);
+
+/* Fills options (c->options_size bytes, zeroed by the caller; defaults are set here) from argv,
+ * whose strings stay referenced. ret_args: the plain arguments, NULL-terminated; free with g_free.
+ * *ret_help: --help was among them (the number of arguments is not checked then). Errors are
+ * DH_ERROR_INVALID and worded as docker's. */
+gboolean command_parse(const Command *c, char *const *argv, void *options, char ***ret_args,
+	gboolean *ret_help, GError **error);
+/* Frees the lists that command_parse made. */
+void command_clear_options(const Command *c, void *options);
+/* NULL when n plain arguments suit the command, else "requires 1 argument" ... (caller frees). */
+char *command_check_args(const Command *c, guint n);
+
+/* Help text as docker lays it out; path is "dhow container run"; width in columns. Caller frees. */
+char *command_help(const Command *c, const char *path, int width);
+/* Only the table of options (with its indentation), appended to out. */
+void options_help(const OptionSpec *options, size_t n, int width, GString *out);
+/* Terminal width of stdout, 80 if it is none. */
+int cli_width(void);

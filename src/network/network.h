@@ -69,7 +69,9 @@ NetEndpoint *net_attach(NetEngine *n, const char *id, const char *name, const ch
 	const char *mac, GPtrArray *ports, int *ret_netns, GArray **ret_ports, GError **error);
 
 /* Forgets and removes what net_attach made; also works when only the endpoint is known (after a
- * crash). Quick; slow parts happen in the background. */
+ * crash). Quick; slow parts happen in the background. Whoever holds the sockets of *ret_ports
+ * closes them before: a port that is forgotten here but still bound looks taken by a foreign
+ * program. */
 void net_detach(NetEngine *n, const char *id, const NetEndpoint *e);
 
 /* After a daemon restart: the endpoint of a container that is still running. */

@@ -32,6 +32,25 @@ static const DhJsonField inner_fields[] = {
 static DH_JSON_TABLE(inner_table, Inner, inner_fields, TRUE);
 
 typedef struct {
+	int64_t n;
+	int tri;
+} Unset;
+typedef struct {
+	int64_t n;
+	Unset embedded;
+} UnsetOuter;
+static const DhJsonField unset_fields[] = {
+	DH_F(INT, Unset, n, "N", DH_JSON_OMITEMPTY | DH_JSON_MINUS_ONE),
+	DH_F(TRISTATE, Unset, tri, "Tri", DH_JSON_OMITEMPTY),
+};
+static DH_JSON_TABLE(unset_table, Unset, unset_fields, FALSE);
+static const DhJsonField unset_outer_fields[] = {
+	DH_F(INT, UnsetOuter, n, "N", DH_JSON_OMITEMPTY | DH_JSON_MINUS_ONE),
+	DH_F(EMBED, UnsetOuter, embedded, "E", 0, &unset_table),
+};
+static DH_JSON_TABLE(unset_outer_table, UnsetOuter, unset_outer_fields, FALSE);
+
+typedef struct {
 	gboolean b;
 	int tri;
 	char **list, **slice;
@@ -107,6 +126,19 @@ static void json_defaults_and_errors(void **state)
 		assert_true(g_error_matches(error, DH_ERROR, DH_ERROR_INVALID));
 		assert_string_equal(error->message, bad[i].message);
 	}
+}
+
+static void json_absent_is_minus_one(void **state)
+{
+	UnsetOuter *o = dh_json_parse_text(&unset_outer_table, "{}", 2, NULL);
+	assert_non_null(o);
+	assert_int_equal(o->n, -1);
+	assert_int_equal(o->embedded.n, -1);
+	assert_int_equal(o->embedded.tri, -1);
+	o->n = 0;
+	g_autofree char *text = dh_json_emit_text(&unset_outer_table, o);
+	assert_string_equal(text, "{\"N\":0,\"E\":{}}");
+	dh_json_free(&unset_outer_table, o);
 }
 
 static void durations_and_times(void **state)
@@ -321,6 +353,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(json_round_trip),
 		cmocka_unit_test(json_defaults_and_errors),
+		cmocka_unit_test(json_absent_is_minus_one),
 		cmocka_unit_test(durations_and_times),
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(paths_stay_in_root),

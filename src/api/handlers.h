@@ -51,3 +51,7 @@ gboolean api_image_delete(ApiRequest *r, GError **error);
 gboolean api_images_load(ApiRequest *r, GError **error);
 gboolean api_images_get(ApiRequest *r, GError **error);
 gboolean api_images_create(ApiRequest *r, GError **error);
+
+/* networks.c */
+gboolean api_networks_list(ApiRequest *r, GError **error);
+gboolean api_network_inspect(ApiRequest *r, GError **error);

@@ -77,10 +77,10 @@ const ApiRoute api_routes[] = {
 	{"PUT",    "/volumes/{*}",                    42, JSON,   NULL},
 	{"DELETE", "/volumes/{*}",                    0,  NONE,   NULL},
 
-	{"GET",    "/networks",                       0,  NONE,   NULL},
+	{"GET",    "/networks",                       0,  NONE,   api_networks_list},
 	{"POST",   "/networks/create",                0,  JSON,   NULL},
 	{"POST",   "/networks/prune",                 25, NONE,   NULL},
-	{"GET",    "/networks/{}",                    0,  NONE,   NULL},
+	{"GET",    "/networks/{}",                    0,  NONE,   api_network_inspect},
 	{"DELETE", "/networks/{}",                    0,  NONE,   NULL},
 	{"POST",   "/networks/{}/connect",            0,  JSON,   NULL},
 	{"POST",   "/networks/{}/disconnect",         0,  JSON,   NULL},

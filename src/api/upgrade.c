@@ -58,8 +58,7 @@ static void on_upgrade(void *cls, struct MHD_Connection *connection, void *req_c
 	r->upgraded(r->upgrade_arg, r->real_fd, head, extra_in, extra_in_size);
 	dh_close(&r->real_fd);
 	dh_close(&r->dummy_fd);
-	MHD_upgrade_action(urh, MHD_UPGRADE_ACTION_CLOSE);
-	request_free(r);
+	MHD_upgrade_action(urh, MHD_UPGRADE_ACTION_CLOSE); /* then comes on_completed */
 }
 
 static gboolean change_places(ApiRequest *r)

@@ -620,6 +620,10 @@ static void codes(void **state)
 	EXPECT("POST", "/exec/e1/start", "{\"Detach\":1}", " 400 ");
 	EXPECT("GET", "/info", NULL, " 200 ", "\"Containers\":1", "\"LiveRestoreEnabled\"",
 		"name=seccomp,profile=builtin");
+	EXPECT("GET", "/networks", NULL, "[{\"Name\":\"bridge\",\"Id\":\"id-of-bridge\"",
+		"\"Config\":[{\"Subnet\":\"172.18.0.0/16\",\"Gateway\":\"172.18.0.1\"}]");
+	EXPECT("GET", "/networks/none", NULL, "\"Name\":\"none\"");
+	EXPECT("GET", "/networks/mine", NULL, " 404 ", "network mine not found");
 	EXPECT("POST", "/images/create?fromImage=x", NULL, " 501 ", "is not built yet");
 }
 

@@ -50,24 +50,30 @@ client_path() {
 # engine_prepare DIR: a directory for one engine, with a `docker` (and `dhow`) command in DIR/bin that
 # is the chosen client and talks to that engine only.
 engine_prepare() {
-    E_DIR=$1
-    E_SOCK=$E_DIR/e.sock
-    E_PIDFILE=$E_DIR/pid
-    E_LOG=$E_DIR/log
-    E_BRIDGE=dt$(od -An -N4 -tx4 /dev/urandom | tr -d ' ')
-    export E_DIR E_SOCK E_PIDFILE E_LOG E_BRIDGE
-    mkdir -p "$E_DIR/bin" "$E_DIR/config" "$E_DIR/data" "$E_DIR/run"
-    E_CLIENT=$(client_path)
-    [ -x "$E_CLIENT" ] || die "$E_CLIENT is missing: build first"
-    export E_CLIENT
+    mkdir -p "$1/bin" "$1/config" "$1/data" "$1/run"
+    printf 'dt%s\n' "$(od -An -N4 -tx4 /dev/urandom | tr -d ' ')" >"$1/bridge"
+    engine_use "$1"
+    local client
+    client=$(client_path)
+    [ -x "$client" ] || die "$client is missing: build first"
     # The host is an argument, so that a wrong DOCKER_HOST cannot lead a test astray.
-    printf '#!/bin/sh\nexec %s -H unix://%s "$@"\n' "$E_CLIENT" "$E_SOCK" >"$E_DIR/bin/docker"
+    printf '#!/bin/sh\nexec %s -H unix://%s "$@"\n' "$client" "$E_SOCK" >"$E_DIR/bin/docker"
     chmod +x "$E_DIR/bin/docker"
     ln -sf docker "$E_DIR/bin/dhow"
     PATH=$E_DIR/bin:$PATH
     # A home of its own for the client: no foreign config.json, contexts or detach keys.
     export PATH DOCKER_CONFIG=$E_DIR/config
     unset DOCKER_HOST DHOW_HOST DOCKER_CONTEXT DOCKER_API_VERSION
+}
+
+# engine_use DIR: makes a prepared engine the one that the functions below speak of.
+engine_use() {
+    E_DIR=$1
+    E_SOCK=$E_DIR/e.sock
+    E_PIDFILE=$E_DIR/pid
+    E_LOG=$E_DIR/log
+    E_BRIDGE=$(cat "$E_DIR/bridge")
+    export E_DIR E_SOCK E_PIDFILE E_LOG E_BRIDGE
 }
 
 # engine_start [DAEMON OPTIONS]: starts the daemon of E_DIR and returns when it answers.
@@ -79,14 +85,21 @@ engine_start() {
             </dev/null >>"$E_LOG" 2>&1 3>&- &
         ;;
     docker)
-        if ! [ -e "/sys/class/net/$E_BRIDGE" ]; then
-            E_NET=10.$((RANDOM % 100 + 100)).$((RANDOM % 250)).1/24
-            ip link add "$E_BRIDGE" type bridge
-            ip addr add "$E_NET" dev "$E_BRIDGE"
-            ip link set "$E_BRIDGE" up
-        fi
-        dockerd --data-root "$E_DIR/data" --exec-root "$E_DIR/run" -H "unix://$E_SOCK" \
-            --pidfile "$E_PIDFILE" --bridge "$E_BRIDGE" --live-restore "$@" \
+        # E_ISOLATE: in a network namespace of its own, so that dockerd's firewall rules stay in there.
+        # shellcheck disable=SC2016
+        ${E_ISOLATE:+unshare -n -m} sh -c '
+            bridge=$1 net=$2
+            shift 2
+            ip link set lo up
+            if ! ip link show "$bridge" >/dev/null 2>&1; then
+                ip link add "$bridge" type bridge
+                ip addr add "$net" dev "$bridge"
+                ip link set "$bridge" up
+            fi
+            exec dockerd "$@"' sh "$E_BRIDGE" "10.$((RANDOM % 100 + 100)).$((RANDOM % 250)).1/24" \
+            --data-root "$E_DIR/data" --exec-root "$E_DIR/run" -H "unix://$E_SOCK" \
+            --pidfile "$E_PIDFILE" --bridge "$E_BRIDGE" --cgroup-parent "/$E_BRIDGE" \
+            --live-restore "$@" \
             </dev/null >>"$E_LOG" 2>&1 3>&- &
         ;;
     *) die "DHOW_ENGINE must be dhow or docker, not $DHOW_ENGINE" ;;
@@ -100,7 +113,7 @@ engine_start() {
 engine_ready() {
     local try
     for ((try = 0; try < 600; try++)); do
-        if [ -S "$E_SOCK" ] && docker version >/dev/null 2>&1; then
+        if [ -S "$E_SOCK" ] && "$E_DIR/bin/docker" version >/dev/null 2>&1; then
             return 0
         fi
         if ! kill -0 "$E_CHILD" 2>/dev/null; then
@@ -131,9 +144,9 @@ engine_signal() {
 # engine_stop: removes all containers, ends the daemon, checks that it did.
 engine_stop() {
     local ids
-    ids=$(docker ps -aq 2>/dev/null) || ids=
+    ids=$("$E_DIR/bin/docker" ps -aq 2>/dev/null) || ids=
     # shellcheck disable=SC2086
-    [ -z "$ids" ] || docker rm -f $ids >/dev/null 2>&1
+    [ -z "$ids" ] || "$E_DIR/bin/docker" rm -f $ids >/dev/null 2>&1
     engine_signal TERM
 }
 
@@ -146,7 +159,7 @@ engine_destroy() {
         while read -r m; do
             umount -l "$m"
         done < <(awk -v d="$E_DIR/" 'index($5, d) == 1 { print $5 }' /proc/self/mountinfo | sort -r)
-        ip link del "$E_BRIDGE" 2>/dev/null
+        ip link del "$E_BRIDGE" 2>/dev/null || true
     fi
     rm -rf --one-file-system "$E_DIR"
 }

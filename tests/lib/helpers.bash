@@ -46,22 +46,16 @@ remove_all() {
 
 # ---- what an engine leaves ----
 
-# PIDs of the supervisors (shims) and container processes of this engine.
+# PIDs of the supervisors (shims) of this engine's containers.
 engine_processes() {
-    local dir pid
-    for dir in /proc/[0-9]*; do
-        pid=${dir#/proc/}
-        [ "$pid" != "$(cat "$E_PIDFILE" 2>/dev/null)" ] || continue
-        case $(readlink "$dir/exe" 2>/dev/null) in
-        */dhow-shim | */dhow-shim' (deleted)' | */containerd-shim*) ;;
-        *) continue ;;
-        esac
-        if tr '\0' '\n' <"$dir/environ" 2>/dev/null | grep -qF "$E_DIR" ||
-            tr '\0' '\n' <"$dir/cmdline" 2>/dev/null | grep -qF "$E_DIR" ||
-            find "$dir/fd" -lname "$E_DIR/*" 2>/dev/null | grep -q .; then
+    local pid
+    while read -r pid; do
+        if tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF "$E_DIR" ||
+            tr '\0' '\n' 2>/dev/null <"/proc/$pid/environ" | grep -qF "$E_DIR" ||
+            find "/proc/$pid/fd" -lname "$E_DIR/*" 2>/dev/null | grep -q .; then
             printf '%s\n' "$pid"
         fi
-    done
+    done < <(ps -eo pid=,comm= | awk '$2 ~ /^(dhow-shim|containerd-shim)/ { print $1 }')
 }
 
 engine_mounts() {
@@ -93,14 +87,7 @@ engine_files() {
 # Host ends of container interfaces that are up. (The engine may keep a few unused pairs ready; those are
 # down.)
 engine_links() {
-    local port
-    for port in "/sys/class/net/$E_BRIDGE/brif/"*; do
-        [ -e "$port" ] || continue
-        port=${port##*/}
-        if [ "$(($(cat "/sys/class/net/$port/flags" 2>/dev/null) & 1))" = 1 ]; then
-            printf '%s\n' "$port"
-        fi
-    done
+    ip -o link show master "$E_BRIDGE" up 2>/dev/null | awk '{ print $2 }'
 }
 
 residue() {
@@ -148,7 +135,7 @@ assert_nothing_left() {
 assert_engine_gone() {
     wait_until 10 no_shims || fail "processes are left: $(engine_processes)"
     [ -z "$(engine_mounts)" ] || fail "mounts are left: $(engine_mounts)"
-    ! [ -e "/sys/class/net/$E_BRIDGE" ] || fail "the bridge $E_BRIDGE is left"
+    ! ip link show "$E_BRIDGE" >/dev/null 2>&1 || fail "the bridge $E_BRIDGE is left"
     if command -v nft >/dev/null; then
         ! nft list tables | grep -qw -- "$E_BRIDGE" || fail "the nftables table is left"
     fi

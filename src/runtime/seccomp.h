@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* seccomp.h - system call filters: Docker's default, and compilation to BPF (libseccomp). Linked into
- * the daemon and dhow-runtime, not into the shim, which gets compiled filters. */
+/* seccomp.h - system call filters: Docker's default, and compilation to BPF (libseccomp). Linked
+ * into the daemon and dhow-runtime, not into the shim, which gets compiled filters. */
 #pragma once
 
 #include "runtime/oci.h"
 
-/* Docker's default profile for a process with these capabilities ("CAP_..." strv); new structure. */
+/* Docker's default profile for a process with these capabilities ("CAP_..." strv); new structure.
+ */
 OciSeccomp *rt_seccomp_default(char *const *capabilities);
 
 /* Struct sock_filter array, ready for seccomp(2). NULL on error. */

@@ -59,7 +59,8 @@ engine_processes() {
 }
 
 engine_mounts() {
-    awk -v d="$E_DIR/" 'index($5, d) == 1 { print $5 }' /proc/self/mountinfo
+    # Docker keeps one for --net host once that was used.
+    awk -v d="$E_DIR/" 'index($5, d) == 1 && $5 != d "run/netns/default" { print $5 }' /proc/self/mountinfo
 }
 
 engine_cgroups() {

@@ -17,6 +17,12 @@ teardown() {
 
 crash() {
     engine_signal KILL
+    if [ "$DHOW_ENGINE" = docker ]; then
+        # dockerd's containerd is dying, too; a new dockerd would take it for alive.
+        local pid
+        pid=$(cat "$E_DIR/run/containerd/containerd.pid")
+        wait_gone "$pid" 5 || kill -KILL "$pid"
+    fi
 }
 
 @test "kill -9: containers run on and are known to the next daemon" {
@@ -72,7 +78,8 @@ crash() {
     engine_start
     wait_state brief exited
     same "$(docker inspect -f '{{.State.ExitCode}}' brief)" 42
-    same "$(docker logs brief)" gone
+    # Docker loses what is written without a daemon.
+    [ "$DHOW_ENGINE" = docker ] || same "$(docker logs brief)" gone
     gone() { ! docker inspect removed >/dev/null 2>&1; }
     wait_until 10 gone
 }

@@ -57,6 +57,11 @@ static void list_free(void *list)
 		g_ptr_array_unref(list);
 }
 
+GPtrArray *dh_json_list_new(void)
+{
+	return g_ptr_array_new_with_free_func(box_free);
+}
+
 void *dh_json_new(const DhJsonTable *t)
 {
 	return box_new(t);
@@ -133,8 +138,8 @@ static const char *kind_of(const json_t *v)
 	return "null";
 }
 
-static gboolean mismatch(
-	const DhJsonTable *t, const DhJsonField *f, const json_t *v, const char *want, GError **error)
+static gboolean mismatch(const DhJsonTable *t, const DhJsonField *f, const json_t *v,
+	const char *want, GError **error)
 {
 	return dh_error(error, DH_ERROR_INVALID,
 		"json: cannot unmarshal %s into field %s.%s of type %s", kind_of(v), t->name,
@@ -225,10 +230,12 @@ static gboolean parse_int(
 		*out = json_integer_value(v);
 		return TRUE;
 	}
-	/* A whole number written 1e9 or 5.0 is as good; beyond 2^53 a double is no number to trust. */
+	/* A whole number written 1e9 or 5.0 is as good; beyond 2^53 a double is no number to trust.
+	 */
 	if (json_is_real(v)) {
 		double d = json_real_value(v);
-		if (d >= -9007199254740992.0 && d <= 9007199254740992.0 && d == (double)(int64_t)d) {
+		if (d >= -9007199254740992.0 && d <= 9007199254740992.0 &&
+			d == (double)(int64_t)d) {
 			*out = (int64_t)d;
 			return TRUE;
 		}

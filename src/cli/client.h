@@ -12,19 +12,21 @@ typedef struct Response Response;
 
 typedef struct {
 	const char *method;
-	const char *path;	/* "/containers/json" (the version prefix is added) */
-	char *const *query;	/* name, value, name, value, ..., NULL; values are escaped here; or NULL */
-	json_t *body;		/* sent as application/json, or NULL */
-	int body_fd;		/* streamed (chunked) when > 0 and body is NULL */
+	const char *path; /* "/containers/json" (the version prefix is added, what a URL
+			   * cannot hold is escaped: names go in as they are) */
+	char *const
+		*query; /* name, value, name, value, ..., NULL; values are escaped here; or NULL */
+	json_t *body;   /* sent as application/json, or NULL */
+	int body_fd;    /* streamed (chunked) when > 0 and body is NULL */
 	const char *content_type; /* of body_fd; NULL: application/x-tar */
-	gboolean hijack;	/* ask for the upgrade to a raw stream */
-	char *const *headers;	/* name, value, ..., NULL; or NULL */
+	gboolean hijack;          /* ask for the upgrade to a raw stream */
+	char *const *headers;     /* name, value, ..., NULL; or NULL */
 } Request;
 
 /* Sends it and reads the response's head. A status >= 400 becomes an error: "Error response from
  * daemon: <message>", DH_ERROR code after the status. With a daemon that does not answer: "Cannot
- * connect to the Docker daemon at unix:///... Is the docker daemon running?" (starts dhowd first if the
- * host is the default one). */
+ * connect to the Docker daemon at unix:///... Is the docker daemon running?" (starts dhowd first if
+ * the host is the default one). */
 Response *cli_request(Cli *cli, const Request *req, GError **error);
 int response_status(const Response *r);
 const char *response_header(const Response *r, const char *name);
@@ -36,7 +38,9 @@ json_t *response_next_json(Response *r, GError **error);
 json_t *response_json(Response *r, GError **error);
 /* After an upgrade: the raw connection (the caller's) and what was read beyond the head. */
 int response_hijack(Response *r, GBytes **ret_early);
-int response_fd(const Response *r); /* to poll */
+int response_fd(const Response *r); /* to poll, once nothing is buffered */
+/* Bytes that were read from the connection and wait here: poll(2) does not see them. */
+size_t response_buffered(const Response *r);
 void response_free(Response *r);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Response, response_free)
 
@@ -46,3 +50,8 @@ json_t *cli_call(Cli *cli, const char *method, const char *path, char *const *qu
 
 /* Query lists: cli_query("all", "1", "limit", NULL_or_value, NULL) skips NULL values; strv. */
 char **cli_query(const char *name, ...) G_GNUC_NULL_TERMINATED;
+
+/* The API version the requests are made with ("1.51", or what the daemon allows), and the newest
+ * that this client knows. */
+const char *cli_api_version(void);
+#define CLI_API_VERSION "1.51"

@@ -3,9 +3,9 @@
  * command.h - commands and their options as tables: what parses also prints the help.
  *
  * A command's options live in a structure of its own; each OptionSpec names the member to fill.
- * Parsing is docker's (GNU style): -d, -it combined, -n value, -nvalue, --flag, --flag=value, --flag
- * value, --bool=false, "--" ends options, and for commands with stop_at_arg the first plain argument
- * ends them (run, exec, create).
+ * Parsing is docker's (GNU style): -d, -it combined, -n value, -nvalue, --flag, --flag=value,
+ * --flag value, --bool=false, "--" ends options, and for commands with stop_at_arg the first plain
+ * argument ends them (run, exec, create).
  */
 #pragma once
 
@@ -14,14 +14,14 @@
 #include <stdint.h>
 
 typedef enum {
-	OPT_BOOL,   /* gboolean */
-	OPT_STRING, /* char* (the last one wins) */
-	OPT_LIST,   /* GPtrArray* of char* (made on first use) */
-	OPT_INT,    /* int64_t */
+	OPT_BOOL,        /* gboolean */
+	OPT_STRING,      /* char*, borrowed from argv (the last one wins) */
+	OPT_LIST,        /* GPtrArray* of char* borrowed from argv (made on first use) */
+	OPT_INT,         /* int64_t */
 	OPT_COUNTED_INT, /* int64_t with gboolean right behind it: was it given? (see OptInt) */
-	OPT_DOUBLE, /* double */
-	OPT_SIZE,   /* int64_t, "64m" */
-	OPT_DURATION, /* int64_t ns, "1m30s" */
+	OPT_DOUBLE,      /* double */
+	OPT_SIZE,        /* int64_t, "64m" */
+	OPT_DURATION,    /* int64_t ns, "1m30s" */
 } OptionType;
 
 typedef struct {
@@ -30,57 +30,75 @@ typedef struct {
 } OptInt;
 
 typedef struct {
-	char short_name;	 /* 'd' or 0 */
-	const char *long_name;	 /* "detach" */
+	char short_name;       /* 'd' or 0 */
+	const char *long_name; /* "detach" */
 	OptionType type;
 	size_t offset;
-	const char *value_name;	 /* "string", "list", "int", "bytes" ... as docker's help shows; NULL: bool */
+	const char *value_name; /* "string", "list", "int", "bytes" ... as docker's help shows;
+				   NULL: bool */
 	const char *help;
-	const char *default_text; /* " (default ...)" in help, or NULL */
+	const char *default_text; /* what follows "default " in help: "-1", "\"no\"", "map[]"; or
+				     NULL */
 	unsigned flags;
 } OptionSpec;
 
 enum {
-	OPT_HIDDEN = 1,	 /* parsed, not in help (deprecated or alias) */
+	OPT_HIDDEN = 1, /* parsed, not in help (deprecated or alias) */
 };
 
 typedef struct Cli Cli;
 typedef struct Command Command;
 
 struct Command {
-	const char *name;	 /* "run" */
-	const char *usage;	 /* "[OPTIONS] IMAGE [COMMAND] [ARG...]" */
-	const char *summary;	 /* one line */
-	const char *details;	 /* longer text for help, or NULL */
-	const char *aliases;	 /* "docker container run, docker run": printed under Aliases, or NULL */
-	int min_args, max_args;	 /* -1: any number */
+	const char *name;    /* "run" */
+	const char *usage;   /* "[OPTIONS] IMAGE [COMMAND] [ARG...]" */
+	const char *summary; /* one line */
+	const char *details; /* longer text for help, or NULL */
+	const char *aliases; /* "docker container run, docker run": printed under Aliases with the
+			      * program's own name, or NULL */
+	int min_args, max_args; /* -1: any number */
 	gboolean stop_at_arg;
 	const OptionSpec *options;
 	size_t n_options;
-	size_t options_size;	 /* of the structure, 0: none */
+	size_t options_size;             /* of the structure, 0: none */
 	void (*defaults)(void *options); /* or NULL: zeroed */
-	/* Returns the exit code; errors that come back are printed by the caller ("Error response from
-	 * daemon: " is part of the message when the daemon said it) and give exit code 1 (125 for
-	 * run/create/start -a: they return it themselves). */
+	/* Returns the exit code; errors that come back are printed by the caller ("Error response
+	 * from daemon: " is part of the message when the daemon said it) and give exit code 1 (125
+	 * for run/create/start -a: they return it themselves). */
 	int (*run)(Cli *cli, void *options, char **args, GError **error);
 	gboolean hidden;
 };
 
-/* A family: "container", "image", "system" ...; top-level commands have family "". */
-typedef struct {
-	const char *family;
-	const char *summary;
-	const Command *const *commands;
-} CommandFamily;
-
 /* Global state of one invocation. */
 struct Cli {
-	char *host;	  /* unix:///..., as resolved from -H, DHOW_HOST, DOCKER_HOST, default */
+	char *host; /* unix:///..., as resolved from -H, DHOW_HOST, DOCKER_HOST, default */
 	gboolean host_is_default; /* then the daemon is started on demand */
-	char *config_dir; /* ~/.docker */
-	const char *program; /* "dhow" */
+	char *config_dir;         /* ~/.docker */
+	const char *program;      /* "dhow" */
 	gboolean debug;
 	char *log_level;
 };
 
 int cli_main(int argc, char **argv);
+
+/* The environment's or flags' host is checked here once: an absolute socket path, or an error that
+ * says what is not built. */
+gboolean cli_set_host(Cli *cli, const char *host, GError **error);
+
+/* Fills options (c->options_size bytes, zeroed by the caller; defaults are set here) from argv,
+ * whose strings stay referenced. ret_args: the plain arguments, NULL-terminated; free with g_free.
+ * *ret_help: --help was among them (the number of arguments is not checked then). Errors are
+ * DH_ERROR_INVALID and worded as docker's. */
+gboolean command_parse(const Command *c, char *const *argv, void *options, char ***ret_args,
+	gboolean *ret_help, GError **error);
+/* Frees the lists that command_parse made. */
+void command_clear_options(const Command *c, void *options);
+/* NULL when n plain arguments suit the command, else "requires 1 argument" ... (caller frees). */
+char *command_check_args(const Command *c, guint n);
+
+/* Help text as docker lays it out; path is "dhow container run"; width in columns. Caller frees. */
+char *command_help(const Command *c, const char *path, int width);
+/* Only the table of options (with its indentation), appended to out. */
+void options_help(const OptionSpec *options, size_t n, int width, GString *out);
+/* Terminal width of stdout, 80 if it is none. */
+int cli_width(void);

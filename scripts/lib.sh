@@ -13,7 +13,11 @@ BUILD=${DHOW_BUILD:-$ROOT/build}
 CACHE=${DHOW_CACHE:-$ROOT/build/cache}
 DHOW_ENGINE=${DHOW_ENGINE:-dhow}
 CLI=${CLI:-$DHOW_ENGINE}
-export ROOT BUILD CACHE DHOW_ENGINE CLI
+# The real docker client, found before an engine's own bin directory is put in front of PATH.
+if [ -z "${DOCKER_CLI:-}" ]; then
+    DOCKER_CLI=$(command -v docker || printf '%s\n' "$CACHE/docker/usr/bin/docker")
+fi
+export ROOT BUILD CACHE DHOW_ENGINE CLI DOCKER_CLI
 
 # dockerd and ip live in sbin, which a plain user's PATH lacks.
 case ":$PATH:" in
@@ -34,15 +38,7 @@ need_root() {
 client_path() {
     case $CLI in
     dhow) printf '%s\n' "$BUILD/src/cli/dhow" ;;
-    docker)
-        if [ -n "${DOCKER_CLI:-}" ]; then
-            printf '%s\n' "$DOCKER_CLI"
-        elif command -v docker >/dev/null; then
-            command -v docker
-        else
-            printf '%s\n' "$CACHE/docker/usr/bin/docker"
-        fi
-        ;;
+    docker) printf '%s\n' "$DOCKER_CLI" ;;
     *) die "CLI must be dhow or docker, not $CLI" ;;
     esac
 }

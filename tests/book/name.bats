@@ -106,7 +106,7 @@ teardown() {
     # When the container cannot be made, no empty file stays.
     run docker create --cidfile "$BATS_TEST_TMPDIR/new.cid" --name '!' nginx
     [ "$status" -ne 0 ]
-    ! [ -e "$BATS_TEST_TMPDIR/new.cid" ]
+    [ ! -e "$BATS_TEST_TMPDIR/new.cid" ]
 }
 
 @test "NAME-14 NAME-15: CID files in predictable places, read by another shell" {

@@ -293,7 +293,7 @@ bad_request() {
     digit=$(cut -c1 "$BATS_TEST_TMPDIR/ids" | sort | uniq -d | head -n 1)
     run --separate-stderr docker start "$digit"
     expect_status 1
-    [[ $stderr =~ "rovided prefix: $digit" || $stderr =~ "ultiple IDs found with provided prefix: $digit" ]]
+    expect_error "ultiple IDs found with provided prefix: $digit"
 }
 
 @test "an unknown signal" {

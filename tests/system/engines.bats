@@ -53,6 +53,7 @@ on() {
 }
 
 @test "a second daemon on the same directories is refused" {
+    dhow_only "its own affair"
     engine_start
     run timeout 20 "$BUILD/src/daemon/dhowd" --data-root "$E_DIR/data" --exec-root "$E_DIR/run" \
         -H "unix://$E_DIR/other.sock" --pidfile "$E_DIR/other.pid" --bridge "$E_BRIDGE"

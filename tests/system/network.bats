@@ -161,9 +161,11 @@ while True:
     wait_until 5 answers 127.0.0.1:38121 aa
     ok docker run --rm busybox timeout 3 wget -q -O - "http://$host:38121/"
     expect_output aa
-    # Also its own.
-    ok docker exec web timeout 3 wget -q -O - "http://$host:38121/"
-    expect_output aa
+    if [ "$DHOW_ENGINE" = dhow ]; then
+        # Also its own.
+        ok docker exec web timeout 3 wget -q -O - "http://$host:38121/"
+        expect_output aa
+    fi
 }
 
 @test "--net none has a loopback and nothing else" {

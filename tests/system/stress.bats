@@ -40,7 +40,7 @@ each() {
 @test "20 detached at once, all with addresses of their own, then removed at once" {
     each 20 docker run -d --name "many{}" busybox sleep 1000
     same "$(docker ps -q | wc -l)" 20
-    same "$(docker inspect -f '{{.NetworkSettings.IPAddress}}' $(docker ps -q) | sort -u | wc -l)" 20
+    same "$(docker ps -q | xargs docker inspect -f '{{.NetworkSettings.IPAddress}}' | sort -u | wc -l)" 20
     each 20 docker rm -f "many{}"
 }
 

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/timefmt.h"
 #include "store/store.h"
+#include "store/words.h"
 
 #include <string.h>
 
@@ -14,61 +15,23 @@
 
 typedef gboolean (*Apply)(ContainerConfig *c, const char *args, GError **error);
 
-/* ---- words ---- */
-
 static gboolean is_blank(char c)
 {
 	return c == ' ' || c == '\t';
 }
 
-/* The next word, quotes and escapes kept; NULL at the end. Caller frees. */
-static char *next_word(const char **text)
+/* All words expanded; NULL with error. */
+static char **expanded_words(const ContainerConfig *c, const char *args, GError **error)
 {
-	const char *p = *text;
-	while (is_blank(*p))
-		p++;
-	if (!*p)
-		return NULL;
-	const char *start = p;
-	char quote = 0;
-	for (; *p && (quote || !is_blank(*p)); p++) {
-		if (*p == '\\' && p[1] && quote != '\'')
-			p++;
-		else if (quote)
-			quote = *p == quote ? 0 : quote;
-		else if (*p == '"' || *p == '\'')
-			quote = *p;
+	g_auto(GStrv) words = words_split(args);
+	for (char **w = words; *w; w++) {
+		char *plain = word_expand(*w, c->env, error);
+		if (!plain)
+			return NULL;
+		g_free(*w);
+		*w = plain;
 	}
-	*text = p;
-	return g_strndup(start, (gsize)(p - start));
-}
-
-static char **words_of(const char *text)
-{
-	g_autoptr(GPtrArray) out = g_ptr_array_new();
-	for (char *w; (w = next_word(&text));)
-		g_ptr_array_add(out, w);
-	g_ptr_array_add(out, NULL);
-	return (char **)g_ptr_array_steal(out, NULL);
-}
-
-/* The word without its quotes. */
-static char *unquote(const char *word)
-{
-	GString *out = g_string_sized_new(strlen(word));
-	char quote = 0;
-	for (const char *p = word; *p; p++) {
-		if (*p == '\\' && p[1] && quote != '\'' &&
-			(!quote || p[1] == quote || p[1] == '\\' || p[1] == '$'))
-			g_string_append_c(out, *++p);
-		else if (quote && *p == quote)
-			quote = 0;
-		else if (!quote && (*p == '"' || *p == '\''))
-			quote = *p;
-		else
-			g_string_append_c(out, *p);
-	}
-	return g_string_free(out, FALSE);
+	return g_steal_pointer(&words);
 }
 
 /* ["a", "b"] as strv; NULL if the text is no such array. */
@@ -136,24 +99,32 @@ static gboolean needs_argument(const char *what, GError **error)
 
 typedef void (*SetPair)(ContainerConfig *c, const char *name, const char *value);
 
+static gboolean single_pair(
+	ContainerConfig *c, const char *what, const char *args, SetPair set, GError **error)
+{
+	g_autofree char *name = word_next(&args);
+	while (is_blank(*args))
+		args++;
+	if (!*args)
+		return dh_error(error, DH_ERROR_INVALID, "%s must have two arguments", what);
+	g_autofree char *plain_name = word_expand(name, c->env, error);
+	g_autofree char *value = plain_name ? word_expand(args, c->env, error) : NULL;
+	if (!value)
+		return FALSE;
+	set(c, plain_name, value);
+	return TRUE;
+}
+
+/* Every value sees the environment as it was before the line. */
 static gboolean pairs(
 	ContainerConfig *c, const char *what, const char *args, SetPair set, GError **error)
 {
-	g_auto(GStrv) words = words_of(args);
+	g_auto(GStrv) words = words_split(args);
+	g_autoptr(GPtrArray) plain = g_ptr_array_new_with_free_func(g_free);
 	if (!words[0])
 		return dh_error(error, DH_ERROR_INVALID, "%s requires at least one argument", what);
-	if (!strchr(words[0], '=')) {
-		const char *value = args;
-		g_autofree char *name = next_word(&value);
-		while (is_blank(*value))
-			value++;
-		if (!*value)
-			return dh_error(
-				error, DH_ERROR_INVALID, "%s must have two arguments", what);
-		g_autofree char *plain = unquote(value);
-		set(c, name, plain);
-		return TRUE;
-	}
+	if (!strchr(words[0], '='))
+		return single_pair(c, what, args, set, error);
 	for (char **w = words; *w; w++) {
 		char *eq = strchr(*w, '=');
 		if (!eq)
@@ -162,12 +133,19 @@ static gboolean pairs(
 				"name=value",
 				*w);
 		*eq = '\0';
-		g_autofree char *name = unquote(*w);
-		g_autofree char *value = unquote(eq + 1);
+		g_ptr_array_add(plain, word_expand(*w, c->env, error));
+		const char *name = g_ptr_array_index(plain, plain->len - 1);
+		if (!name)
+			return FALSE;
 		if (!*name)
 			return dh_error(error, DH_ERROR_INVALID, "%s names can not be blank", what);
-		set(c, name, value);
+		char *value = word_expand(eq + 1, c->env, error);
+		if (!value)
+			return FALSE;
+		g_ptr_array_add(plain, value);
 	}
+	for (guint i = 0; i + 1 < plain->len; i += 2)
+		set(c, g_ptr_array_index(plain, i), g_ptr_array_index(plain, i + 1));
 	return TRUE;
 }
 
@@ -241,7 +219,7 @@ static gboolean parse_port(const char *text, size_t n, guint *ret)
 /* [[ip:]hostport:]port[-port][/proto]: what EXPOSE keeps is the container's side. */
 static gboolean expose_one(ContainerConfig *c, const char *word, GError **error)
 {
-	g_autofree char *text = unquote(word);
+	g_autofree char *text = g_strdup(word);
 	char *slash = strchr(text, '/');
 	g_autofree char *proto = g_ascii_strdown(slash && slash[1] ? slash + 1 : "tcp", -1);
 	if (slash)
@@ -267,7 +245,9 @@ static gboolean expose_one(ContainerConfig *c, const char *word, GError **error)
 
 static gboolean apply_expose(ContainerConfig *c, const char *args, GError **error)
 {
-	g_auto(GStrv) words = words_of(args);
+	g_auto(GStrv) words = expanded_words(c, args, error);
+	if (!words)
+		return FALSE;
 	if (!words[0])
 		return dh_error(error, DH_ERROR_INVALID, "EXPOSE requires at least one argument");
 	for (char **w = words; *w; w++)
@@ -279,7 +259,7 @@ static gboolean apply_expose(ContainerConfig *c, const char *args, GError **erro
 static gboolean apply_onbuild(ContainerConfig *c, const char *args, GError **error)
 {
 	const char *rest = args;
-	g_autofree char *word = next_word(&rest);
+	g_autofree char *word = word_next(&rest);
 	if (!word)
 		return dh_error(error, DH_ERROR_INVALID, "ONBUILD requires at least one argument");
 	if (g_ascii_strcasecmp(word, "ONBUILD") == 0)
@@ -294,36 +274,41 @@ static gboolean apply_onbuild(ContainerConfig *c, const char *args, GError **err
 	return TRUE;
 }
 
+/* The whole line, expanded, as one value. */
+static gboolean one_value(
+	ContainerConfig *c, const char *what, const char *args, char **ret, GError **error)
+{
+	if (!*args)
+		return needs_argument(what, error);
+	char *value = word_expand(args, c->env, error);
+	if (!value)
+		return FALSE;
+	g_free(*ret);
+	*ret = value;
+	return TRUE;
+}
+
 static gboolean apply_stopsignal(ContainerConfig *c, const char *args, GError **error)
 {
-	g_auto(GStrv) words = words_of(args);
-	if (!words[0] || words[1])
-		return needs_argument("STOPSIGNAL", error);
-	g_free(c->stop_signal);
-	c->stop_signal = unquote(words[0]);
-	return TRUE;
+	return one_value(c, "STOPSIGNAL", args, &c->stop_signal, error);
 }
 
 static gboolean apply_user(ContainerConfig *c, const char *args, GError **error)
 {
-	g_auto(GStrv) words = words_of(args);
-	if (!words[0] || words[1])
-		return needs_argument("USER", error);
-	g_free(c->user);
-	c->user = unquote(words[0]);
-	return TRUE;
+	return one_value(c, "USER", args, &c->user, error);
 }
 
 static gboolean apply_volume(ContainerConfig *c, const char *args, GError **error)
 {
-	g_auto(GStrv) json = json_form(args);
-	g_auto(GStrv) words = json ? NULL : words_of(args);
-	char **list = json ? json : words;
+	g_auto(GStrv) list = json_form(args);
+	if (!list)
+		list = expanded_words(c, args, error);
+	if (!list)
+		return FALSE;
 	if (!*list)
 		return dh_error(error, DH_ERROR_INVALID, "VOLUME requires at least one argument");
 	for (char **w = list; *w; w++) {
-		g_autofree char *path = json ? g_strdup(*w) : unquote(*w);
-		g_strstrip(path);
+		g_autofree char *path = g_strstrip(g_strdup(*w));
 		if (!*path)
 			return dh_error(error, DH_ERROR_INVALID,
 				"VOLUME specified can not be an empty string");
@@ -334,9 +319,9 @@ static gboolean apply_volume(ContainerConfig *c, const char *args, GError **erro
 
 static gboolean apply_workdir(ContainerConfig *c, const char *args, GError **error)
 {
-	if (!*args)
-		return needs_argument("WORKDIR", error);
-	g_autofree char *dir = unquote(args);
+	g_autofree char *dir = NULL;
+	if (!one_value(c, "WORKDIR", args, &dir, error))
+		return FALSE;
 	const char *base = c->working_dir && *c->working_dir ? c->working_dir : "/";
 	char *full = g_canonicalize_filename(dir, base);
 	g_free(c->working_dir);
@@ -416,11 +401,11 @@ static gboolean apply_healthcheck(ContainerConfig *c, const char *args, GError *
 {
 	HealthConfig *h = dh_json_new(&health_config_table);
 	gboolean ok = TRUE;
-	g_autofree char *word = next_word(&args);
+	g_autofree char *word = word_next(&args);
 	while (ok && word && g_str_has_prefix(word, "--")) {
 		ok = health_option(h, word, error);
 		g_free(word);
-		word = next_word(&args);
+		word = word_next(&args);
 	}
 	while (is_blank(*args))
 		args++;
@@ -438,7 +423,7 @@ static gboolean apply_healthcheck(ContainerConfig *c, const char *args, GError *
 
 static const struct {
 	const char *name;
-	Apply apply; /* NULL: a Dockerfile has it, a change has not */
+	Apply apply;
 } instructions[] = {
 	{"CMD",         apply_cmd        },
 	{"ENTRYPOINT",  apply_entrypoint },
@@ -451,38 +436,28 @@ static const struct {
 	{"USER",        apply_user       },
 	{"VOLUME",      apply_volume     },
 	{"WORKDIR",     apply_workdir    },
-	{"ADD",         NULL             },
-	{"ARG",         NULL             },
-	{"COPY",        NULL             },
-	{"FROM",        NULL             },
-	{"MAINTAINER",  NULL             },
-	{"RUN",         NULL             },
-	{"SHELL",       NULL             },
 };
 
-static gboolean apply_line(ContainerConfig *c, const char *line, GError **error)
+static gboolean apply_line(ContainerConfig *c, const char *line, guint *n, GError **error)
 {
 	const char *rest = line;
-	g_autofree char *word = next_word(&rest);
+	g_autofree char *word = word_next(&rest);
 	if (!word || *word == '#')
 		return TRUE;
+	(*n)++;
 	g_autofree char *args = g_strstrip(g_strdup(rest));
-	for (size_t i = 0; i < G_N_ELEMENTS(instructions); i++) {
-		if (g_ascii_strcasecmp(word, instructions[i].name) != 0)
-			continue;
-		if (instructions[i].apply)
+	for (size_t i = 0; i < G_N_ELEMENTS(instructions); i++)
+		if (g_ascii_strcasecmp(word, instructions[i].name) == 0)
 			return instructions[i].apply(c, args, error);
-		return dh_error(error, DH_ERROR_INVALID, "%s is not a valid change command",
-			instructions[i].name);
-	}
-	g_autofree char *upper = g_ascii_strup(word, -1);
-	return dh_error(error, DH_ERROR_INVALID,
-		"dockerfile parse error on line 1: unknown instruction: %s", upper);
+	return dh_error(error, DH_ERROR_INVALID, "%s is not a valid change command", word);
 }
 
 gboolean store_apply_changes(ContainerConfig *config, char *const *changes, GError **error)
 {
-	for (; changes && *changes; changes++) {
+	if (!changes || !*changes)
+		return TRUE;
+	guint n = 0;
+	for (; *changes; changes++) {
 		if (strlen(*changes) > LINE_MAX_LEN)
 			return dh_error(error, DH_ERROR_INVALID, "change is too long");
 		/* A change may be several lines; a backslash joins two. */
@@ -490,8 +465,8 @@ gboolean store_apply_changes(ContainerConfig *config, char *const *changes, GErr
 		g_string_replace(text, "\\\n", "", 0);
 		g_auto(GStrv) lines = g_strsplit(text->str, "\n", -1);
 		for (char **line = lines; *line; line++)
-			if (!apply_line(config, g_strstrip(*line), error))
+			if (!apply_line(config, g_strstrip(*line), &n, error))
 				return FALSE;
 	}
-	return TRUE;
+	return n > 0 || dh_error(error, DH_ERROR_INVALID, "file with no instructions");
 }

@@ -236,6 +236,8 @@ static gboolean retire_file(Extract *x, int dir, const char *name, const char *r
 			x->size -= st->st_size;
 		if (!g_hash_table_remove(x->unreferred, real) && st->st_size > 0)
 			return recipe_displace(x->recipe, real, dir, name, error);
+	} else if (S_ISLNK(st->st_mode)) {
+		x->size -= st->st_size;
 	}
 	if (unlinkat(dir, name, 0) < 0)
 		return dh_error_errno(error, errno, "replace %s", real);
@@ -392,6 +394,7 @@ gboolean extract_symlink(
 		fchownat(x->parent_fd, name, m->uid, m->gid, AT_SYMLINK_NOFOLLOW) < 0 ||
 		utimensat(x->parent_fd, name, times, AT_SYMLINK_NOFOLLOW) < 0)
 		return dh_error_errno(error, errno, "symlink %s", path);
+	x->size += (int64_t)strlen(target); /* as docker counts */
 	return TRUE;
 }
 

@@ -68,5 +68,5 @@ gboolean extract_file_done(
 /* Sets the directories' times. */
 gboolean extract_finish(Extract *x, GError **error);
 
-/* Bytes in regular files. */
+/* Bytes in regular files and in targets of symlinks: docker's measure of a layer. */
 int64_t extract_size(const Extract *x);

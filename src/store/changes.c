@@ -234,8 +234,7 @@ static gboolean expose_one(ContainerConfig *c, const char *word, GError **error)
 	if (!ports[n])
 		to = from;
 	if (to < from)
-		return dh_error(
-			error, DH_ERROR_INVALID, "Invalid range specified for the Port: %s", ports);
+		return dh_error(error, DH_ERROR_INVALID, "Invalid containerPort: %s", ports);
 	if (strcmp(proto, "tcp") != 0 && strcmp(proto, "udp") != 0 && strcmp(proto, "sctp") != 0)
 		return dh_error(error, DH_ERROR_INVALID, "Invalid proto: %s", proto);
 	for (guint port = from; port <= to; port++)

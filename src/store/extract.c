@@ -107,7 +107,7 @@ char *extract_clean_path(const char *name, GError **error)
 			char *slash = strrchr(out->str, '/');
 			if (depth == 0 && !absolute) {
 				dh_error(error, DH_ERROR_INVALID,
-					"invalid archive: \"%s\" is outside of the layer", name);
+					"invalid archive: \"%s\" leads outside", name);
 				return NULL;
 			}
 			g_string_truncate(out, slash ? (gsize)(slash - out->str) : 0);

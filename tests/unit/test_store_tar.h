@@ -74,6 +74,8 @@ static inline ssize_t memory_read(void *arg, void *buf, size_t n)
 {
 	Memory *m = arg;
 	n = MIN(MIN(n, m->left), 3001);
+	if (n == 0)
+		return 0;
 	memcpy(buf, m->data, n);
 	m->data += n;
 	m->left -= n;

@@ -25,6 +25,10 @@ extern const char store_schema[];
 Store *store_open(const char *data_root, DhDb *db, GError **error);
 void store_close(Store *s);
 
+/* What opening had to give up (an image whose layer is gone after a power cut): messages for the
+ * log, NULL-terminated, the store's. Empty in normal life. */
+char *const *store_lost(const Store *s);
+
 /* ---- images ---- */
 
 typedef struct {
@@ -52,6 +56,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Image, image_unref)
  * behind them. */
 Image *store_image_find(Store *s, const char *name, GError **error);
 
+/* By full ID, and also when the image was removed by force while a container still used it: what
+ * that container starts from. New reference, or NULL. */
+Image *store_image_held(Store *s, const char *id);
+
 /* All images, newest first; GPtrArray of Image (with free function). */
 GPtrArray *store_images(Store *s);
 
@@ -71,18 +79,26 @@ typedef struct {
 	char *untagged; /* "nginx:latest" or NULL */
 	char *deleted;  /* "sha256:..." or NULL */
 } StoreDeleted;
+void store_deleted_free(StoreDeleted *d);
 GPtrArray *store_image_remove(Store *s, const char *name, gboolean force, gboolean no_prune,
 	StoreInUse in_use, void *arg, GError **error);
 
+/* Gives back the space of images that were removed by force while a stopped container used them,
+ * once nobody does. To be called when a container was removed and after start; costs nothing if
+ * there are none. The callback of both must not wait for a lock that is held around calls that
+ * change the store. */
+void store_gc(Store *s, StoreInUse in_use, void *arg);
+
 /* Docker's history, newest first. GPtrArray of StoreHistory. */
 typedef struct {
-	char *id; /* image id of the newest entry, "<missing>" for others */
-	int64_t created;
+	char *id;        /* image id of the newest entry, "<missing>" for others */
+	int64_t created; /* ns */
 	char *created_by;
 	char **tags;
 	int64_t size;
 	char *comment;
 } StoreHistory;
+void store_history_free(StoreHistory *h);
 GPtrArray *store_image_history(Store *s, const Image *i, GError **error);
 
 /* ---- archives ---- */

@@ -179,6 +179,7 @@ static void *echo(void *arg)
 gboolean container_attach(Container *c, const AttachRequest *a, int fd, GError **error)
 {
 	int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	dh_write_all(own, a->head, strlen(a->head));
 	dh_write_all(own, "<", 1);
 	dh_write_all(own, a->preface, a->preface_len);
 	dh_write_all(own, ">", 1);

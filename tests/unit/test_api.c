@@ -955,6 +955,8 @@ static void stopping_ends_streams(void **state)
 	assert_true(g_get_monotonic_time() - before < 2 * G_USEC_PER_SEC);
 	g_autofree char *rest = read_rest(waiting);
 	assert_null(strstr(rest, "StatusCode"));
+	g_autofree char *events = read_rest(listening);
+	assert_string_equal(events, ""); /* no closing chunk: it is not complete */
 	/* the attached client is the shim's: it lives on */
 	send_text(attached, "still;");
 	g_autofree char *back = read_until(attached, "still;");

@@ -260,6 +260,9 @@ void api_stream_abort(ApiRequest *r)
 
 void reply_stream_end(ApiRequest *r)
 {
+	/* What a stopping server breaks off must not look complete. */
+	if (r->cancellable && r->server->stopping)
+		return;
 	if (!r->stream_gone && !r->stream_aborted && !r->http10)
 		socket_write(r->fd, "0\r\n\r\n", 5);
 }

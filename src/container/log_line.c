@@ -41,7 +41,7 @@ static int hex4(const char *p)
 	return v;
 }
 
-/* \uXXXX behind the "u"; a surrogate without its other half is U+FFFD, as in Go. */
+/* The four digits behind "\\u"; a surrogate without its other half is U+FFFD, as in Go. */
 static gboolean unescape_unicode(Cursor *c, GString *out)
 {
 	if (c->end - c->p < 4)

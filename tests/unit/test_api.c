@@ -179,6 +179,7 @@ static void *echo(void *arg)
 gboolean container_attach(Container *c, const AttachRequest *a, int fd, GError **error)
 {
 	int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	dh_write_all(own, a->head, strlen(a->head));
 	dh_write_all(own, "<", 1);
 	dh_write_all(own, a->preface, a->preface_len);
 	dh_write_all(own, ">", 1);
@@ -954,6 +955,8 @@ static void stopping_ends_streams(void **state)
 	assert_true(g_get_monotonic_time() - before < 2 * G_USEC_PER_SEC);
 	g_autofree char *rest = read_rest(waiting);
 	assert_null(strstr(rest, "StatusCode"));
+	g_autofree char *events = read_rest(listening);
+	assert_string_equal(events, ""); /* no closing chunk: it is not complete */
 	/* the attached client is the shim's: it lives on */
 	send_text(attached, "still;");
 	g_autofree char *back = read_until(attached, "still;");

@@ -129,27 +129,27 @@ static void decoder_reads_what_json_means(void **state)
 		const char *line, *text;
 		int stream;
 	} cases[] = {
-		{"{\"log\":\"a\\n\",\"stream\":\"stdout\",\"time\":\"t\"}",        "a\n",                      1                                                                              },
-		{"{\"stream\":\"stderr\",\"time\":\"t\",\"log\":\"a\"}",           "a",                        2                                                                              },
-		{" { \"log\" : \"a\" , \"stream\" : \"stdout\" } ",                "a",                        1									      },
-		{"{\"log\":\"\",\"stream\":\"stdout\"}",                           "",                         1									      },
+		{"{\"log\":\"a\\n\",\"stream\":\"stdout\",\"time\":\"t\"}",                      "a\n",                                             1},
+		{"{\"stream\":\"stderr\",\"time\":\"t\",\"log\":\"a\"}",                         "a",                                               2},
+		{" { \"log\" : \"a\" , \"stream\" : \"stdout\" } ",                              "a",                                               1},
+		{"{\"log\":\"\",\"stream\":\"stdout\"}",                                         "",                                                1},
 		{"{\"log\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\",\"stream\":\"stdout\"}",
-                 "\"\\/\b\f\n\r\t",									    1									      },
+                 "\"\\/\b\f\n\r\t",														 1},
 		{"{\"log\":\"\\u0041\\u00e9\\u20ac\",\"stream\":\"stdout\"}",
-                 "A\303\251\342\202\254",								      1									      },
-		{"{\"log\":\"\\ud83d\\ude00!\",\"stream\":\"stdout\"}",            "\360\237\230\200!",        1                                                                              },
-		{"{\"log\":\"\\ud83d!\",\"stream\":\"stdout\"}",                   "\357\277\275!",            1                                                                              },
-		{"{\"log\":\"\\ude00\\ud83d\",\"stream\":\"stdout\"}",             "\357\277\275\357\277\275",
-                 1																					    },
+                 "A\303\251\342\202\254",													   1},
+		{"{\"log\":\"\\ud83d\\ude00!\",\"stream\":\"stdout\"}",                          "\360\237\230\200!",                               1},
+		{"{\"log\":\"\\ud83d!\",\"stream\":\"stdout\"}",                                 "\357\277\275!",                                   1},
+		{"{\"log\":\"\\ude00\\ud83d\",\"stream\":\"stdout\"}",                           "\357\277\275\357\277\275",
+                 1																   },
 		{"{\"log\":\"\\ud83d\\ud83d\\ude00\",\"stream\":\"stdout\"}",
-                 "\357\277\275\360\237\230\200",							       1									      },
-		{"{\"log\":\"\\u001b[0m\\u003c\",\"stream\":\"stdout\"}",          "\033[0m<",                 1                                                                              },
+                 "\357\277\275\360\237\230\200",												    1},
+		{"{\"log\":\"\\u001b[0m\\u003c\",\"stream\":\"stdout\"}",                        "\033[0m<",                                        1},
 		{"{\"log\":\"long enough for several words of eight \\\" "
-		 "bytes\",\"stream\":\"stdout\"}",								 "long enough for several words of eight \" bytes",                                                             1                          },
+		 "bytes\",\"stream\":\"stdout\"}",			      "long enough for several words of eight \" bytes", 1},
 		{"{\"x\":{\"a\":[1,\"}\"]},\"log\":\"a\",\"y\":null,\"stream\":\"stdout\",\"z\":-1."
-		 "5e3}",								"a",											   1																				       },
+		 "5e3}",							"a",					       1},
 		{"{\"log\":\"a\",\"stream\":\"stdout\",\"attrs\":{\"k\":\"v\"},\"time\":\"t\"}",
-                 "a",1},
+                 "a",															       1},
 	};
 	LogLine l = {.text = g_string_new(NULL)};
 	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {

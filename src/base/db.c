@@ -10,14 +10,14 @@ struct DhDb {
 	sqlite3 *sql;
 	GRecMutex lock;
 	GHashTable *statements; /* SQL text -> sqlite3_stmt, prepared once */
-	guint depth;		/* of nested transactions */
-	gboolean doomed;	/* an inner transaction rolled back */
+	guint depth;            /* of nested transactions */
+	gboolean doomed;        /* an inner transaction rolled back */
 };
 
 static gboolean db_error(DhDb *db, GError **error, const char *what)
 {
-	return dh_error(error, DH_ERROR_SYSTEM, "state database: %s: %s", what,
-		sqlite3_errmsg(db->sql));
+	return dh_error(
+		error, DH_ERROR_SYSTEM, "state database: %s: %s", what, sqlite3_errmsg(db->sql));
 }
 
 static void finalize(void *stmt)
@@ -74,8 +74,8 @@ DhDb *dh_db_open(const char *path, const char *const *schema, guint n_schema, GE
 		return NULL;
 	}
 	sqlite3_busy_timeout(db->sql, 5000);
-	/* synchronous=NORMAL: a power cut may lose the last transactions, never the consistency; the
-	 * reconciler repairs what they described. */
+	/* synchronous=NORMAL: a power cut may lose the last transactions, never the consistency;
+	 * the reconciler repairs what they described. */
 	if (!run_script(db,
 		    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;"
 		    "PRAGMA cache_size=-512;",
@@ -95,7 +95,8 @@ void dh_db_close(DhDb *db)
 	g_free(db);
 }
 
-static sqlite3_stmt *prepare(DhDb *db, GError **error, const char *sql, const char *types, va_list ap)
+static sqlite3_stmt *prepare(
+	DhDb *db, GError **error, const char *sql, const char *types, va_list ap)
 {
 	sqlite3_stmt *st = g_hash_table_lookup(db->statements, sql);
 	if (!st) {
@@ -111,7 +112,8 @@ static sqlite3_stmt *prepare(DhDb *db, GError **error, const char *sql, const ch
 		if (types[i] == 'i')
 			r = sqlite3_bind_int64(st, i + 1, va_arg(ap, int64_t));
 		else
-			r = sqlite3_bind_text(st, i + 1, va_arg(ap, const char *), -1, SQLITE_TRANSIENT);
+			r = sqlite3_bind_text(
+				st, i + 1, va_arg(ap, const char *), -1, SQLITE_TRANSIENT);
 		if (r != SQLITE_OK) {
 			db_error(db, error, sql);
 			return NULL;
@@ -187,7 +189,8 @@ gboolean dh_db_commit(DhDb *db, GError **error)
 	gboolean ok = TRUE;
 	db->depth--;
 	if (db->doomed) {
-		ok = dh_error(error, DH_ERROR_SYSTEM, "state database: transaction was rolled back");
+		ok = dh_error(
+			error, DH_ERROR_SYSTEM, "state database: transaction was rolled back");
 		if (db->depth == 0)
 			dh_db_exec(db, NULL, "ROLLBACK", "");
 	} else if (db->depth == 0 && !dh_db_exec(db, error, "COMMIT", "")) {

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-G_DEFINE_QUARK(dhow-error, dh_error)
+G_DEFINE_QUARK(dhow - error, dh_error)
 
 static const int http_status[] = {
 	[DH_ERROR_SYSTEM] = 500,

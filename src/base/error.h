@@ -14,17 +14,17 @@ GQuark dh_error_quark(void);
 
 /* What kind of failure it is; decides the HTTP status (see dh_error_http_status). */
 typedef enum {
-	DH_ERROR_SYSTEM,	    /* 500: the machine or ourselves */
-	DH_ERROR_INVALID,	    /* 400: the caller's words are wrong */
-	DH_ERROR_UNAUTHORIZED,	    /* 401 */
-	DH_ERROR_FORBIDDEN,	    /* 403 */
-	DH_ERROR_NOT_FOUND,	    /* 404 */
+	DH_ERROR_SYSTEM,            /* 500: the machine or ourselves */
+	DH_ERROR_INVALID,           /* 400: the caller's words are wrong */
+	DH_ERROR_UNAUTHORIZED,      /* 401 */
+	DH_ERROR_FORBIDDEN,         /* 403 */
+	DH_ERROR_NOT_FOUND,         /* 404 */
 	DH_ERROR_NOT_ACCEPTABLE,    /* 406 */
-	DH_ERROR_CONFLICT,	    /* 409 */
-	DH_ERROR_NOT_MODIFIED,	    /* 304: already in the state asked for */
-	DH_ERROR_TOO_LARGE,	    /* 413 */
-	DH_ERROR_NOT_BUILT,	    /* 501: known, but this engine does not have it yet */
-	DH_ERROR_UNAVAILABLE,	    /* 503 */
+	DH_ERROR_CONFLICT,          /* 409 */
+	DH_ERROR_NOT_MODIFIED,      /* 304: already in the state asked for */
+	DH_ERROR_TOO_LARGE,         /* 413 */
+	DH_ERROR_NOT_BUILT,         /* 501: known, but this engine does not have it yet */
+	DH_ERROR_UNAVAILABLE,       /* 503 */
 	DH_ERROR_EXEC_NOT_FOUND,    /* 400: the program to run does not exist (exit code 127) */
 	DH_ERROR_EXEC_NOT_RUNNABLE, /* 400: it exists but cannot be executed (exit code 126) */
 	DH_ERROR_N_CODES

@@ -96,8 +96,8 @@ int dh_memfd(const char *name, const void *buf, size_t n, GError **error)
 {
 	dh_autofd int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0 || (n > 0 && dh_write_all(fd, buf, n) < 0) || lseek(fd, 0, SEEK_SET) < 0 ||
-		fcntl(fd, F_ADD_SEALS,
-			F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0) {
+		fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) <
+			0) {
 		dh_error_errno(error, errno, "memfd %s", name);
 		return -1;
 	}
@@ -230,8 +230,8 @@ int dh_unix_listen(const char *path, int type, mode_t mode, GError **error)
 		dh_error_errno(error, errno, "unlink %s", path);
 		return -1;
 	}
-	/* On Linux the mode of the socket file is that of the socket inode at bind time: no moment at
-	 * which others could connect. */
+	/* On Linux the mode of the socket file is that of the socket inode at bind time: no moment
+	 * at which others could connect. */
 	if (fchmod(fd, mode) < 0 || bind(fd, (struct sockaddr *)&sa, sizeof sa) < 0 ||
 		chmod(path, mode) < 0 || listen(fd, 1024) < 0) {
 		dh_error_errno(error, errno, "listen on %s", path);

@@ -77,8 +77,8 @@ gboolean dh_write_file_atomic(
 	int dirfd, const char *path, const void *buf, size_t n, mode_t mode, GError **error)
 {
 	static guint serial;
-	g_autofree char *tmp = g_strdup_printf(
-		"%s.%d-%u.tmp", path, (int)getpid(), g_atomic_int_add(&serial, 1));
+	g_autofree char *tmp =
+		g_strdup_printf("%s.%d-%u.tmp", path, (int)getpid(), g_atomic_int_add(&serial, 1));
 	dh_autofd int fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	if (fd < 0)
 		return dh_error_errno(error, errno, "create %s", tmp);
@@ -128,8 +128,8 @@ static gboolean remove_contents(int fd, dev_t dev, GError **error)
 			continue;
 		if (unlinkat(dirfd(dir), e->d_name, AT_REMOVEDIR) == 0)
 			continue;
-		int sub = openat(dirfd(dir), e->d_name,
-			O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		int sub = openat(
+			dirfd(dir), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		struct stat st;
 		if (sub < 0 || fstat(sub, &st) < 0 || st.st_dev != dev) {
 			int saved = sub < 0 ? errno : EXDEV;

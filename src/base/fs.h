@@ -3,7 +3,8 @@
  * fs.h - files and directories, descriptor first.
  *
  * Paths that a container or an archive may have a hand in are only ever touched with
- * dh_open_in_root() (openat2(2), RESOLVE_IN_ROOT, Linux 5.6) or *at calls on descriptors made by it.
+ * dh_open_in_root() (openat2(2), RESOLVE_IN_ROOT, Linux 5.6) or *at calls on descriptors made by
+ * it.
  */
 #pragma once
 
@@ -14,8 +15,8 @@
  * Magic links are refused. flags get O_CLOEXEC. Descriptor, or -1 with errno. */
 int dh_open_in_root(int root, const char *path, int flags, mode_t mode);
 
-/* mkdir -p below root with the same containment; returns an O_PATH|O_DIRECTORY descriptor of the last
- * component, or -1 with errno. */
+/* mkdir -p below root with the same containment; returns an O_PATH|O_DIRECTORY descriptor of the
+ * last component, or -1 with errno. */
 int dh_mkdir_in_root(int root, const char *path, mode_t mode);
 
 /* mkdir -p of a host path (ours, trusted). */
@@ -28,7 +29,8 @@ char *dh_read_file(int dirfd, const char *path, size_t max, size_t *ret_len, GEr
 gboolean dh_write_file_atomic(
 	int dirfd, const char *path, const void *buf, size_t n, mode_t mode, GError **error);
 
-/* write(2) of a short string into an existing kernel file (sysfs, procfs, cgroupfs). 0 or -1/errno. */
+/* write(2) of a short string into an existing kernel file (sysfs, procfs, cgroupfs). 0 or -1/errno.
+ */
 int dh_write_kernel_file(int dirfd, const char *path, const char *text);
 
 /* rm -rf below dirfd; never follows symlinks, never crosses into another mount; a missing path is

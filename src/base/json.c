@@ -21,16 +21,24 @@ typedef struct {
 	max_align_t obj[];
 } Boxed;
 
+static void set_defaults(const DhJsonTable *t, void *obj)
+{
+	for (size_t i = 0; i < t->n_fields; i++) {
+		const DhJsonField *f = &t->fields[i];
+		if (f->type == DH_JSON_TRISTATE)
+			AS(int) = -1;
+		else if (f->type == DH_JSON_INT && (f->flags & DH_JSON_MINUS_ONE))
+			AS(int64_t) = -1;
+		else if (f->type == DH_JSON_EMBED || f->type == DH_JSON_INLINE)
+			set_defaults(f->table, member(f, obj));
+	}
+}
+
 static void *box_new(const DhJsonTable *t)
 {
 	Boxed *b = g_malloc0(sizeof *b + t->size);
 	b->table = t;
-	for (size_t i = 0; i < t->n_fields; i++) {
-		const DhJsonField *f = &t->fields[i];
-		void *obj = b->obj;
-		if (f->type == DH_JSON_TRISTATE)
-			AS(int) = -1;
-	}
+	set_defaults(t, b->obj);
 	return b->obj;
 }
 
@@ -47,6 +55,11 @@ static void list_free(void *list)
 {
 	if (list)
 		g_ptr_array_unref(list);
+}
+
+GPtrArray *dh_json_list_new(void)
+{
+	return g_ptr_array_new_with_free_func(box_free);
 }
 
 void *dh_json_new(const DhJsonTable *t)
@@ -125,8 +138,8 @@ static const char *kind_of(const json_t *v)
 	return "null";
 }
 
-static gboolean mismatch(
-	const DhJsonTable *t, const DhJsonField *f, const json_t *v, const char *want, GError **error)
+static gboolean mismatch(const DhJsonTable *t, const DhJsonField *f, const json_t *v,
+	const char *want, GError **error)
 {
 	return dh_error(error, DH_ERROR_INVALID,
 		"json: cannot unmarshal %s into field %s.%s of type %s", kind_of(v), t->name,
@@ -217,10 +230,12 @@ static gboolean parse_int(
 		*out = json_integer_value(v);
 		return TRUE;
 	}
-	/* A whole number written 1e9 or 5.0 is as good; beyond 2^53 a double is no number to trust. */
+	/* A whole number written 1e9 or 5.0 is as good; beyond 2^53 a double is no number to trust.
+	 */
 	if (json_is_real(v)) {
 		double d = json_real_value(v);
-		if (d >= -9007199254740992.0 && d <= 9007199254740992.0 && d == (double)(int64_t)d) {
+		if (d >= -9007199254740992.0 && d <= 9007199254740992.0 &&
+			d == (double)(int64_t)d) {
 			*out = (int64_t)d;
 			return TRUE;
 		}
@@ -447,7 +462,7 @@ static gboolean is_empty(const DhJsonField *f, const void *obj)
 	case DH_JSON_TRISTATE:
 		return AS(int) < 0;
 	case DH_JSON_INT:
-		return AS(int64_t) == 0;
+		return AS(int64_t) == (f->flags & DH_JSON_MINUS_ONE ? -1 : 0);
 	case DH_JSON_DOUBLE:
 		return AS(double) == 0;
 	case DH_JSON_STRING:

@@ -47,6 +47,7 @@ enum {
 	DH_JSON_OMITEMPTY = 1 << 1, /* emit nothing for zero, NULL, "" and empty containers */
 	DH_JSON_NOTNULL = 1 << 2,   /* emit [] or {} where the member is NULL */
 	DH_JSON_IN_ONLY = 1 << 3,   /* parsed, never emitted */
+	DH_JSON_MINUS_ONE = 1 << 4, /* INT: absent (and OMITEMPTY's zero) is -1 */
 };
 
 typedef struct DhJsonTable DhJsonTable;
@@ -56,12 +57,13 @@ typedef struct {
 	DhJsonType type;
 	size_t offset;
 	unsigned flags;
-	const DhJsonTable *table; /* of the structure in OBJECT, EMBED, INLINE, LIST, MAP, MAPLIST */
+	const DhJsonTable
+		*table; /* of the structure in OBJECT, EMBED, INLINE, LIST, MAP, MAPLIST */
 } DhJsonField;
 
 struct DhJsonTable {
 	const char *name; /* for error messages */
-	size_t size;	  /* of the structure */
+	size_t size;      /* of the structure */
 	const DhJsonField *fields;
 	size_t n_fields;
 	gboolean strict; /* unknown members are an error */
@@ -72,7 +74,9 @@ struct DhJsonTable {
 
 /* A field: DH_F(STRING, Struct, member, "Name", flags [, &table]) */
 #define DH_F(type_, ctype, member, name_, flags_, ...)                                             \
-	{name_, DH_JSON_##type_, offsetof(ctype, member), flags_, __VA_ARGS__}
+	{                                                                                          \
+		name_, DH_JSON_##type_, offsetof(ctype, member), flags_, __VA_ARGS__               \
+	}
 
 /* Parses a JSON object into a new structure, or into *obj (zeroed by the caller, or holding values
  * that the JSON overrides). Errors are DH_ERROR_INVALID and name the member. dh_json_parse_into
@@ -83,7 +87,7 @@ gboolean dh_json_parse_into(const DhJsonTable *t, json_t *json, void *obj, GErro
 /* The same from text (at most max nesting that jansson allows). */
 void *dh_json_parse_text(const DhJsonTable *t, const char *text, size_t n, GError **error);
 
-/* A zeroed structure with TRISTATE members at -1. */
+/* A zeroed structure with TRISTATE and MINUS_ONE members at -1, also in structures inside it. */
 void *dh_json_new(const DhJsonTable *t);
 
 /* New reference. Members in table order, map keys sorted. */
@@ -96,6 +100,9 @@ void *dh_json_copy(const DhJsonTable *t, const void *obj);
 /* Frees the members (clear) or the structure as well (free); NULL is accepted. */
 void dh_json_clear(const DhJsonTable *t, void *obj);
 void dh_json_free(const DhJsonTable *t, void *obj);
+
+/* An empty list for structures made by dh_json_new or dh_json_parse, which it frees with itself. */
+GPtrArray *dh_json_list_new(void);
 
 /* json_dumps with compact separators, unescaped slashes; caller frees with g_free. */
 char *dh_json_dumps(const json_t *json, size_t indent);

@@ -17,7 +17,8 @@ void dh_log_set_level(DhLogLevel level)
 gboolean dh_log_parse_level(const char *name, DhLogLevel *ret)
 {
 	for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
-		if (strcmp(name, names[i]) == 0 || (i == DH_LOG_WARN && strcmp(name, "warning") == 0)) {
+		if (strcmp(name, names[i]) == 0 ||
+			(i == DH_LOG_WARN && strcmp(name, "warning") == 0)) {
 			*ret = i;
 			return TRUE;
 		}
@@ -39,8 +40,8 @@ void dh_log(DhLogLevel level, const char *fmt, ...)
 	va_end(ap);
 	g_autofree char *escaped = g_strescape(text, NULL);
 	g_autofree char *now = dh_time_format(dh_time_now());
-	g_autofree char *line = g_strdup_printf(
-		"time=\"%s\" level=%s msg=\"%s\"\n", now, names[level], escaped);
+	g_autofree char *line =
+		g_strdup_printf("time=\"%s\" level=%s msg=\"%s\"\n", now, names[level], escaped);
 	ssize_t r = write(STDERR_FILENO, line, strlen(line));
 	(void)r; /* nobody left to tell */
 }

@@ -94,8 +94,8 @@ gboolean dh_spawn(const DhSpawn *s, pid_t *ret_pid, int *ret_pidfd, GError **err
 	sigset_t all, old;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	/* clone() and not clone3: the wrapper switches stacks, which a raw clone3 with CLONE_VM cannot
-	 * do from C. CLONE_PIDFD stores through the parent_tid argument. */
+	/* clone() and not clone3: the wrapper switches stacks, which a raw clone3 with CLONE_VM
+	 * cannot do from C. CLONE_PIDFD stores through the parent_tid argument. */
 	pid_t pid = clone(child_main, stack + CHILD_STACK,
 		CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &child, &pidfd);
 	int saved = errno;

@@ -33,8 +33,8 @@ size_t dh_time_format_fixed(int64_t t, char *buf)
 	long nsec;
 	split(t, &tm, &nsec);
 	return (size_t)snprintf(buf, 36, "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ",
-		(tm.tm_year + 1900) % 10000, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-		nsec);
+		(tm.tm_year + 1900) % 10000, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
+		tm.tm_sec, nsec);
 }
 
 char *dh_time_format(int64_t t)
@@ -115,8 +115,16 @@ gboolean dh_duration_parse(const char *text, int64_t *ret, GError **error)
 	static const struct {
 		const char *name;
 		double nsec;
-	} units[] = {{"ns", 1}, {"us", 1e3}, {"µs", 1e3}, {"μs", 1e3}, {"ms", 1e6}, {"s", 1e9},
-		{"m", 60e9}, {"h", 3600e9}};
+	} units[] = {
+		{"ns",  1     },
+                {"us",  1e3   },
+                {"µs", 1e3   },
+                {"μs", 1e3   },
+                {"ms",  1e6   },
+                {"s",   1e9   },
+		{"m",   60e9  },
+                {"h",   3600e9}
+        };
 	const char *p = text;
 	gboolean negative = FALSE;
 	if (*p == '-' || *p == '+')

@@ -2,9 +2,9 @@
 /*
  * container.h - containers: what can be asked of them and done to them.
  *
- * A Container is reference-counted. Its `op` lock serialises start, stop, rm and the like and may be
- * held for seconds; its `state_lock` guards the members marked (s) and is held for moments only. Readers
- * take only the latter, mostly through container_snapshot().
+ * A Container is reference-counted. Its `op` lock serialises start, stop, rm and the like and may
+ * be held for seconds; its `state_lock` guards the members marked (s) and is held for moments only.
+ * Readers take only the latter, mostly through container_snapshot().
  */
 #pragma once
 
@@ -33,28 +33,26 @@ struct Container {
 
 	GMutex op; /* one operation at a time */
 	GMutex state_lock;
-	GCond changed;		 /* with state_lock: any change of state */
-	char *name;		 /* (s) without slash */
-	ContainerState state;	 /* (s) */
-	NetEndpoint *endpoint;	 /* (s) on the default bridge, while it runs */
+	GPtrArray *waiters;             /* (s) ContainerWait: told of every change (wait.c) */
+	char *name;                     /* (s) without slash */
+	ContainerState state;           /* (s) */
+	NetEndpoint *endpoint;          /* (s) on the default bridge, while it runs */
 	char *endpoint_id, *sandbox_id; /* (s) */
-	GPtrArray *exec_ids;	 /* (s) char* */
-	guint exits;		 /* (s) how often it has ended: waiters compare */
-	gboolean removed;	 /* (s) */
-	GPtrArray *pending;	 /* (s) clients attached before the start: PendingClient */
+	GPtrArray *exec_ids;            /* (s) char* */
+	guint exits;                    /* (s) how often it has ended: waiters compare */
+	gboolean removed;               /* (s) */
+	GPtrArray *pending;             /* (s) clients attached before the start (attach.c) */
+	gboolean supervised;            /* (s) its shim's events are heard */
 
 	/* immutable after creation */
 	ContainerConfig *config;
 	HostConfig *host_config;
 	NetworkingConfig *networking;
-	char *image_id;		 /* "sha256:..." */
-	char *path;		 /* program and arguments, as inspect shows them */
-	char **args;
+	char *image_id; /* "sha256:..." */
 	char *dir, *run_dir, *log_path;
-	char *cgroup;		 /* path below the hierarchies' roots */
-	char **lower;		 /* overlay directories, topmost first */
-	GPtrArray *links;	 /* ContainerLink */
-	char *mount_label, *process_label; /* always "" for now */
+	char *cgroup;     /* path below the hierarchies' roots */
+	char **lower;     /* overlay directories, topmost first */
+	GPtrArray *links; /* ContainerLink */
 };
 
 typedef struct {
@@ -85,8 +83,8 @@ void container_snapshot_free(ContainerSnapshot *s);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ContainerSnapshot, container_snapshot_free)
 
 /* name NULL or "": a generated one. *ret_warnings: strv. Takes nothing over. */
-Container *container_create(Engine *e, const char *name, const CreateRequest *req, char ***ret_warnings,
-	GError **error);
+Container *container_create(Engine *e, const char *name, const CreateRequest *req,
+	char ***ret_warnings, GError **error);
 
 gboolean container_start(Container *c, GError **error);
 /* timeout in seconds; -1: forever; INT64_MIN: the container's own (10). signal NULL: its own. */
@@ -97,21 +95,25 @@ gboolean container_pause(Container *c, GError **error);
 gboolean container_unpause(Container *c, GError **error);
 gboolean container_rename(Container *c, const char *new_name, GError **error);
 gboolean container_resize(Container *c, int64_t height, int64_t width, GError **error);
-gboolean container_remove(Container *c, gboolean force, gboolean volumes, gboolean link, GError **error);
+gboolean container_remove(
+	Container *c, gboolean force, gboolean volumes, gboolean link, GError **error);
 
 typedef enum { WAIT_NOT_RUNNING, WAIT_NEXT_EXIT, WAIT_REMOVED } WaitCondition;
 typedef struct ContainerWait ContainerWait;
-/* The condition is remembered at the call, so that a caller may answer its client before it blocks. */
+/* The condition is remembered at the call, so that a caller may answer its client before it blocks.
+ */
 ContainerWait *container_wait_begin(Container *c, WaitCondition condition);
-/* Blocks until it holds or cancel_fd (-1: none) becomes readable or hangs up (FALSE without error). */
+/* Blocks until it holds or cancel_fd (-1: none) becomes readable or hangs up (FALSE without error).
+ */
 gboolean container_wait_end(ContainerWait *w, int cancel_fd, int64_t *ret_status, char **ret_error);
 
-/* Hands the client connection fd (duplicated) to the container's streams; before the start it is kept
- * for it. logs: what the log holds is written to it first. */
+/* Hands the client connection fd (duplicated) to the container's streams; before the start it is
+ * kept for it. logs: what the log holds is written to it first. */
 typedef struct {
 	gboolean use_stdin, use_stdout, use_stderr, stream, logs;
 	const char *detach_keys; /* docker's spelling "ctrl-p,ctrl-q", NULL or "": default */
-	const void *preface;	 /* stdin bytes that came with the request */
+	const char *head;        /* written to the client first, or NULL */
+	const void *preface;     /* stdin bytes that came with the request */
 	size_t preface_len;
 } AttachRequest;
 /* Everything that can be refused is refused here, before the client is told to switch protocols. */
@@ -138,8 +140,8 @@ Exec *exec_find(Engine *e, const char *id, GError **error);
 gboolean exec_is_tty(const Exec *x);
 gboolean exec_check_start(Exec *x, GError **error);
 /* fd: the client's connection (duplicated), or -1 when detached. */
-gboolean exec_start(Exec *x, int fd, gboolean tty, int64_t height, int64_t width, const void *preface,
-	size_t preface_len, GError **error);
+gboolean exec_start(Exec *x, int fd, gboolean tty, int64_t height, int64_t width,
+	const void *preface, size_t preface_len, GError **error);
 gboolean exec_resize(Exec *x, int64_t height, int64_t width, GError **error);
 /* The body of GET /exec/{id}/json; asks the shim for the truth. New reference. */
 json_t *exec_inspect(Exec *x, GError **error);
@@ -152,3 +154,5 @@ json_t *container_inspect(Container *c, gboolean size);
 json_t *container_summary(Container *c, const ContainerSnapshot *s, gboolean size);
 /* "Up 3 minutes (Paused)", "Exited (0) 2 seconds ago", "Created" ... Caller frees. */
 char *container_status_text(const ContainerState *s);
+/* ID of a built-in network ("bridge", "host", "none"). Caller frees. */
+char *container_network_id(Engine *e, const char *mode);

@@ -14,7 +14,7 @@ typedef struct Container Container;
 
 typedef struct {
 	char *data_root, *exec_root;
-	char *cgroup_parent; /* "/dhow" or "/dhow-<instance>" */
+	char *cgroup_parent;         /* "/dhow" or "/dhow-<instance>" */
 	char *shim_path, *init_path; /* programs, absolute */
 	NetConfig net;
 	gboolean live_restore; /* always TRUE; reported */
@@ -40,7 +40,7 @@ typedef struct {
 
 	struct Supervisor *supervisor; /* the thread that hears what the shims say */
 	GMutex exec_lock;
-	GHashTable *execs; /* exec id -> Exec */
+	GHashTable *execs;       /* exec id -> Exec */
 	GThreadPool *background; /* teardown off the user's path */
 } Engine;
 

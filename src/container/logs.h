@@ -7,12 +7,16 @@
 typedef struct {
 	gboolean use_stdout, use_stderr, follow, timestamps, details;
 	int64_t since, until; /* ns; 0: none */
-	int64_t tail;	      /* lines; -1: all */
+	int64_t tail;         /* lines; -1: all */
 } LogsRequest;
 
-/* Writes the log to a sink as Docker's framed stream (or raw for a container with a terminal). Returns
- * when all is written, or, following, when the container has ended, or when cancel_fd hangs up. sink
- * returns 0, or -1 when the reader is gone. */
+/* Writes the log to a sink as Docker's framed stream (or raw for a container with a terminal).
+ * Returns when all is written, or, following, when the container has ended, or when cancel_fd hangs
+ * up. sink returns 0, or -1 when the reader is gone. */
 typedef int (*LogsSink)(void *arg, const void *buf, size_t n);
 gboolean container_logs(Container *c, const LogsRequest *r, LogsSink sink, void *arg, int cancel_fd,
 	GError **error);
+
+/* What would be refused, before a client is told that a stream follows: a log driver that cannot be
+ * read (DH_ERROR_NOT_BUILT), a container that is being removed. */
+gboolean container_logs_check(Container *c, GError **error);

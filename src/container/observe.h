@@ -8,7 +8,8 @@
  * usual column sets of ps_args ("", "-ef", "aux", "-o pid,comm,...") read from /proc. */
 json_t *container_top(Container *c, const char *ps_args, GError **error);
 
-/* One sample of GET /containers/{id}/stats; previous may be NULL (then precpu is zero). */
+/* One sample of GET /containers/{id}/stats; previous may be NULL (then precpu is zero). A container
+ * that does not run has a sample of nothing but its name and ID. */
 json_t *container_stats(Container *c, json_t *previous, GError **error);
 
 /* The `filters` query parameter: {"status":["exited"],"label":["a=b"]} or the older map of maps. */
@@ -22,6 +23,16 @@ char **filters_get(const Filters *f, const char *key); /* borrowed strv or NULL 
 gboolean filters_match(const Filters *f, const char *key, const char *v);
 /* TRUE if key is absent or all of its "k" / "k=v" values hold in labels. */
 gboolean filters_match_labels(const Filters *f, const char *key, GHashTable *labels);
+/* TRUE if key is absent or none of its "k" / "k=v" values holds in labels ("label!"). */
+gboolean filters_match_no_labels(const Filters *f, const char *key, GHashTable *labels);
+/* TRUE if key is absent or v begins with one of its values. */
+gboolean filters_match_prefix(const Filters *f, const char *key, const char *v);
+/* TRUE if key is absent or one of its values equals v or, as a regular expression, is found in it.
+ */
+gboolean filters_match_regex(const Filters *f, const char *key, const char *v);
+/* A single "1", "true", "0" or "false"; fallback when absent. */
+gboolean filters_get_bool(
+	const Filters *f, const char *key, gboolean fallback, gboolean *ret, GError **error);
 
 typedef struct {
 	gboolean all, size, latest;

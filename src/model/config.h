@@ -75,7 +75,8 @@ typedef struct {
 
 typedef struct {
 	char *propagation;
-	gboolean non_recursive, create_mountpoint, read_only_non_recursive, read_only_force_recursive;
+	gboolean non_recursive, create_mountpoint, read_only_non_recursive,
+		read_only_force_recursive;
 } BindOptions;
 
 typedef struct {
@@ -116,9 +117,9 @@ typedef struct {
 	json_t *device_requests;
 	int64_t kernel_memory, kernel_memory_tcp, memory_reservation, memory_swap;
 	json_t *memory_swappiness; /* null or integer */
-	int oom_kill_disable;	   /* tristate */
-	json_t *pids_limit;	   /* null or integer */
-	GPtrArray *ulimits;	   /* Ulimit */
+	int oom_kill_disable;      /* tristate */
+	json_t *pids_limit;        /* null or integer */
+	GPtrArray *ulimits;        /* Ulimit */
 
 	char **binds;
 	char *container_id_file;
@@ -148,7 +149,7 @@ typedef struct {
 	GHashTable *sysctls;
 	char *runtime, *isolation;
 	char **masked_paths, **readonly_paths; /* NULL: defaults */
-	int init; /* tristate */
+	int init;                              /* tristate */
 } HostConfig;
 extern const DhJsonTable host_config_table;
 

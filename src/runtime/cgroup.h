@@ -13,7 +13,9 @@
 typedef enum { RT_CGROUP_NONE, RT_CGROUP_V1, RT_CGROUP_V2, RT_CGROUP_HYBRID } RtCgroupMode;
 RtCgroupMode rt_cgroup_mode(void);
 
-/* Creates the directories (parents too) and applies the limits. On FALSE nothing new is left. */
+/* Creates the directories (parents too) and applies the limits. On FALSE nothing new is left. A
+ * limit whose controller the machine lacks is an error; so is one the kernel refuses, with the
+ * file's name. */
 gboolean rt_cgroup_create(const char *path, const OciResources *resources, GError **error);
 
 /* Applies changed limits to an existing one. */
@@ -27,7 +29,8 @@ gboolean rt_cgroup_freeze(const char *path, gboolean frozen, GError **error);
 /* SIGKILL to every process in it, also frozen ones and newly forked ones (cgroup.kill on v2). */
 gboolean rt_cgroup_kill(const char *path, GError **error);
 
-/* Removes it with its children; a missing one is success. Waits for no process: EBUSY is an error. */
+/* Removes it with its children; a missing one is success. Waits for no living process: one that is
+ * just ending is given half a second, then EBUSY is an error. */
 gboolean rt_cgroup_remove(const char *path, GError **error);
 
 /* Names of the child groups of path (union over the hierarchies), e.g. to find orphans. Strv. */
@@ -41,12 +44,12 @@ int64_t rt_cgroup_oom_kills(const char *path);
 
 typedef struct {
 	uint64_t cpu_total, cpu_user, cpu_system; /* ns */
-	GArray *cpu_per; /* uint64_t a CPU, v1 only, or NULL */
+	GArray *cpu_per;                          /* uint64_t a CPU, v1 only, or NULL */
 	uint64_t throttled_periods, periods, throttled_time;
 	uint64_t memory_usage, memory_max_usage, memory_limit, memory_failcnt;
-	GHashTable *memory_stat; /* char* -> (uint64_t*)g_new: memory.stat as it stands */
+	GHashTable *memory_stat;           /* char* -> (uint64_t*)g_new: memory.stat as it stands */
 	uint64_t pids_current, pids_limit; /* limit 0: none */
-	GArray *blkio_bytes, *blkio_ops; /* RtBlkioStat */
+	GArray *blkio_bytes, *blkio_ops;   /* RtBlkioStat */
 } RtStats;
 
 typedef struct {

@@ -19,11 +19,11 @@ typedef struct {
 typedef struct {
 	int64_t uid;
 	int64_t gid;
-	int64_t umask;	      /* -1: not given */
+	int64_t umask;           /* -1: not given */
 	json_t *additional_gids; /* array of integers */
 	/* "name|uid[:group|gid]", resolved in the container's passwd and group files (at most 1 MiB
-	 * each) after the root is in place; NULL or "": uid/gid above are final. The image's additional
-	 * groups for that user are added as Docker does. */
+	 * each) after the root is in place; NULL or "": uid/gid above are final. The image's
+	 * additional groups for that user are added as Docker does. */
 	char *dhow_user;
 	char **dhow_groups; /* additional groups by name or number (--group-add) */
 } OciUser;
@@ -33,8 +33,8 @@ typedef struct {
 } OciCapabilities;
 
 typedef struct {
-	char *type; /* "RLIMIT_NOFILE" */
-	int64_t hard, soft; /* -1: unlimited */
+	char *type;             /* "RLIMIT_NOFILE" */
+	int64_t hard, soft;     /* -1: unlimited */
 	gboolean dhow_optional; /* a default of ours: a refusal (EPERM) is not an error */
 } OciRlimit;
 
@@ -97,14 +97,15 @@ typedef struct {
 
 typedef struct {
 	gboolean allow;
-	char *type;	      /* a c b, NULL = a */
+	char *type;           /* a c b, NULL = a */
 	int64_t major, minor; /* -1: all */
 	char *access;
 } OciDeviceRule;
 
 typedef struct {
-	int64_t limit, reservation, swap, kernel, swappiness; /* 0: not given (swappiness: -1), -1 unlimited */
-	int disable_oom_killer;	/* tristate */
+	int64_t limit, reservation, swap, kernel,
+		swappiness;     /* 0: not given (swappiness: -1), -1 unlimited */
+	int disable_oom_killer; /* tristate */
 } OciMemory;
 
 typedef struct {
@@ -142,15 +143,15 @@ typedef struct {
 
 typedef struct {
 	char **names;
-	char *action; /* SCMP_ACT_ALLOW ... */
+	char *action;      /* SCMP_ACT_ALLOW ... */
 	int64_t errno_ret; /* -1: default (EPERM) */
-	GPtrArray *args; /* OciSeccompArg */
+	GPtrArray *args;   /* OciSeccompArg */
 } OciSeccompRule;
 
 typedef struct {
 	char *default_action;
 	int64_t default_errno_ret; /* -1: default */
-	char **architectures; /* SCMP_ARCH_X86_64 ... */
+	char **architectures;      /* SCMP_ARCH_X86_64 ... */
 	char **flags;
 	GPtrArray *syscalls; /* OciSeccompRule */
 } OciSeccomp;
@@ -159,7 +160,7 @@ typedef struct {
 	GPtrArray *uid_mappings, *gid_mappings; /* OciIdMap */
 	GHashTable *sysctl;
 	OciResources *resources;
-	char *cgroups_path; /* below each hierarchy's root, e.g. "/dhow/<id>" */
+	char *cgroups_path;    /* below each hierarchy's root, e.g. "/dhow/<id>" */
 	GPtrArray *namespaces; /* OciNamespace */
 	GPtrArray *devices;    /* OciDevice */
 	OciSeccomp *seccomp;
@@ -185,7 +186,7 @@ extern const DhJsonTable oci_spec_table;
 extern const DhJsonTable oci_process_table;
 extern const DhJsonTable oci_resources_table;
 extern const DhJsonTable oci_seccomp_table;
-extern const DhJsonTable oci_mount_table, oci_namespace_table, oci_device_table, oci_device_rule_table,
-	oci_rlimit_table, oci_memory_table, oci_cpu_table, oci_pids_table, oci_blkio_table,
-	oci_capabilities_table, oci_root_table, oci_linux_table, oci_seccomp_rule_table,
-	oci_seccomp_arg_table, oci_box_table, oci_blkio_device_table;
+extern const DhJsonTable oci_mount_table, oci_namespace_table, oci_device_table,
+	oci_device_rule_table, oci_rlimit_table, oci_memory_table, oci_cpu_table, oci_pids_table,
+	oci_blkio_table, oci_capabilities_table, oci_root_table, oci_linux_table,
+	oci_seccomp_rule_table, oci_seccomp_arg_table, oci_box_table, oci_blkio_device_table;

@@ -26,9 +26,9 @@ extern const DhJsonTable rt_rootfs_table;
 typedef struct {
 	const OciSpec *spec;
 	const RtRootfs *rootfs; /* NULL: spec->root->path is a directory to bind */
-	int netns_fd;		/* joined when >= 0, whatever spec says about the network */
-	int seccomp_fd;		/* compiled filter (see seccomp.h), or -1: none */
-	int stdio[3];		/* given to the process when it has no terminal; stay the caller's */
+	int netns_fd;           /* joined when >= 0, whatever spec says about the network */
+	int seccomp_fd;         /* compiled filter (see seccomp.h), or -1: none */
+	int stdio[3]; /* given to the process when it has no terminal; stay the caller's */
 } RtLaunch;
 
 typedef struct {
@@ -44,7 +44,7 @@ gboolean rt_launch(const RtLaunch *l, RtProcess *ret, GError **error);
 
 typedef struct {
 	const OciSpec *spec; /* the container's (cgroup path, namespaces) */
-	int init_pidfd;	     /* its PID 1 */
+	int init_pidfd;      /* its PID 1 */
 	pid_t init_pid;
 	const OciProcess *process;
 	int seccomp_fd;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* seccomp.h - system call filters: Docker's default, and compilation to BPF (libseccomp). Linked into
- * the daemon and dhow-runtime, not into the shim, which gets compiled filters. */
+/* seccomp.h - system call filters: Docker's default, and compilation to BPF (libseccomp). Linked
+ * into the daemon and dhow-runtime, not into the shim, which gets compiled filters. */
 #pragma once
 
 #include "runtime/oci.h"
 
-/* Docker's default profile for a process with these capabilities ("CAP_..." strv); new structure. */
+/* Docker's default profile for a process with these capabilities ("CAP_..." strv); new structure.
+ */
 OciSeccomp *rt_seccomp_default(char *const *capabilities);
 
 /* Struct sock_filter array, ready for seccomp(2). NULL on error. */
@@ -14,3 +15,7 @@ GBytes *rt_seccomp_compile(const OciSeccomp *profile, GError **error);
 /* A sealed memfd with the filter, compiled once for each distinct profile and kept; thread-safe. A
  * new descriptor for the caller, or -1. */
 int rt_seccomp_cached(const OciSeccomp *profile, GError **error);
+
+/* rt_seccomp_cached of rt_seccomp_default, without building the profile when it is known already.
+ */
+int rt_seccomp_default_cached(char *const *capabilities, GError **error);

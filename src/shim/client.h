@@ -2,8 +2,8 @@
 /*
  * client.h - the daemon's side of a shim.
  *
- * Blocking calls; each request opens its own control connection, so that a slow one holds nobody up.
- * A shim that does not answer within SHIM_TIMEOUT_MS is an error (DH_ERROR_UNAVAILABLE).
+ * Blocking calls; each request opens its own control connection, so that a slow one holds nobody
+ * up. A shim that does not answer within SHIM_TIMEOUT_MS is an error (DH_ERROR_UNAVAILABLE).
  */
 #pragma once
 
@@ -11,12 +11,13 @@
 
 #define SHIM_TIMEOUT_MS 10000
 
-/* Starts a shim. `fds` become 5, 6, ... in it (the numbers that config's *_fd members use). Waits for
- * "started" or "failed". On success *ret_events is the subscribed control connection and *ret_pid the
- * container's PID 1; *ret_shim_pid is the shim (the daemon's child: it reaps it through *ret_shim_pidfd).
- * On failure the shim is gone and nothing is left. */
+/* Starts a shim. `fds` become 5, 6, ... in it (the numbers that config's *_fd members use). Waits
+ * for "started" or "failed". On success *ret_events is the subscribed control connection and
+ * *ret_pid the container's PID 1; *ret_shim_pid is the shim (the daemon's child: it reaps it
+ * through *ret_shim_pidfd). On failure the shim is gone and nothing is left. */
 gboolean shim_start(const char *shim_path, const ShimConfig *config, const int *fds, guint n_fds,
-	int *ret_events, int64_t *ret_pid, pid_t *ret_shim_pid, int *ret_shim_pidfd, GError **error);
+	int *ret_events, int64_t *ret_pid, pid_t *ret_shim_pid, int *ret_shim_pidfd,
+	GError **error);
 
 /* Connects to a running shim and subscribes (after a daemon restart); descriptor or -1. */
 int shim_subscribe(const char *run_dir, int64_t *ret_pid, GError **error);
@@ -26,8 +27,8 @@ ShimEvent *shim_next_event(int events, GError **error);
 
 /* One request; reply as the caller's (NULL on failure, the shim's errors become GErrors of the same
  * code). */
-ShimReply *shim_request(const char *run_dir, const ShimRequest *req, const int *fds, guint n_fds,
-	GError **error);
+ShimReply *shim_request(
+	const char *run_dir, const ShimRequest *req, const int *fds, guint n_fds, GError **error);
 
 /* exit.json of a container directory: NULL without error when there is none. */
 ShimExit *shim_read_exit(const char *dir, GError **error);

@@ -4,18 +4,18 @@
  *
  * The shim is started by the daemon (shim/client.h) with these descriptors:
  *   3    a sealed memfd: ShimConfig as JSON
- *   4    one end of a SOCK_SEQPACKET pair: the first control connection, already subscribed to events
- *   5 …  whatever the *_fd members of ShimConfig name by number
- * and listens on <run_dir>/shim.sock (SOCK_SEQPACKET, mode 0600) for as many control connections as
- * come.
+ *   4    one end of a SOCK_SEQPACKET pair: the first control connection, already subscribed to
+ * events 5 …  whatever the *_fd members of ShimConfig name by number and listens on
+ * <run_dir>/shim.sock (SOCK_SEQPACKET, mode 0600) for as many control connections as come.
  *
- * One message is one JSON object, at most SHIM_MSG_MAX bytes, with descriptors beside it. Requests are
- * answered in order on the connection they came by: ShimReply. A connection that sent "subscribe" also
- * gets ShimEvent messages, at any time; "subscribe" is answered by a reply, then, when the container
- * has already ended, by its exit event. Messages have "op" (request), "ok" (reply) or "event".
+ * One message is one JSON object, at most SHIM_MSG_MAX bytes, with descriptors beside it. Requests
+ * are answered in order on the connection they came by: ShimReply. A connection that sent
+ * "subscribe" also gets ShimEvent messages, at any time; "subscribe" is answered by a reply, then,
+ * when the container has already ended, by its exit event. Messages have "op" (request), "ok"
+ * (reply) or "event".
  *
- * Durable: <container dir>/exit.json (ShimExit) is renamed into place before the exit event is sent;
- * the daemon takes it away once its own state is written.
+ * Durable: <container dir>/exit.json (ShimExit) is renamed into place before the exit event is
+ * sent; the daemon takes it away once its own state is written.
  */
 #pragma once
 
@@ -32,21 +32,22 @@
 
 /* json-file log: lines {"log":"...","stream":"stdout","time":"..."}; rotation: path, path.1, ... */
 typedef struct {
-	char *driver;	   /* "json-file" or "none" */
-	char *path;	   /* of the current file */
+	char *driver;      /* "json-file" or "none" */
+	char *path;        /* of the current file */
 	int64_t max_size;  /* bytes; -1: unlimited */
 	int64_t max_files; /* at least 1 */
-	json_t *attrs;	   /* extra "attrs" member for each line, or NULL */
+	json_t *attrs;     /* extra "attrs" member for each line, or NULL */
 } ShimLog;
 
 /* A client's connection to a process's streams. */
 typedef struct {
 	int64_t fd; /* in ShimConfig: descriptor number; in a request: -1, it came beside */
 	gboolean use_stdin, use_stdout, use_stderr;
-	gboolean raw;	   /* bytes as they are (terminal); else Docker's 8-byte framed stream */
-	char *detach_keys; /* raw key bytes, one JSON string of code points <= 0x1f or ASCII; NULL: default
-			      (ctrl-p ctrl-q); "" none. Looked for only when use_stdin and raw. */
-	char *preface;	   /* base64 of bytes that the client had already sent (stdin) */
+	gboolean raw;      /* bytes as they are (terminal); else Docker's 8-byte framed stream */
+	char *detach_keys; /* raw key bytes, one JSON string of code points <= 0x1f or ASCII; NULL:
+			      default (ctrl-p ctrl-q); "" none. Looked for only when use_stdin and
+			      raw. */
+	char *preface;     /* base64 of bytes that the client had already sent (stdin) */
 } ShimClient;
 extern const DhJsonTable shim_client_table;
 
@@ -56,20 +57,21 @@ typedef struct {
 	char *run_dir; /* under the exec root: shim.sock */
 	RtRootfs *rootfs;
 	OciSpec *oci;
-	int64_t netns_fd;   /* -1 none */
-	int64_t seccomp_fd; /* -1 none */
-	json_t *hold_fds;   /* array of numbers: kept open while the container lives (port reservations) */
+	int64_t netns_fd;    /* -1 none */
+	int64_t seccomp_fd;  /* -1 none */
+	json_t *hold_fds;    /* array of numbers: kept open while the container lives (port
+				reservations) */
 	gboolean open_stdin; /* else stdin is /dev/null (without terminal) */
 	gboolean stdin_once; /* close stdin when the first client that has it goes away */
 	ShimLog log;
 	GPtrArray *clients; /* ShimClient: attached from the first byte on */
-	char *init_path;    /* dhow-init on the host: run as PID 1 in front of process.args; or NULL */
+	char *init_path; /* dhow-init on the host: run as PID 1 in front of process.args; or NULL */
 } ShimConfig;
 extern const DhJsonTable shim_config_table;
 
 typedef struct {
-	int64_t pid;	    /* host pid it had */
-	int64_t status;	    /* exit code as Docker counts: code, or 128 + signal */
+	int64_t pid;    /* host pid it had */
+	int64_t status; /* exit code as Docker counts: code, or 128 + signal */
 	gboolean oom_killed;
 	int64_t started_at, finished_at; /* ns since 1970 */
 } ShimExit;
@@ -113,9 +115,9 @@ typedef struct {
 } ShimReply;
 extern const DhJsonTable shim_reply_table;
 
-/* event: "started" (pid; once, on the first connection), "failed" (code, error: the container could not
- * be started; the shim ends), "exit" (exit), "oom", "exec-exit" (exec_id, exit), "detach" (a client used
- * its detach keys; exec_id when it was an exec's). */
+/* event: "started" (pid; once, on the first connection), "failed" (code, error: the container could
+ * not be started; the shim ends), "exit" (exit), "oom", "exec-exit" (exec_id, exit), "detach" (a
+ * client used its detach keys; exec_id when it was an exec's). */
 typedef struct {
 	char *event;
 	char *exec_id;

@@ -18,7 +18,8 @@
 
 typedef struct Store Store;
 
-/* SQL of this room's tables (images, image_tags, layers, ...), for the schema of the state database. */
+/* SQL of this room's tables (images, image_tags, layers, ...), for the schema of the state
+ * database. */
 extern const char store_schema[];
 
 Store *store_open(const char *data_root, DhDb *db, GError **error);
@@ -28,26 +29,27 @@ void store_close(Store *s);
 
 typedef struct {
 	gint refs;
-	char *id;		 /* "sha256:<hex>" */
-	char *parent;		 /* image id or "" */
-	char **repo_tags;	 /* familiar "name:tag", sorted */
-	char **repo_digests;	 /* "name@sha256:..." */
-	int64_t created;	 /* ns */
-	int64_t size;		 /* bytes of all its layers, unpacked */
-	int64_t last_tagged;	 /* ns, DH_TIME_ZERO */
+	char *id;            /* "sha256:<hex>" */
+	char *parent;        /* image id or "" */
+	char **repo_tags;    /* familiar "name:tag", sorted */
+	char **repo_digests; /* "name@sha256:..." */
+	int64_t created;     /* ns */
+	int64_t size;        /* bytes of all its layers, unpacked */
+	int64_t last_tagged; /* ns, DH_TIME_ZERO */
 	char *os, *architecture, *variant, *author, *comment, *docker_version;
 	ContainerConfig *config; /* never NULL */
-	char **diff_ids;	 /* "sha256:..." bottom first */
-	char **chain_ids;	 /* the layers' names, bottom first */
-	json_t *raw;		 /* the whole configuration (history, ...) */
+	char **diff_ids;         /* "sha256:..." bottom first */
+	char **chain_ids;        /* the layers' names, bottom first */
+	json_t *raw;             /* the whole configuration (history, ...) */
 } Image;
 
 Image *image_ref(Image *i);
 void image_unref(Image *i);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Image, image_unref)
 
-/* By name, name:tag, name@digest, ID ("sha256:" optional) or unambiguous ID prefix. DH_ERROR_NOT_FOUND
- * "No such image: nginx:latest". Images are immutable snapshots: tags may change behind them. */
+/* By name, name:tag, name@digest, ID ("sha256:" optional) or unambiguous ID prefix.
+ * DH_ERROR_NOT_FOUND "No such image: nginx:latest". Images are immutable snapshots: tags may change
+ * behind them. */
 Image *store_image_find(Store *s, const char *name, GError **error);
 
 /* All images, newest first; GPtrArray of Image (with free function). */
@@ -58,8 +60,8 @@ char **store_image_lower(Store *s, const Image *i);
 
 gboolean store_tag(Store *s, const char *image, const char *repo, const char *tag, GError **error);
 
-/* Whom a removal would hurt: asked with the image's ID under the store's lock; sets *ret_container to a
- * container's ID (new string) and *ret_running. FALSE: nobody. */
+/* Whom a removal would hurt: asked with the image's ID under the store's lock; sets *ret_container
+ * to a container's ID (new string) and *ret_running. FALSE: nobody. */
 typedef gboolean (*StoreInUse)(
 	void *arg, const char *image_id, char **ret_container, gboolean *ret_running);
 
@@ -67,7 +69,7 @@ typedef gboolean (*StoreInUse)(
  * StoreDeleted in Docker's order; conflicts have Docker's texts (DH_ERROR_CONFLICT). */
 typedef struct {
 	char *untagged; /* "nginx:latest" or NULL */
-	char *deleted;	/* "sha256:..." or NULL */
+	char *deleted;  /* "sha256:..." or NULL */
 } StoreDeleted;
 GPtrArray *store_image_remove(Store *s, const char *name, gboolean force, gboolean no_prune,
 	StoreInUse in_use, void *arg, GError **error);
@@ -88,24 +90,26 @@ GPtrArray *store_image_history(Store *s, const Image *i, GError **error);
 /* Called with one human-readable status line ("Loaded image: nginx:latest"). */
 typedef void (*StoreProgress)(void *arg, const char *status);
 
-/* Reads a `docker save` archive (old and new layout) or an OCI layout from a tar stream, itself maybe
- * gzip, zstd, bzip2 or xz compressed. Every blob is verified against its digest or diff ID. All or
- * nothing for each image; a truncated or lying archive leaves nothing. read() returns bytes, 0 at the
- * end, -1 with errno. */
+/* Reads a `docker save` archive (old and new layout) or an OCI layout from a tar stream, itself
+ * maybe gzip, zstd, bzip2 or xz compressed. Every blob is verified against its digest or diff ID.
+ * All or nothing for each image; a truncated or lying archive leaves nothing. read() returns bytes,
+ * 0 at the end, -1 with errno. */
 typedef ssize_t (*StoreRead)(void *arg, void *buf, size_t n);
 gboolean store_load(Store *s, StoreRead read, void *read_arg, StoreProgress progress, void *arg,
 	GError **error);
 
-/* Writes images by these names as one archive that docker, podman and skopeo read (manifest.json with
- * repositories, and an OCI index beside it); shared layers once. write() returns 0 or -1 with errno. */
+/* Writes images by these names as one archive that docker, podman and skopeo read (manifest.json
+ * with repositories, and an OCI index beside it); shared layers once. write() returns 0 or -1 with
+ * errno. */
 typedef int (*StoreWrite)(void *arg, const void *buf, size_t n);
 gboolean store_save(Store *s, char *const *names, StoreWrite write, void *arg, GError **error);
 
-/* docker import: a root file system tar (maybe compressed) becomes an image of one layer. `changes` are
- * Dockerfile lines (CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR).
- * repo may be NULL. Returns the image ID. */
-char *store_import(Store *s, StoreRead read, void *read_arg, char *const *changes, const char *message,
-	const char *repo, const char *tag, const char *source, const char *platform, GError **error);
+/* docker import: a root file system tar (maybe compressed) becomes an image of one layer. `changes`
+ * are Dockerfile lines (CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME,
+ * WORKDIR). repo may be NULL. Returns the image ID. */
+char *store_import(Store *s, StoreRead read, void *read_arg, char *const *changes,
+	const char *message, const char *repo, const char *tag, const char *source,
+	const char *platform, GError **error);
 
 /* Applies Dockerfile lines to a configuration (also for commit). */
 gboolean store_apply_changes(ContainerConfig *config, char *const *changes, GError **error);

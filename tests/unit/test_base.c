@@ -32,6 +32,25 @@ static const DhJsonField inner_fields[] = {
 static DH_JSON_TABLE(inner_table, Inner, inner_fields, TRUE);
 
 typedef struct {
+	int64_t n;
+	int tri;
+} Unset;
+typedef struct {
+	int64_t n;
+	Unset embedded;
+} UnsetOuter;
+static const DhJsonField unset_fields[] = {
+	DH_F(INT, Unset, n, "N", DH_JSON_OMITEMPTY | DH_JSON_MINUS_ONE),
+	DH_F(TRISTATE, Unset, tri, "Tri", DH_JSON_OMITEMPTY),
+};
+static DH_JSON_TABLE(unset_table, Unset, unset_fields, FALSE);
+static const DhJsonField unset_outer_fields[] = {
+	DH_F(INT, UnsetOuter, n, "N", DH_JSON_OMITEMPTY | DH_JSON_MINUS_ONE),
+	DH_F(EMBED, UnsetOuter, embedded, "E", 0, &unset_table),
+};
+static DH_JSON_TABLE(unset_outer_table, UnsetOuter, unset_outer_fields, FALSE);
+
+typedef struct {
 	gboolean b;
 	int tri;
 	char **list, **slice;
@@ -59,9 +78,12 @@ static DH_JSON_TABLE(outer_table, Outer, outer_fields, FALSE);
 static void json_round_trip(void **state)
 {
 	static const char text[] =
-		"{\"B\":true,\"Tri\":false,\"List\":[\"a\",\"b\"],\"Slice\":[\"one\"],\"Map\":{\"k\":\"v\"},"
-		"\"Set\":{\"80/tcp\":{}},\"Objects\":{\"x\":{\"N\":1}},\"Lists\":{\"p\":[{\"N\":2}],\"q\":null},"
-		"\"Object\":{\"N\":3,\"Text\":\"t\"},\"Embedded\":{\"N\":4},\"Inners\":[{\"N\":5}],\"Raw\":[1]}";
+		"{\"B\":true,\"Tri\":false,\"List\":[\"a\",\"b\"],\"Slice\":[\"one\"],\"Map\":{"
+		"\"k\":\"v\"},"
+		"\"Set\":{\"80/"
+		"tcp\":{}},\"Objects\":{\"x\":{\"N\":1}},\"Lists\":{\"p\":[{\"N\":2}],\"q\":null},"
+		"\"Object\":{\"N\":3,\"Text\":\"t\"},\"Embedded\":{\"N\":4},\"Inners\":[{\"N\":5}],"
+		"\"Raw\":[1]}";
 	g_autoptr(GError) error = NULL;
 	Outer *o = dh_json_parse_text(&outer_table, text, strlen(text), &error);
 	assert_non_null(o);
@@ -87,19 +109,36 @@ static void json_defaults_and_errors(void **state)
 	static const struct {
 		const char *text, *message;
 	} bad[] = {
-		{"{\"B\":\"yes\"}", "json: cannot unmarshal string into field Outer.B of type bool"},
-		{"{\"Object\":{}}", "json: field Inner.N is missing"},
-		{"{\"Object\":{\"N\":1,\"M\":2}}", "json: unknown field Inner.M"},
-		{"{\"Object\":{\"N\":1.5}}", "json: cannot unmarshal number into field Inner.N of type int64"},
-		{"{\"List\":[1]}", "json: cannot unmarshal number into field Outer.List of type string"},
-		{"[]", "json: cannot unmarshal array into value of type Outer"},
+		{"{\"B\":\"yes\"}",
+                 "json: cannot unmarshal string into field Outer.B of type bool"                          },
+		{"{\"Object\":{}}",                "json: field Inner.N is missing"                       },
+		{"{\"Object\":{\"N\":1,\"M\":2}}", "json: unknown field Inner.M"                          },
+		{"{\"Object\":{\"N\":1.5}}",
+                 "json: cannot unmarshal number into field Inner.N of type int64"                         },
+		{"{\"List\":[1]}",
+                 "json: cannot unmarshal number into field Outer.List of type string"                     },
+		{"[]",			     "json: cannot unmarshal array into value of type Outer"},
 	};
 	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
 		g_autoptr(GError) error = NULL;
-		assert_null(dh_json_parse_text(&outer_table, bad[i].text, strlen(bad[i].text), &error));
+		assert_null(
+			dh_json_parse_text(&outer_table, bad[i].text, strlen(bad[i].text), &error));
 		assert_true(g_error_matches(error, DH_ERROR, DH_ERROR_INVALID));
 		assert_string_equal(error->message, bad[i].message);
 	}
+}
+
+static void json_absent_is_minus_one(void **state)
+{
+	UnsetOuter *o = dh_json_parse_text(&unset_outer_table, "{}", 2, NULL);
+	assert_non_null(o);
+	assert_int_equal(o->n, -1);
+	assert_int_equal(o->embedded.n, -1);
+	assert_int_equal(o->embedded.tri, -1);
+	o->n = 0;
+	g_autofree char *text = dh_json_emit_text(&unset_outer_table, o);
+	assert_string_equal(text, "{\"N\":0,\"E\":{}}");
+	dh_json_free(&unset_outer_table, o);
 }
 
 static void durations_and_times(void **state)
@@ -107,8 +146,13 @@ static void durations_and_times(void **state)
 	static const struct {
 		const char *text;
 		int64_t nsec;
-	} good[] = {{"1h30m", 5400 * DH_NSEC}, {"1.5s", 1500000000}, {"300ms", 300000000},
-		{"-10us", -10000}, {"0", 0}};
+	} good[] = {
+		{"1h30m", 5400 * DH_NSEC},
+                {"1.5s",  1500000000    },
+                {"300ms", 300000000     },
+		{"-10us", -10000        },
+                {"0",     0             }
+        };
 	int64_t t;
 	for (size_t i = 0; i < G_N_ELEMENTS(good); i++) {
 		assert_true(dh_duration_parse(good[i].text, &t, NULL));
@@ -133,9 +177,17 @@ static void durations_and_times(void **state)
 	static const struct {
 		int64_t seconds;
 		const char *text;
-	} human[] = {{0, "Less than a second"}, {1, "1 second"}, {59, "59 seconds"},
-		{60, "About a minute"}, {3599, "59 minutes"}, {3600, "About an hour"},
-		{7200, "2 hours"}, {86400 * 3, "3 days"}, {86400 * 20, "2 weeks"}};
+	} human[] = {
+		{0,          "Less than a second"},
+                {1,          "1 second"          },
+                {59,         "59 seconds"        },
+		{60,         "About a minute"    },
+                {3599,       "59 minutes"        },
+                {3600,       "About an hour"     },
+		{7200,       "2 hours"           },
+                {86400 * 3,  "3 days"            },
+                {86400 * 20, "2 weeks"           }
+        };
 	for (size_t i = 0; i < G_N_ELEMENTS(human); i++) {
 		g_autofree char *h = dh_duration_human(human[i].seconds * DH_NSEC);
 		assert_string_equal(h, human[i].text);
@@ -218,11 +270,20 @@ static void spawn_passes_only_what_is_named(void **state)
 {
 	int out[2];
 	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-	char *argv[] = {"sh", "-c", "for i in 0 1 2 3 4 5 6 7 8 9; do [ -e /proc/$$/fd/$i ] && printf '%s ' $i; done; exit 7", NULL};
+	char *argv[] = {"sh", "-c",
+		"for i in 0 1 2 3 4 5 6 7 8 9; do [ -e /proc/$$/fd/$i ] && printf '%s ' $i; done; "
+		"exit 7",
+		NULL};
 	char *envp[] = {"PATH=/usr/bin:/bin", NULL};
 	int extra = open("/dev/null", O_RDONLY); /* deliberately without O_CLOEXEC */
-	DhSpawn s = {.path = "/bin/sh", .argv = argv, .envp = envp, .stdio = {-1, out[1], -1},
-		.fds = &out[1], .n_fds = 1};
+	DhSpawn s = {
+		.path = "/bin/sh",
+		.argv = argv,
+		.envp = envp,
+		.stdio = {-1, out[1], -1},
+		.fds = &out[1],
+		.n_fds = 1
+        };
 	pid_t pid;
 	int pidfd;
 	g_autoptr(GError) error = NULL;
@@ -292,6 +353,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(json_round_trip),
 		cmocka_unit_test(json_defaults_and_errors),
+		cmocka_unit_test(json_absent_is_minus_one),
 		cmocka_unit_test(durations_and_times),
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(paths_stay_in_root),

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* handlers.h - every handler of the route table, by the file it lives in. */
+#pragma once
+
+#include "api/api.h"
+#include "container/container.h"
+
+/* system.c */
+gboolean api_ping(ApiRequest *r, GError **error);
+gboolean api_version(ApiRequest *r, GError **error);
+/* info.c */
+gboolean api_info(ApiRequest *r, GError **error);
+/* events.c */
+gboolean api_events(ApiRequest *r, GError **error);
+
+/* containers.c */
+gboolean api_containers_list(ApiRequest *r, GError **error);
+gboolean api_containers_create(ApiRequest *r, GError **error);
+gboolean api_container_inspect(ApiRequest *r, GError **error);
+gboolean api_container_delete(ApiRequest *r, GError **error);
+gboolean api_containers_prune(ApiRequest *r, GError **error);
+/* containers_life.c */
+gboolean api_container_start(ApiRequest *r, GError **error);
+gboolean api_container_stop(ApiRequest *r, GError **error);
+gboolean api_container_restart(ApiRequest *r, GError **error);
+gboolean api_container_kill(ApiRequest *r, GError **error);
+gboolean api_container_pause(ApiRequest *r, GError **error);
+gboolean api_container_unpause(ApiRequest *r, GError **error);
+gboolean api_container_rename(ApiRequest *r, GError **error);
+gboolean api_container_resize(ApiRequest *r, GError **error);
+gboolean api_container_wait(ApiRequest *r, GError **error);
+/* containers_streams.c */
+gboolean api_container_attach(ApiRequest *r, GError **error);
+gboolean api_container_logs(ApiRequest *r, GError **error);
+gboolean api_container_stats(ApiRequest *r, GError **error);
+gboolean api_container_top(ApiRequest *r, GError **error);
+
+/* exec.c */
+gboolean api_exec_create(ApiRequest *r, GError **error);
+gboolean api_exec_start(ApiRequest *r, GError **error);
+gboolean api_exec_resize(ApiRequest *r, GError **error);
+gboolean api_exec_inspect(ApiRequest *r, GError **error);
+
+/* images.c */
+gboolean api_images_list(ApiRequest *r, GError **error);
+gboolean api_image_inspect(ApiRequest *r, GError **error);
+gboolean api_image_history(ApiRequest *r, GError **error);
+/* images_change.c */
+gboolean api_image_tag(ApiRequest *r, GError **error);
+gboolean api_image_delete(ApiRequest *r, GError **error);
+gboolean api_images_load(ApiRequest *r, GError **error);
+gboolean api_images_get(ApiRequest *r, GError **error);
+gboolean api_images_create(ApiRequest *r, GError **error);
+
+/* networks.c */
+gboolean api_networks_list(ApiRequest *r, GError **error);
+gboolean api_network_inspect(ApiRequest *r, GError **error);

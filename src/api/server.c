@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation
+ *
+ * One libmicrohttpd daemon a listening socket, one thread a connection, blocking handlers. A
+ * request passes here thus: its URI is noted (on_uri); its head is complete (the first call of
+ * on_request: route and body policy, refusals of bodies); its body comes (further calls); it is
+ * complete (the last call: the handler runs). A recorded answer goes back through libmicrohttpd,
+ * which keeps the connection alive. A stream is written to the socket directly and ends the
+ * connection: libmicrohttpd pulls content from a callback, while logs, events and archives are
+ * pushed, and must be on the wire at once.
+ *
+ * Idle connections are closed after IDLE_SECONDS; the limit is lifted while a request is handled,
+ * since libmicrohttpd would count the handler's time as idleness.
+ */
+#include "api/internal.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define THREAD_STACK (1024 * 1024) /* address space: what is not touched costs nothing */
+#define CONNECTION_MEMORY (64 * 1024)
+#define CONNECTIONS_MAX 1024
+#define IDLE_SECONDS 300u
+
+static void set_idle_limit(struct MHD_Connection *c, unsigned seconds)
+{
+	MHD_set_connection_option(c, MHD_CONNECTION_OPTION_TIMEOUT, seconds);
+}
+
+static void *on_uri(void *cls, const char *uri, struct MHD_Connection *connection)
+{
+	return request_new(cls, uri);
+}
+
+static void enter(ApiRequest *r)
+{
+	ApiServer *s = r->server;
+	g_mutex_lock(&s->lock);
+	g_ptr_array_add(s->active, r);
+	r->active = TRUE;
+	g_mutex_unlock(&s->lock);
+}
+
+int api_cancel_fd(ApiRequest *r)
+{
+	ApiServer *s = r->server;
+	g_mutex_lock(&s->lock);
+	r->cancellable = TRUE;
+	if (s->stopping)
+		shutdown(r->fd, SHUT_RD);
+	g_mutex_unlock(&s->lock);
+	return r->fd;
+}
+
+static void leave(ApiRequest *r)
+{
+	ApiServer *s = r->server;
+	g_mutex_lock(&s->lock);
+	if (r->active)
+		g_ptr_array_remove_fast(s->active, r);
+	r->active = FALSE;
+	if (s->active->len == 0)
+		g_cond_broadcast(&s->idle);
+	g_mutex_unlock(&s->lock);
+}
+
+static void on_completed(void *cls, struct MHD_Connection *connection, void **req_cls,
+	enum MHD_RequestTerminationCode code)
+{
+	ApiRequest *r = *req_cls;
+	*req_cls = NULL;
+	if (!r)
+		return;
+	leave(r);
+	set_idle_limit(connection, IDLE_SECONDS);
+	request_free(r);
+}
+
+void request_run(ApiRequest *r)
+{
+	g_autoptr(GError) error = NULL;
+	gboolean ok = r->route->handler(r, &error);
+	if (ok && r->reply == REPLY_NONE)
+		api_reply_status(r, 200);
+	if (ok || !error)
+		return;
+	if (r->reply == REPLY_STREAM)
+		r->stream_aborted =
+			TRUE; /* the status has been sent: all that is left is to break off */
+	else
+		reply_error(r, error);
+}
+
+static enum MHD_Result answer(ApiRequest *r)
+{
+	switch (r->reply) {
+	case REPLY_STREAM:
+		reply_stream_end(r);
+		return MHD_NO;
+	case REPLY_UPGRADE:
+		leave(r);
+		return upgrade_start(r);
+	case REPLY_RECORDED:
+		return reply_send(r);
+	case REPLY_NONE:
+		break;
+	}
+	return MHD_NO;
+}
+
+static enum MHD_Result refuse_now(ApiRequest *r, const GError *error)
+{
+	if (error && (r->reply == REPLY_NONE || error->code == DH_ERROR_TOO_LARGE))
+		reply_error(r, error);
+	reply_send_early(r);
+	return MHD_NO;
+}
+
+/* A body that is not worth waiting for. */
+static gboolean announces_much(ApiRequest *r)
+{
+	const char *length = api_header(r, "Content-Length");
+	return api_header(r, "Transfer-Encoding") ||
+	       (length && g_ascii_strtoull(length, NULL, 10) > API_IGNORED_BODY_MAX);
+}
+
+/* The head has come. */
+static enum MHD_Result begin(
+	ApiRequest *r, struct MHD_Connection *c, const char *method, const char *version)
+{
+	g_autoptr(GError) error = NULL;
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+	r->begun = TRUE;
+	r->connection = c;
+	r->fd = info->connect_fd;
+	r->http10 = strcmp(version, "HTTP/1.1") != 0;
+	set_idle_limit(c, 0);
+	enter(r);
+	if (request_route(r, method, &error)) {
+		if (!r->route->handler)
+			dh_error(&error, DH_ERROR_NOT_BUILT, "%s %s is not built yet", method,
+				r->route->pattern);
+		else if (body_begin(r, &error))
+			return MHD_YES;
+	}
+	if (announces_much(r))
+		return refuse_now(r, error);
+	reply_error(r, error);
+	return MHD_YES;
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const char *url,
+	const char *method, const char *version, const char *data, size_t *size, void **req_cls)
+{
+	g_autoptr(GError) error = NULL;
+	ApiRequest *r = *req_cls;
+	if (!r)
+		return MHD_NO;
+	if (!r->begun)
+		return begin(r, c, method, version);
+	if (*size > 0) {
+		size_t n = *size;
+		*size = 0;
+		if (body_take(r, data, n, &error))
+			return MHD_YES;
+		if (r->queue && !error)
+			g_thread_join(g_steal_pointer(&r->queue->thread));
+		return refuse_now(r, error);
+	}
+	if (r->queue || r->reply == REPLY_NONE) {
+		if (!body_end(r, &error))
+			reply_error(r, error);
+		else if (!r->queue)
+			request_run(r);
+	}
+	return answer(r);
+}
+
+static struct MHD_Daemon *listen_on(ApiServer *s, int fd)
+{
+	return MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD |
+					MHD_USE_POLL | MHD_USE_ITC | MHD_ALLOW_UPGRADE,
+		0, NULL, NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, fd,
+		MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+		MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_URI_LOG_CALLBACK, on_uri, s,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_END);
+}
+
+ApiServer *api_server_start(Engine *e, const int *listeners, guint n, GError **error)
+{
+	ApiServer *s = g_new0(ApiServer, 1);
+	s->engine = e;
+	s->daemons = g_ptr_array_new();
+	s->active = g_ptr_array_new();
+	g_mutex_init(&s->lock);
+	g_cond_init(&s->idle);
+	for (guint i = 0; i < n; i++) {
+		struct MHD_Daemon *d = listen_on(s, listeners[i]);
+		if (!d) {
+			dh_error(error, DH_ERROR_SYSTEM, "starting the HTTP server failed");
+			for (; i < n; i++)
+				close(listeners[i]);
+			api_server_stop(s, 0);
+			return NULL;
+		}
+		g_ptr_array_add(s->daemons, d);
+	}
+	return s;
+}
+
+void api_server_stop(ApiServer *s, guint timeout_ms)
+{
+	if (!s)
+		return;
+	g_autoptr(GArray) listeners = g_array_new(FALSE, FALSE, sizeof(int));
+	for (guint i = 0; i < s->daemons->len; i++) {
+		int fd = MHD_quiesce_daemon(s->daemons->pdata[i]);
+		if (fd >= 0)
+			g_array_append_val(listeners, fd);
+	}
+	gint64 until = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
+	g_mutex_lock(&s->lock);
+	s->stopping = TRUE;
+	/* Whoever waits for something to happen takes this for a client that went away. */
+	for (guint i = 0; i < s->active->len; i++) {
+		const ApiRequest *r = s->active->pdata[i];
+		if (r->cancellable)
+			shutdown(r->fd, SHUT_RD);
+	}
+	while (s->active->len > 0 && g_cond_wait_until(&s->idle, &s->lock, until))
+		;
+	g_mutex_unlock(&s->lock);
+	for (guint i = 0; i < s->daemons->len; i++)
+		MHD_stop_daemon(s->daemons->pdata[i]);
+	for (guint i = 0; i < listeners->len; i++)
+		close(g_array_index(listeners, int, i));
+	g_ptr_array_unref(s->daemons);
+	g_ptr_array_unref(s->active);
+	g_mutex_clear(&s->lock);
+	g_cond_clear(&s->idle);
+	g_free(s);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#include "api/handlers.h"
+
+#include <sys/utsname.h>
+
+gboolean api_ping(ApiRequest *r, GError **error)
+{
+	api_reply_header(r, "Builder-Version", "1");
+	api_reply_header(r, "Swarm", "inactive");
+	api_reply_header(r, "Cache-Control", "no-cache, no-store, must-revalidate");
+	api_reply_header(r, "Pragma", "no-cache");
+	api_reply_text(r, 200, "text/plain; charset=utf-8", "OK");
+	return TRUE;
+}
+
+static const char *go_arch(const char *machine)
+{
+	static const char *const names[][2] = {
+		{"x86_64",      "amd64"  },
+                {"aarch64",     "arm64"  },
+                {"armv7l",      "arm"    },
+                {"i686",        "386"    },
+		{"loongarch64", "loong64"}
+        };
+	for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+		if (g_str_equal(names[i][0], machine))
+			return names[i][1];
+	}
+	return machine;
+}
+
+gboolean api_version(ApiRequest *r, GError **error)
+{
+	struct utsname u;
+	uname(&u);
+	const char *arch = go_arch(u.machine);
+	static const char language[] = "none (C)";
+	json_t *details = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "ApiVersion",
+		API_VERSION, "Arch", arch, "BuildTime", "", "Experimental", "false", "GitCommit",
+		"", "GoVersion", language, "KernelVersion", u.release, "MinAPIVersion",
+		API_MIN_VERSION, "Os", "linux");
+	json_t *body = json_pack("{s:{s:s},s:[{s:s,s:s,s:o}],s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s}",
+		"Platform", "Name", "Dhow", "Components", "Name", "Engine", "Version", DHOW_VERSION,
+		"Details", details, "Version", DHOW_VERSION, "ApiVersion", API_VERSION,
+		"MinAPIVersion", API_MIN_VERSION, "GitCommit", "", "GoVersion", language, "Os",
+		"linux", "Arch", arch, "KernelVersion", u.release, "BuildTime", "");
+	api_reply_json(r, 200, body);
+	return TRUE;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* container.c - what containers tell the world, and work that is done behind its back. */
+#include "container/internal.h"
+
+#include <stdarg.h>
+
+void container_event(Container *c, const char *action, ...)
+{
+	GHashTable *attributes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	GHashTableIter it;
+	void *key, *value;
+	if (c->config->labels) {
+		g_hash_table_iter_init(&it, c->config->labels);
+		while (g_hash_table_iter_next(&it, &key, &value))
+			g_hash_table_insert(attributes, g_strdup(key), g_strdup(value));
+	}
+	g_mutex_lock(&c->state_lock);
+	g_hash_table_insert(attributes, g_strdup("name"), g_strdup(c->name));
+	g_mutex_unlock(&c->state_lock);
+	g_hash_table_insert(attributes, g_strdup("image"), g_strdup(c->config->image));
+	va_list ap;
+	va_start(ap, action);
+	const char *name;
+	while ((name = va_arg(ap, const char *))) {
+		const char *text = va_arg(ap, const char *);
+		if (text)
+			g_hash_table_insert(attributes, g_strdup(name), g_strdup(text));
+	}
+	va_end(ap);
+	events_emit_table(c->engine->events, "container", action, c->id, attributes);
+}
+
+typedef struct {
+	Container *c;
+	void (*fn)(Container *c);
+} Job;
+
+void engine_run_job(void *data, void *user_data)
+{
+	(void)user_data;
+	Job *job = data;
+	job->fn(job->c);
+	container_unref(job->c);
+	g_free(job);
+}
+
+void container_background(Container *c, void (*fn)(Container *c))
+{
+	Job *job = g_new0(Job, 1);
+	job->c = container_ref(c);
+	job->fn = fn;
+	g_thread_pool_push(c->engine->background, job, NULL);
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+#include "container/engine.h"
+#include "container/internal.h"
+
+#include "base/error.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/timefmt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BACKGROUND_THREADS = 4 };
+
+static void unref_container(void *c)
+{
+	container_unref(c);
+}
+
+static void unref_exec(void *x)
+{
+	exec_unref(x);
+}
+
+static gboolean make_directories(const EngineConfig *config, GError **error)
+{
+	static const char *const data[] = {"containers", "tmp"};
+	static const char *const run[] = {"containers", "rootfs"};
+	if (!dh_mkdir_p(config->data_root, 0710, error) ||
+		!dh_mkdir_p(config->exec_root, 0711, error))
+		return FALSE;
+	for (guint i = 0; i < 2; i++) {
+		g_autofree char *d = g_build_filename(config->data_root, data[i], NULL);
+		g_autofree char *r = g_build_filename(config->exec_root, run[i], NULL);
+		if (!dh_mkdir_p(d, 0710, error) || !dh_mkdir_p(r, 0700, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+static gboolean get_text(void *arg, int n, const char *const *columns, GError **error)
+{
+	(void)n;
+	(void)error;
+	*(char **)arg = g_strdup(columns[0]);
+	return TRUE;
+}
+
+static gboolean load_engine_id(Engine *e, GError **error)
+{
+	if (!dh_db_query(e->db, error, get_text, &e->id,
+		    "SELECT value FROM meta WHERE key='engine-id'", ""))
+		return FALSE;
+	if (e->id)
+		return TRUE;
+	e->id = g_uuid_string_random();
+	return dh_db_exec(
+		e->db, error, "INSERT INTO meta (key, value) VALUES ('engine-id', ?)", "s", e->id);
+}
+
+static gboolean open_database(Engine *e, GError **error)
+{
+	g_autofree char *path = g_build_filename(e->config.data_root, "state.db", NULL);
+	g_autofree char *first = g_strconcat(container_schema, store_schema, NULL);
+	const char *const schema[] = {first};
+	e->db = dh_db_open(path, schema, G_N_ELEMENTS(schema), error);
+	if (!e->db)
+		return FALSE;
+	(void)chmod(path, 0600);
+	return load_engine_id(e, error);
+}
+
+Engine *engine_open(EngineConfig *config, GError **error)
+{
+	Engine *e = g_new0(Engine, 1);
+	e->config = *config;
+	e->started_at = dh_time_now();
+	g_mutex_init(&e->lock);
+	g_mutex_init(&e->exec_lock);
+	e->by_id = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, unref_container);
+	e->by_name = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, unref_container);
+	e->execs = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, unref_exec);
+	e->events = events_new();
+	e->background = g_thread_pool_new(engine_run_job, NULL, BACKGROUND_THREADS, FALSE, NULL);
+	if (make_directories(config, error) && open_database(e, error) &&
+		(e->store = store_open(config->data_root, e->db, error)) &&
+		(e->net = net_engine_new(&config->net, error)) &&
+		(e->supervisor = supervisor_new(error)) && container_load_all(e, error) &&
+		engine_reconcile(e, error))
+		return e;
+	engine_close(e);
+	return NULL;
+}
+
+static gboolean any_running(Engine *e)
+{
+	g_autoptr(GPtrArray) all = container_all(e);
+	for (guint i = 0; i < all->len; i++) {
+		Container *c = all->pdata[i];
+		g_mutex_lock(&c->state_lock);
+		gboolean running = c->state.running;
+		g_mutex_unlock(&c->state_lock);
+		if (running)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+/* What an engine without running containers leaves behind: its data, nothing else. */
+static void leave_nothing(Engine *e)
+{
+	g_autoptr(GError) error = NULL;
+	if (!rt_cgroup_remove(e->config.cgroup_parent, &error))
+		dh_warn("%s", error->message);
+	g_autofree char *run = g_build_filename(e->config.exec_root, "containers", NULL);
+	g_autofree char *rootfs = g_build_filename(e->config.exec_root, "rootfs", NULL);
+	(void)rmdir(run);
+	(void)rmdir(rootfs);
+	(void)rmdir(e->config.exec_root);
+}
+
+void engine_close(Engine *e)
+{
+	gboolean running = e->db && any_running(e);
+	supervisor_free(e->supervisor);
+	g_thread_pool_free(e->background, FALSE, TRUE);
+	net_engine_free(e->net, !running);
+	if (e->db && !running)
+		leave_nothing(e);
+	g_hash_table_unref(e->execs);
+	g_hash_table_unref(e->by_name);
+	g_hash_table_unref(e->by_id);
+	store_close(e->store);
+	dh_db_close(e->db);
+	events_free(e->events);
+	g_mutex_clear(&e->lock);
+	g_mutex_clear(&e->exec_lock);
+	g_free(e->id);
+	g_free(e);
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * exec.c - more programs in a running container. The shim runs them and knows how they ended; the
+ * daemon keeps what a client asked for, by exec ID, until the container is removed.
+ */
+#include "container/internal.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/id.h"
+#include "shim/client.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MAX_EXECS = 1024 }; /* remembered for a container */
+
+struct Exec {
+	gint refs;
+	char *id;
+	Container *c;
+	ExecConfig *config;
+	GMutex lock;
+	gboolean started, running;
+	gboolean has_exit_code;
+	int64_t exit_code, pid;
+};
+
+static const DhJsonField exec_config_fields[] = {
+	DH_F(BOOL, ExecConfig, attach_stdin, "AttachStdin", 0),
+	DH_F(BOOL, ExecConfig, attach_stdout, "AttachStdout", 0),
+	DH_F(BOOL, ExecConfig, attach_stderr, "AttachStderr", 0),
+	DH_F(BOOL, ExecConfig, tty, "Tty", 0),
+	DH_F(BOOL, ExecConfig, privileged, "Privileged", 0),
+	DH_F(STRING, ExecConfig, detach_keys, "DetachKeys", 0),
+	DH_F(STRING, ExecConfig, user, "User", 0),
+	DH_F(STRING, ExecConfig, working_dir, "WorkingDir", 0),
+	DH_F(STRV, ExecConfig, env, "Env", 0),
+	DH_F(STRSLICE, ExecConfig, cmd, "Cmd", 0),
+	DH_F(RAW, ExecConfig, console_size, "ConsoleSize", 0),
+};
+DH_JSON_TABLE(exec_config_table, ExecConfig, exec_config_fields, FALSE);
+
+Exec *exec_ref(Exec *x)
+{
+	g_atomic_int_inc(&x->refs);
+	return x;
+}
+
+void exec_unref(Exec *x)
+{
+	if (!x || !g_atomic_int_dec_and_test(&x->refs))
+		return;
+	container_unref(x->c);
+	dh_json_free(&exec_config_table, x->config);
+	g_mutex_clear(&x->lock);
+	g_free(x->id);
+	g_free(x);
+}
+
+static gboolean check_running(Container *c, GError **error)
+{
+	g_mutex_lock(&c->state_lock);
+	gboolean ok = container_op_allowed(OP_EXEC, c->state.status, c->id, c->name, error);
+	g_mutex_unlock(&c->state_lock);
+	return ok;
+}
+
+char *exec_create(Container *c, const ExecConfig *config, GError **error)
+{
+	if (!config->cmd || !*config->cmd) {
+		dh_error(error, DH_ERROR_INVALID, "No exec command specified");
+		return NULL;
+	}
+	g_autofree char *keys = detach_keys_parse(config->detach_keys, error);
+	if (!keys || !check_running(c, error))
+		return NULL;
+	Exec *x = g_new0(Exec, 1);
+	x->refs = 1;
+	x->id = dh_id_new();
+	x->c = container_ref(c);
+	x->config = dh_json_copy(&exec_config_table, config);
+	g_mutex_init(&x->lock);
+
+	Engine *e = c->engine;
+	char *id = g_strdup(x->id);
+	g_mutex_lock(&e->exec_lock);
+	g_mutex_lock(&c->state_lock);
+	g_hash_table_insert(e->execs, x->id, x);
+	g_ptr_array_add(c->exec_ids, g_strdup(x->id));
+	if (c->exec_ids->len > MAX_EXECS) {
+		g_hash_table_remove(e->execs, c->exec_ids->pdata[0]);
+		g_ptr_array_remove_index(c->exec_ids, 0);
+	}
+	g_mutex_unlock(&c->state_lock);
+	g_mutex_unlock(&e->exec_lock);
+	g_autofree char *command = g_strjoinv(" ", config->cmd);
+	g_autofree char *action = g_strdup_printf("exec_create: %s", command);
+	container_event(c, action, "execID", id, NULL);
+	return id;
+}
+
+Exec *exec_find(Engine *e, const char *id, GError **error)
+{
+	g_mutex_lock(&e->exec_lock);
+	Exec *x = g_hash_table_lookup(e->execs, id);
+	if (x)
+		exec_ref(x);
+	g_mutex_unlock(&e->exec_lock);
+	if (!x)
+		dh_error(error, DH_ERROR_NOT_FOUND, "No such exec instance: %s", id);
+	return x;
+}
+
+gboolean exec_is_tty(const Exec *x)
+{
+	return x->config->tty;
+}
+
+gboolean exec_check_start(Exec *x, GError **error)
+{
+	g_mutex_lock(&x->lock);
+	gboolean started = x->started;
+	g_mutex_unlock(&x->lock);
+	if (started)
+		return dh_error(error, DH_ERROR_CONFLICT, "exec command %s has already run", x->id);
+	return check_running(x->c, error);
+}
+
+static void note_end(Exec *x, int64_t code)
+{
+	g_mutex_lock(&x->lock);
+	x->running = FALSE;
+	x->has_exit_code = TRUE;
+	x->exit_code = code;
+	g_mutex_unlock(&x->lock);
+}
+
+static gboolean request_exec(
+	Exec *x, int fd, ShimClient *client, OciProcess *process, int seccomp_fd, GError **error)
+{
+	int fds[2];
+	guint n = 0;
+	if (client)
+		fds[n++] = fd;
+	if (seccomp_fd >= 0)
+		fds[n++] = seccomp_fd;
+	ShimRequest req = {.op = (char *)"exec",
+		.exec_id = x->id,
+		.process = process,
+		.client = client,
+		.open_stdin = x->config->attach_stdin,
+		.has_seccomp = seccomp_fd >= 0};
+	ShimReply *reply = shim_request(x->c->run_dir, &req, fds, n, error);
+	if (!reply)
+		return FALSE;
+	g_mutex_lock(&x->lock);
+	x->pid = reply->pid;
+	g_mutex_unlock(&x->lock);
+	dh_json_free(&shim_reply_table, reply);
+	return TRUE;
+}
+
+static ShimClient *exec_client(Exec *x, const void *preface, size_t preface_len)
+{
+	ShimClient *client = dh_json_new(&shim_client_table);
+	client->fd = -1;
+	client->use_stdin = x->config->attach_stdin;
+	client->use_stdout = x->config->attach_stdout;
+	client->use_stderr = x->config->attach_stderr;
+	client->raw = x->config->tty;
+	client->detach_keys = detach_keys_parse(x->config->detach_keys, NULL);
+	if (preface_len > 0)
+		client->preface = g_base64_encode(preface, preface_len);
+	return client;
+}
+
+static void set_console(OciProcess *p, json_t *asked, int64_t height, int64_t width)
+{
+	if (height <= 0 && json_is_array(asked) && json_array_size(asked) == 2) {
+		height = json_integer_value(json_array_get(asked, 0));
+		width = json_integer_value(json_array_get(asked, 1));
+	}
+	if (!p->terminal || height <= 0 || width <= 0)
+		return;
+	p->console_size = dh_json_new(&oci_box_table);
+	p->console_size->height = height;
+	p->console_size->width = width;
+}
+
+gboolean exec_start(Exec *x, int fd, gboolean tty, int64_t height, int64_t width,
+	const void *preface, size_t preface_len, GError **error)
+{
+	(void)tty; /* what counts is what the exec was created with */
+	g_mutex_lock(&x->lock);
+	gboolean again = x->started;
+	x->started = x->running = TRUE;
+	g_mutex_unlock(&x->lock);
+	if (again)
+		return dh_error(error, DH_ERROR_CONFLICT, "exec command %s has already run", x->id);
+
+	g_autofree char *command = g_strjoinv(" ", x->config->cmd);
+	g_autofree char *action = g_strdup_printf("exec_start: %s", command);
+	container_event(x->c, action, "execID", x->id, NULL);
+
+	gboolean privileged = x->config->privileged || x->c->host_config->privileged;
+	OciProcess *process = container_exec_process(x->c, x->config, error);
+	gboolean ok = process != NULL;
+	g_autoptr(GError) failed = NULL;
+	if (ok) {
+		set_console(process, x->config->console_size, height, width);
+		dh_autofd int seccomp = container_seccomp_fd(x->c, process, privileged, &failed);
+		ShimClient *client = fd >= 0 ? exec_client(x, preface, preface_len) : NULL;
+		ok = !failed && request_exec(x, fd, client, process, seccomp, &failed);
+		dh_json_free(&shim_client_table, client);
+		dh_json_free(&oci_process_table, process);
+	}
+	if (!ok) {
+		int64_t code = 126;
+		if (g_error_matches(failed, DH_ERROR, DH_ERROR_EXEC_NOT_FOUND))
+			code = 127;
+		note_end(x, code);
+		if (failed)
+			g_propagate_error(error, g_steal_pointer(&failed));
+	}
+	return ok;
+}
+
+gboolean exec_resize(Exec *x, int64_t height, int64_t width, GError **error)
+{
+	ShimRequest req = {
+		.op = (char *)"resize", .exec_id = x->id, .height = height, .width = width};
+	ShimReply *reply = shim_request(x->c->run_dir, &req, NULL, 0, error);
+	if (!reply)
+		return FALSE;
+	dh_json_free(&shim_reply_table, reply);
+	return TRUE;
+}
+
+/* The shim is the one who knows; without it the program is gone, too. */
+static void refresh(Exec *x)
+{
+	g_mutex_lock(&x->lock);
+	gboolean running = x->running;
+	g_mutex_unlock(&x->lock);
+	if (!running)
+		return;
+	ShimRequest req = {.op = (char *)"exec-status", .exec_id = x->id};
+	g_autoptr(GError) error = NULL;
+	ShimReply *reply = shim_request(x->c->run_dir, &req, NULL, 0, &error);
+	if (reply && reply->exited && reply->exit)
+		note_end(x, reply->exit->status);
+	else if (!reply && !g_error_matches(error, DH_ERROR, DH_ERROR_NOT_FOUND))
+		note_end(x, 137);
+	dh_json_free(&shim_reply_table, reply);
+}
+
+json_t *exec_inspect(Exec *x, GError **error)
+{
+	(void)error;
+	refresh(x);
+	const ExecConfig *config = x->config;
+	json_t *args = json_array();
+	for (char **a = config->cmd + 1; *a; a++)
+		json_array_append_new(args, json_string(*a));
+	g_mutex_lock(&x->lock);
+	json_t *code = x->has_exit_code ? json_integer(x->exit_code) : json_null();
+	json_t *out = json_pack(
+		"{s:s, s:b, s:o, s:{s:b, s:s, s:o, s:b, s:s}, s:b, s:b, s:b, s:b, s:s, s:s, s:I}",
+		"ID", x->id, "Running", x->running, "ExitCode", code, "ProcessConfig", "tty",
+		config->tty, "entrypoint", config->cmd[0], "arguments", args, "privileged",
+		config->privileged, "user", config->user ? config->user : "", "OpenStdin",
+		config->attach_stdin, "OpenStderr", config->attach_stderr, "OpenStdout",
+		config->attach_stdout, "CanRemove", FALSE, "ContainerID", x->c->id, "DetachKeys",
+		config->detach_keys ? config->detach_keys : "", "Pid", (json_int_t)x->pid);
+	g_mutex_unlock(&x->lock);
+	return out;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* exit.c - what happens when a container has ended, however it came to that. */
+#include "container/internal.h"
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/timefmt.h"
+#include "shim/client.h"
+
+#include <fcntl.h>
+
+static void remove_automatically(Container *c)
+{
+	g_autoptr(GError) error = NULL;
+	if (!container_remove(c, FALSE, TRUE, FALSE, &error) &&
+		!g_str_has_suffix(error->message, "is already in progress"))
+		dh_warn("remove container %s: %s", c->id, error->message);
+}
+
+void container_release(Container *c, NetEndpoint *endpoint)
+{
+	if (endpoint) {
+		net_detach(c->engine->net, c->id, endpoint);
+		dh_json_free(&net_endpoint_table, endpoint);
+	}
+}
+
+void container_exited(Container *c, const ShimExit *x)
+{
+	g_mutex_lock(&c->state_lock);
+	ContainerState *s = &c->state;
+	gboolean was_running = s->running;
+	s->status = s->status == STATUS_REMOVING ? STATUS_REMOVING : STATUS_EXITED;
+	s->running = s->paused = s->restarting = FALSE;
+	s->pid = 0;
+	s->exit_code = x->status;
+	s->oom_killed = x->oom_killed;
+	s->finished_at = x->finished_at;
+	NetEndpoint *endpoint = g_steal_pointer(&c->endpoint);
+	g_mutex_unlock(&c->state_lock);
+
+	g_autoptr(GError) error = NULL;
+	container_release(c, endpoint);
+	/* Once the row has it, the record on disk is no longer needed; before, it is the only
+	 * memory. */
+	if (!container_save(c, &error) || !shim_forget_exit(c->dir, &error))
+		dh_log_error("container %s: %s", c->id, error->message);
+
+	g_mutex_lock(&c->state_lock);
+	c->exits++;
+	container_changed(c);
+	gboolean auto_remove = c->host_config->auto_remove && s->status != STATUS_REMOVING;
+	g_mutex_unlock(&c->state_lock);
+
+	g_autofree char *code = g_strdup_printf("%" G_GINT64_FORMAT, x->status);
+	g_autofree char *lasted = g_strdup_printf("%" G_GINT64_FORMAT,
+		x->started_at > 0 ? (x->finished_at - x->started_at) / DH_NSEC : (int64_t)0);
+	if (was_running)
+		container_event(c, "die", "exitCode", code, "execDuration", lasted, NULL);
+	if (auto_remove)
+		container_background(c, remove_automatically);
+}
+
+void container_lost(Container *c)
+{
+	g_autoptr(GError) error = NULL;
+	ShimExit *x = shim_read_exit(c->dir, &error);
+	if (!x) {
+		if (error)
+			dh_warn("container %s: %s", c->id, error->message);
+		g_clear_error(&error);
+		x = dh_json_new(&shim_exit_table);
+		x->status = 137;
+		x->finished_at = dh_time_now();
+		g_mutex_lock(&c->state_lock);
+		x->pid = c->state.pid;
+		x->started_at = c->state.started_at;
+		g_mutex_unlock(&c->state_lock);
+	}
+	/* The shim would have done this. */
+	if (!rt_cgroup_kill(c->cgroup, &error) || !rt_cgroup_remove(c->cgroup, &error) ||
+		!dh_remove_tree(AT_FDCWD, c->run_dir, &error))
+		dh_warn("container %s: %s", c->id, error->message);
+	container_exited(c, x);
+	dh_json_free(&shim_exit_table, x);
+}

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+/* inspect.c - containers as the API shows them. */
+#include "container/internal.h"
+
+#include "base/timefmt.h"
+#include "container/spec_mounts.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static json_t *time_json(int64_t t)
+{
+	g_autofree char *text = dh_time_format(t);
+	return json_string(text);
+}
+
+char *container_status_text(const ContainerState *s)
+{
+	int64_t now = dh_time_now();
+	g_autofree char *up =
+		s->started_at != DH_TIME_ZERO ? dh_duration_human(now - s->started_at) : NULL;
+	g_autofree char *ago =
+		s->finished_at != DH_TIME_ZERO ? dh_duration_human(now - s->finished_at) : NULL;
+	switch (s->status) {
+	case STATUS_RUNNING:
+		return g_strdup_printf("Up %s", up ? up : "Less than a second");
+	case STATUS_PAUSED:
+		return g_strdup_printf("Up %s (Paused)", up ? up : "Less than a second");
+	case STATUS_RESTARTING:
+		return g_strdup_printf("Restarting (%" G_GINT64_FORMAT ") %s ago", s->exit_code,
+			ago ? ago : "Less than a second");
+	case STATUS_REMOVING:
+		return g_strdup("Removal In Progress");
+	case STATUS_DEAD:
+		return g_strdup("Dead");
+	case STATUS_CREATED:
+	case STATUS_EXITED:
+	case N_STATUSES:
+		break;
+	}
+	if (s->started_at == DH_TIME_ZERO || s->finished_at == DH_TIME_ZERO)
+		return g_strdup("Created");
+	return g_strdup_printf("Exited (%" G_GINT64_FORMAT ") %s ago", s->exit_code, ago);
+}
+
+/* The program and its arguments: entrypoint, then command. */
+static char **full_command(Container *c)
+{
+	g_autoptr(GStrvBuilder) b = g_strv_builder_new();
+	for (char **a = c->config->entrypoint; a && *a; a++)
+		g_strv_builder_add(b, *a);
+	for (char **a = c->config->cmd; a && *a; a++)
+		g_strv_builder_add(b, *a);
+	return g_strv_builder_end(b);
+}
+
+static json_t *string(const char *s)
+{
+	json_t *v = json_string(s ? s : "");
+	return v ? v : json_string("");
+}
+
+/* ---- sizes ---- */
+
+/* Bytes of the files below a directory, each inode once (hard links), never across mounts. */
+static int64_t tree_size(int dirfd, const char *name, dev_t dev, GHashTable *seen)
+{
+	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	if (!d) {
+		if (fd >= 0)
+			close(fd);
+		return 0;
+	}
+	int64_t total = 0;
+	struct dirent *e;
+	while ((e = readdir(d))) {
+		struct stat st;
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+			fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_dev != dev)
+			continue;
+		if (S_ISDIR(st.st_mode)) {
+			total += tree_size(fd, e->d_name, dev, seen);
+		} else if (S_ISREG(st.st_mode)) {
+			if (st.st_nlink > 1 && !g_hash_table_add(seen, GSIZE_TO_POINTER(st.st_ino)))
+				continue;
+			total += st.st_size;
+		}
+	}
+	closedir(d);
+	return total;
+}
+
+static int64_t directory_size(const char *path)
+{
+	struct stat st;
+	if (stat(path, &st) < 0)
+		return 0;
+	g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
+	return tree_size(AT_FDCWD, path, st.st_dev, seen);
+}
+
+static void add_sizes(Container *c, json_t *out)
+{
+	g_autofree char *upper = g_build_filename(c->dir, "upper", NULL);
+	int64_t rw = directory_size(upper);
+	g_autoptr(Image) image = store_image_find(c->engine->store, c->image_id, NULL);
+	json_object_set_new(out, "SizeRw", json_integer(rw));
+	json_object_set_new(out, "SizeRootFs", json_integer(rw + (image ? image->size : 0)));
+}
+
+/* ---- network ---- */
+
+static json_t *endpoint_json(Container *c, const ContainerSnapshot *s)
+{
+	EndpointSettings ep = {.ip_address = s->endpoint ? s->endpoint->ip : NULL,
+		.ip_prefix_len = s->endpoint ? s->endpoint->prefix_len : 0,
+		.gateway = s->endpoint ? s->endpoint->gateway : NULL,
+		.mac_address = s->endpoint ? s->endpoint->mac : NULL,
+		.endpoint_id = s->endpoint ? s->endpoint_id : NULL};
+	EndpointSettings *asked = NULL;
+	if (c->networking && c->networking->endpoints_config) {
+		GHashTableIter it;
+		void *value;
+		g_hash_table_iter_init(&it, c->networking->endpoints_config);
+		if (g_hash_table_iter_next(&it, NULL, &value))
+			asked = value;
+	}
+	if (asked) {
+		ep.ipam_config = asked->ipam_config;
+		ep.driver_opts = asked->driver_opts;
+	}
+	g_autofree char *network_id = container_network_id(c->engine, c->host_config->network_mode);
+	ep.network_id = network_id;
+	return dh_json_emit(&endpoint_settings_table, &ep);
+}
+
+static json_t *networks_json(Container *c, const ContainerSnapshot *s)
+{
+	json_t *out = json_object();
+	const char *mode = c->host_config->network_mode;
+	if (!g_str_has_prefix(mode, "container:"))
+		json_object_set_new(out, mode, endpoint_json(c, s));
+	return out;
+}
+
+static json_t *network_settings(Container *c, const ContainerSnapshot *s)
+{
+	const NetEndpoint *e = s->endpoint;
+	g_autofree char *key = NULL;
+	if (s->state.running)
+		key = g_strdup_printf("/proc/%" G_GINT64_FORMAT "/ns/net", s->state.pid);
+	return json_pack("{s:s, s:s, s:s, s:o, s:b, s:s, s:i, s:n, s:n, s:s, s:s, s:s, s:i, s:s, "
+			 "s:I, s:s, s:s, "
+			 "s:o}",
+		"Bridge", "", "SandboxID", s->state.running && s->sandbox_id ? s->sandbox_id : "",
+		"SandboxKey", key ? key : "", "Ports", container_ports_json(c, e, s->state.running),
+		"HairpinMode", FALSE, "LinkLocalIPv6Address", "", "LinkLocalIPv6PrefixLen", 0,
+		"SecondaryIPAddresses", "SecondaryIPv6Addresses", "EndpointID",
+		e && s->endpoint_id ? s->endpoint_id : "", "Gateway", e ? e->gateway : "",
+		"GlobalIPv6Address", "", "GlobalIPv6PrefixLen", 0, "IPAddress", e ? e->ip : "",
+		"IPPrefixLen", (json_int_t)(e ? e->prefix_len : 0), "IPv6Gateway", "", "MacAddress",
+		e ? e->mac : "", "Networks", networks_json(c, s));
+}
+
+char *container_network_id(Engine *e, const char *mode)
+{
+	/* Stable and the engine's own, without a row: the three built-in networks never change. */
+	g_autofree char *seed = g_strdup_printf("%s/%s", e->id, mode);
+	return g_compute_checksum_for_string(G_CHECKSUM_SHA256, seed, -1);
+}
+
+/* ---- inspect ---- */
+
+static json_t *state_json(const ContainerState *s)
+{
+	return json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:I, s:I, s:s, s:o, s:o}", "Status",
+		container_status_name(s->status), "Running", s->running, "Paused", s->paused,
+		"Restarting", s->restarting, "OOMKilled", s->oom_killed, "Dead", s->dead, "Pid",
+		(json_int_t)s->pid, "ExitCode", (json_int_t)s->exit_code, "Error",
+		s->error ? s->error : "", "StartedAt", time_json(s->started_at), "FinishedAt",
+		time_json(s->finished_at));
+}
+
+static json_t *graph_driver(Container *c)
+{
+	g_autofree char *lower = g_strjoinv(":", c->lower);
+	g_autofree char *upper = g_build_filename(c->dir, "upper", NULL);
+	g_autofree char *work = g_build_filename(c->dir, "work", NULL);
+	/* No MergedDir: the merged tree is mounted only inside the container. */
+	return json_pack("{s:s, s:{s:s, s:s, s:s}}", "Name", "overlay2", "Data", "LowerDir", lower,
+		"UpperDir", upper, "WorkDir", work);
+}
+
+/* HostConfig.Links as inspect has it: "/target:/container/alias". */
+static json_t *links_json(Container *c, const char *name)
+{
+	if (!c->links || c->links->len == 0)
+		return json_null();
+	json_t *out = json_array();
+	for (guint i = 0; i < c->links->len; i++) {
+		const ContainerLink *l = c->links->pdata[i];
+		g_autoptr(Container) target = container_find(c->engine, l->target_id, NULL);
+		if (!target)
+			continue;
+		g_autoptr(ContainerSnapshot) s = container_snapshot(target);
+		g_autofree char *text = g_strdup_printf("/%s:/%s/%s", s->name, name, l->alias);
+		json_array_append_new(out, json_string(text));
+	}
+	return out;
+}
+
+json_t *container_inspect(Container *c, gboolean size)
+{
+	g_autoptr(ContainerSnapshot) s = container_snapshot(c);
+	g_auto(GStrv) command = full_command(c);
+	json_t *args = json_array();
+	for (char **a = command[0] ? command + 1 : command; *a; a++)
+		json_array_append_new(args, string(*a));
+	json_t *execs = json_null();
+	if (s->exec_ids[0]) {
+		execs = json_array();
+		for (char **x = s->exec_ids; *x; x++)
+			json_array_append_new(execs, json_string(*x));
+	}
+	g_autofree char *name = g_strdup_printf("/%s", s->name);
+	g_autofree char *hosts = g_build_filename(c->dir, "hosts", NULL);
+	g_autofree char *hostname = g_build_filename(c->dir, "hostname", NULL);
+	g_autofree char *resolv = g_build_filename(c->dir, "resolv.conf", NULL);
+	gboolean has_log = g_strcmp0(c->host_config->log_config.type, "json-file") == 0;
+	json_t *host = dh_json_emit(&host_config_table, c->host_config);
+	json_object_set_new(host, "Links", links_json(c, s->name));
+
+	json_t *out = json_pack(
+		"{s:s, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:s, "
+		"s:s, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"Id", c->id, "Created", time_json(c->created), "Path", string(command[0]), "Args",
+		args, "State", state_json(&s->state), "Image", c->image_id, "ResolvConfPath",
+		resolv, "HostnamePath", hostname, "HostsPath", hosts, "LogPath",
+		has_log ? c->log_path : "", "Name", name, "RestartCount",
+		(json_int_t)s->state.restart_count, "Driver", "overlay2", "Platform", "linux",
+		"MountLabel", "", "ProcessLabel", "", "AppArmorProfile", "", "ExecIDs", execs,
+		"HostConfig", host, "GraphDriver", graph_driver(c), "Mounts", spec_mounts_json(c),
+		"Config", dh_json_emit(&container_config_table, c->config), "NetworkSettings",
+		network_settings(c, s));
+	if (size)
+		add_sizes(c, out);
+	return out;
+}
+
+/* ---- list ---- */
+
+static json_t *ports_list(Container *c, const ContainerSnapshot *s)
+{
+	json_t *out = json_array();
+	g_autoptr(json_t) ports = container_ports_json(c, s->endpoint, s->state.running);
+	const char *key;
+	json_t *list;
+	json_object_foreach (ports, key, list) {
+		const char *slash = strchr(key, '/');
+		json_int_t port = g_ascii_strtoll(key, NULL, 10);
+		const char *proto = slash ? slash + 1 : "tcp";
+		size_t i;
+		json_t *b;
+		json_array_foreach (list, i, b) {
+			const char *ip = json_string_value(json_object_get(b, "HostIp"));
+			const char *host = json_string_value(json_object_get(b, "HostPort"));
+			json_array_append_new(out,
+				json_pack("{s:s, s:I, s:I, s:s}", "IP", ip, "PrivatePort", port,
+					"PublicPort", (json_int_t)g_ascii_strtoll(host, NULL, 10),
+					"Type", proto));
+		}
+		if (!json_is_array(list))
+			json_array_append_new(
+				out, json_pack("{s:I, s:s}", "PrivatePort", port, "Type", proto));
+	}
+	return out;
+}
+
+json_t *container_summary(Container *c, const ContainerSnapshot *s, gboolean size)
+{
+	g_auto(GStrv) command = full_command(c);
+	g_autofree char *line = g_strjoinv(" ", command);
+	g_autofree char *status = container_status_text(&s->state);
+	json_t *names = json_array();
+	g_autofree char *name = g_strdup_printf("/%s", s->name);
+	json_array_append_new(names, json_string(name));
+	/* A reference that meanwhile stands for another image is shown as the ID that was used. */
+	g_autoptr(Image) now = store_image_find(c->engine->store, c->config->image, NULL);
+	const char *image =
+		now && strcmp(now->id, c->image_id) == 0 ? c->config->image : c->image_id;
+	g_autoptr(json_t) config = dh_json_emit(&container_config_table, c->config);
+	json_t *labels = json_object_get(config, "Labels");
+	json_t *out = json_pack(
+		"{s:s, s:o, s:s, s:s, s:o, s:I, s:o, s:O, s:s, s:s, s:{s:s}, s:{s:o}, s:o}", "Id",
+		c->id, "Names", names, "Image", image, "ImageID", c->image_id, "Command",
+		string(line), "Created", (json_int_t)(c->created / DH_NSEC), "Ports",
+		ports_list(c, s), "Labels", labels, "State", container_status_name(s->state.status),
+		"Status", status, "HostConfig", "NetworkMode", c->host_config->network_mode,
+		"NetworkSettings", "Networks", networks_json(c, s), "Mounts", spec_mounts_json(c));
+	if (size)
+		add_sizes(c, out);
+	return out;
+}

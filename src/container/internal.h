@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* internal.h - what the files of this room share and nobody else needs. */
+#pragma once
+
+#include "container/container.h"
+
+/* ---- table.c: the engine's table of containers, and their rows ---- */
+
+/* A new, unregistered container of this ID (taken over) with its paths filled in. */
+Container *container_new(Engine *e, char *id);
+
+/* Reserves c->name, writes its row and makes it visible; conflict has docker's text. */
+gboolean container_register(Container *c, GError **error);
+
+/* Out of the tables and the database. */
+gboolean container_unregister(Container *c, GError **error);
+
+/* Writes the mutable part of the row (name, state, endpoint). */
+gboolean container_save(Container *c, GError **error);
+
+/* Makes Containers of all rows. */
+gboolean container_load_all(Engine *e, GError **error);
+
+extern const char container_schema[];
+extern const DhJsonTable container_link_table;
+
+/* ---- wait.c ---- */
+
+/* With state_lock held: tells everybody who waits that something changed. */
+void container_changed(Container *c);
+/* Waits at most timeout_ms (-1: forever) for the container to stop running; TRUE if it has. */
+gboolean container_wait_stopped(Container *c, int64_t timeout_ms);
+
+/* ---- spec.c ---- */
+
+typedef struct {
+	OciSpec *oci;
+	int seccomp_fd; /* memfd, or -1 */
+	int netns_fd;   /* namespace to join, or -1 */
+} ContainerSpec;
+
+/* The OCI configuration and what belongs to it; env: more variables (links). netns_fd is the
+ * caller's and only recorded. Release with container_spec_clear. */
+gboolean container_spec(Container *c, char *const *env, ContainerSpec *ret, GError **error);
+void container_spec_clear(ContainerSpec *s);
+/* The process part for an exec. */
+OciProcess *container_exec_process(Container *c, const ExecConfig *x, GError **error);
+/* Compiled filter for that process, or -1 (unconfined; with *error: a failure). */
+int container_seccomp_fd(Container *c, const OciProcess *p, gboolean privileged, GError **error);
+OciResources *container_resources(Container *c, GError **error);
+
+/* ---- links.c ---- */
+
+/* Parses and resolves host_config->links into c->links. */
+gboolean container_resolve_links(Container *c, GError **error);
+/* Environment and hosts entries of running link targets; a target that does not run is an error if
+ * need_running, else left out. */
+gboolean container_link_data(Container *c, gboolean need_running, char ***ret_env,
+	GPtrArray **ret_hosts, GError **error);
+/* Rewrites the hosts files of the running containers that have links to c (its address is new). */
+void container_refresh_linkers(Container *c);
+/* Writes hosts (and, with all, hostname and resolv.conf) into the container's directory. */
+gboolean container_write_files(Container *c, GPtrArray *link_hosts, gboolean all, GError **error);
+
+/* ---- ports.c ---- */
+
+/* What to publish: host_config's bindings, -P, as NetPort list. */
+GPtrArray *container_ports(Container *c, GError **error);
+/* NetworkSettings.Ports of inspect. */
+json_t *container_ports_json(Container *c, const NetEndpoint *e, gboolean running);
+
+/* ---- supervisor.c ---- */
+
+typedef struct Supervisor Supervisor;
+Supervisor *supervisor_new(GError **error);
+void supervisor_free(Supervisor *s);
+/* Hears the events of a container's shim from now on; takes the descriptors over (shim_pidfd -1:
+ * not our child). */
+void supervisor_add(Supervisor *s, Container *c, int events, int shim_pidfd);
+
+/* ---- exit.c ---- */
+
+/* The container has ended; also called for one that is found ended at start. */
+void container_exited(Container *c, const ShimExit *x);
+/* The shim is gone without a word: kills what is left and counts it as ended by SIGKILL. */
+void container_lost(Container *c);
+/* Releases network and run directory of a container that does not run (any more). */
+void container_release(Container *c, NetEndpoint *endpoint);
+
+/* ---- attach.c ---- */
+
+typedef struct {
+	int fd;
+	ShimClient *client;
+} PendingClient;
+void pending_client_free(void *p);
+/* "ctrl-p,ctrl-q" -> raw bytes; NULL and an error for a bad one. NULL or "": "\x10\x11". */
+char *detach_keys_parse(const char *keys, GError **error);
+
+/* ---- reconcile.c ---- */
+gboolean engine_reconcile(Engine *e, GError **error);
+
+/* ---- events of containers (container.c) ---- */
+/* Emits with image, name and labels as attributes, then more name, value pairs. */
+void container_event(Container *c, const char *action, ...) G_GNUC_NULL_TERMINATED;
+
+/* Runs fn(c) with a reference in the background. */
+/* The function of the background pool. */
+void engine_run_job(void *data, void *user_data);
+
+void container_background(Container *c, void (*fn)(Container *c));

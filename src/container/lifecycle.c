@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/* lifecycle.c - stop, restart, kill, pause, unpause, resize. */
+#include "container/internal.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "container/start.h"
+#include "shim/client.h"
+
+#include <signal.h>
+
+enum { DEFAULT_STOP_SECONDS = 10, KILL_WAIT_MS = 10000 };
+
+static gboolean check_op(Container *c, ContainerOp op, ContainerStatus *ret_status, GError **error)
+{
+	g_mutex_lock(&c->state_lock);
+	if (ret_status)
+		*ret_status = c->state.status;
+	gboolean ok = container_op_allowed(op, c->state.status, c->id, c->name, error);
+	g_mutex_unlock(&c->state_lock);
+	return ok;
+}
+
+static gboolean parse_signal(const char *name, int *ret, GError **error)
+{
+	*ret = rt_signal_parse(name);
+	if (*ret <= 0)
+		return dh_error(error, DH_ERROR_INVALID, "Invalid signal: %s", name);
+	return TRUE;
+}
+
+/* NOT_FOUND: it has just ended by itself, which is what was wanted. */
+static gboolean send_signal(Container *c, int signal, GError **error)
+{
+	ShimRequest req = {.op = (char *)"kill", .signal = signal};
+	g_autoptr(GError) failed = NULL;
+	ShimReply *reply = shim_request(c->run_dir, &req, NULL, 0, &failed);
+	dh_json_free(&shim_reply_table, reply);
+	if (reply || g_error_matches(failed, DH_ERROR, DH_ERROR_NOT_FOUND))
+		return TRUE;
+	g_mutex_lock(&c->state_lock);
+	gboolean gone = !c->state.running;
+	g_mutex_unlock(&c->state_lock);
+	if (gone)
+		return TRUE;
+	g_propagate_error(error, g_steal_pointer(&failed));
+	return FALSE;
+}
+
+static gboolean thaw_if_paused(Container *c, GError **error)
+{
+	g_mutex_lock(&c->state_lock);
+	gboolean paused = c->state.paused;
+	g_mutex_unlock(&c->state_lock);
+	return !paused || rt_cgroup_freeze(c->cgroup, FALSE, error);
+}
+
+static const char *own_stop_signal(Container *c)
+{
+	return c->config->stop_signal && *c->config->stop_signal ? c->config->stop_signal
+								 : "SIGTERM";
+}
+
+static int64_t own_stop_timeout(Container *c)
+{
+	return json_is_integer(c->config->stop_timeout_raw)
+		       ? json_integer_value(c->config->stop_timeout_raw)
+		       : DEFAULT_STOP_SECONDS;
+}
+
+/* SIGKILL, first to PID 1, at last to everything in the cgroup. */
+static gboolean kill_hard(Container *c, GError **error)
+{
+	if (!send_signal(c, SIGKILL, error) || !thaw_if_paused(c, error))
+		return FALSE;
+	if (container_wait_stopped(c, KILL_WAIT_MS))
+		return TRUE;
+	if (!rt_cgroup_kill(c->cgroup, error))
+		return FALSE;
+	if (container_wait_stopped(c, KILL_WAIT_MS))
+		return TRUE;
+	return dh_error(error, DH_ERROR_SYSTEM,
+		"cannot stop container: %s: tried to kill container, but did not receive an exit "
+		"event",
+		c->id);
+}
+
+/* With c->op held. */
+static gboolean stop_locked(Container *c, const char *signal, int64_t timeout, GError **error)
+{
+	int number;
+	if (!parse_signal(signal ? signal : own_stop_signal(c), &number, error))
+		return FALSE;
+	if (timeout == INT64_MIN)
+		timeout = own_stop_timeout(c);
+	g_mutex_lock(&c->state_lock);
+	c->state.manually_stopped = TRUE;
+	g_mutex_unlock(&c->state_lock);
+
+	g_autofree char *text = g_strdup_printf("%d", number);
+	container_event(c, "kill", "signal", text, NULL);
+	if (!send_signal(c, number, error) || !thaw_if_paused(c, error))
+		return FALSE;
+	if (!container_wait_stopped(c, timeout < 0 ? -1 : timeout * 1000)) {
+		container_event(c, "kill", "signal", "9", NULL);
+		if (!kill_hard(c, error))
+			return FALSE;
+	}
+	container_event(c, "stop", NULL);
+	return TRUE;
+}
+
+gboolean container_stop(Container *c, const char *signal, int64_t timeout, GError **error)
+{
+	int number;
+	if (signal && !parse_signal(signal, &number, error))
+		return FALSE;
+	g_mutex_lock(&c->op);
+	gboolean ok = check_op(c, OP_STOP, NULL, error) && stop_locked(c, signal, timeout, error);
+	g_mutex_unlock(&c->op);
+	return ok;
+}
+
+gboolean container_restart(Container *c, const char *signal, int64_t timeout, GError **error)
+{
+	int number;
+	if (signal && !parse_signal(signal, &number, error))
+		return FALSE;
+	g_mutex_lock(&c->op);
+	/* --rm must not take away what is about to start again. */
+	gboolean auto_remove = c->host_config->auto_remove;
+	gboolean ok = TRUE;
+	g_mutex_lock(&c->state_lock);
+	gboolean running = c->state.running;
+	if (running)
+		c->host_config->auto_remove = FALSE;
+	g_mutex_unlock(&c->state_lock);
+	if (running)
+		ok = stop_locked(c, signal, timeout, error);
+	ok = ok && container_start_locked(c, error);
+	g_mutex_lock(&c->state_lock);
+	c->host_config->auto_remove = auto_remove;
+	g_mutex_unlock(&c->state_lock);
+	g_mutex_unlock(&c->op);
+	if (ok)
+		container_event(c, "restart", NULL);
+	return ok;
+}
+
+gboolean container_kill(Container *c, const char *signal, GError **error)
+{
+	int number = SIGKILL;
+	if (signal && *signal && !parse_signal(signal, &number, error))
+		return FALSE;
+	/* Not under the operation lock: "kill" must reach a container that "stop" is waiting for.
+	 */
+	if (!check_op(c, OP_KILL, NULL, error))
+		return FALSE;
+	if (number == SIGKILL) {
+		g_mutex_lock(&c->state_lock);
+		c->state.manually_stopped = TRUE;
+		g_mutex_unlock(&c->state_lock);
+	}
+	gboolean ok = number == SIGKILL ? kill_hard(c, error) : send_signal(c, number, error);
+	if (ok) {
+		g_autofree char *text = g_strdup_printf("%d", number);
+		container_event(c, "kill", "signal", text, NULL);
+	}
+	return ok;
+}
+
+static void set_paused(Container *c, gboolean paused)
+{
+	g_mutex_lock(&c->state_lock);
+	if (c->state.running) {
+		c->state.paused = paused;
+		c->state.status = paused ? STATUS_PAUSED : STATUS_RUNNING;
+	}
+	container_changed(c);
+	g_mutex_unlock(&c->state_lock);
+}
+
+static gboolean pause_op(Container *c, ContainerOp op, gboolean freeze, GError **error)
+{
+	g_mutex_lock(&c->op);
+	gboolean ok = check_op(c, op, NULL, error) && rt_cgroup_freeze(c->cgroup, freeze, error);
+	if (ok) {
+		set_paused(c, freeze);
+		ok = container_save(c, error);
+	}
+	g_mutex_unlock(&c->op);
+	if (ok)
+		container_event(c, freeze ? "pause" : "unpause", NULL);
+	return ok;
+}
+
+gboolean container_pause(Container *c, GError **error)
+{
+	return pause_op(c, OP_PAUSE, TRUE, error);
+}
+
+gboolean container_unpause(Container *c, GError **error)
+{
+	return pause_op(c, OP_UNPAUSE, FALSE, error);
+}
+
+gboolean container_resize(Container *c, int64_t height, int64_t width, GError **error)
+{
+	if (!check_op(c, OP_RESIZE, NULL, error))
+		return FALSE;
+	ShimRequest req = {.op = (char *)"resize", .height = height, .width = width};
+	ShimReply *reply = shim_request(c->run_dir, &req, NULL, 0, error);
+	if (!reply)
+		return FALSE;
+	dh_json_free(&shim_reply_table, reply);
+	g_autofree char *h = g_strdup_printf("%" G_GINT64_FORMAT, height);
+	g_autofree char *w = g_strdup_printf("%" G_GINT64_FORMAT, width);
+	container_event(c, "resize", "height", h, "width", w, NULL);
+	return TRUE;
+}

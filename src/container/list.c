@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/error.h"
+#include "base/timefmt.h"
+#include "container/observe.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What the filters come down to before the first container is looked at. */
+typedef struct {
+	const ListRequest *req;
+	GHashTable *ancestors; /* set of image IDs, NULL: no such filter */
+	GArray *exit_codes;    /* int64_t, NULL: no such filter */
+	Container *before, *since;
+	gboolean all;
+} Query;
+
+static void query_clear(Query *q)
+{
+	g_clear_pointer(&q->ancestors, g_hash_table_unref);
+	g_clear_pointer(&q->exit_codes, g_array_unref);
+	g_clear_pointer(&q->before, container_unref);
+	g_clear_pointer(&q->since, container_unref);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Query, query_clear)
+
+static gboolean status_known(const char *name)
+{
+	for (guint i = 0; i < N_STATUSES; i++) {
+		if (strcmp(container_status_name((ContainerStatus)i), name) == 0)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+static void prepare_ancestors(Query *q, Engine *e, char **names)
+{
+	q->ancestors = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	for (; *names; names++) {
+		/* An unknown image has no descendants; docker only logs it. */
+		g_autoptr(Image) image = store_image_find(e->store, *names, NULL);
+		if (image)
+			g_hash_table_add(q->ancestors, g_strdup(image->id));
+	}
+	g_autoptr(GPtrArray) images = store_images(e->store);
+	for (gboolean grew = TRUE; grew;) {
+		grew = FALSE;
+		for (guint i = 0; i < images->len; i++) {
+			const Image *image = images->pdata[i];
+			if (image->parent && g_hash_table_contains(q->ancestors, image->parent) &&
+				!g_hash_table_contains(q->ancestors, image->id)) {
+				g_hash_table_add(q->ancestors, g_strdup(image->id));
+				grew = TRUE;
+			}
+		}
+	}
+}
+
+static gboolean prepare(Query *q, Engine *e, GError **error)
+{
+	const Filters *f = q->req->filters;
+	char **values = filters_get(f, "status");
+	for (char **v = values; v && *v; v++) {
+		if (!status_known(*v))
+			return dh_error(error, DH_ERROR_INVALID,
+				"invalid value for state (%s): must be one of \"created\", "
+				"\"restarting\", \"running\", \"removing\", \"paused\", "
+				"\"exited\", "
+				"\"dead\"",
+				*v);
+		q->all = TRUE;
+	}
+	values = filters_get(f, "exited");
+	if (values)
+		q->exit_codes = g_array_new(FALSE, FALSE, sizeof(int64_t));
+	for (; values && *values; values++) {
+		char *end;
+		int64_t code = strtoll(*values, &end, 10);
+		if (end == *values || *end)
+			return dh_error(
+				error, DH_ERROR_INVALID, "invalid filter 'exited=[%s]'", *values);
+		g_array_append_val(q->exit_codes, code);
+	}
+	static const char *const healths[] = {"starting", "healthy", "unhealthy", "none", NULL};
+	for (values = filters_get(f, "health"); values && *values; values++) {
+		if (!g_strv_contains(healths, *values))
+			return dh_error(error, DH_ERROR_INVALID,
+				"invalid value for health (%s): must be one of \"none\", "
+				"\"starting\", \"healthy\", \"unhealthy\"",
+				*values);
+	}
+	for (values = filters_get(f, "before"); values && *values; values++) {
+		g_clear_pointer(&q->before, container_unref);
+		if (!(q->before = container_find(e, *values, error)))
+			return FALSE;
+	}
+	for (values = filters_get(f, "since"); values && *values; values++) {
+		g_clear_pointer(&q->since, container_unref);
+		if (!(q->since = container_find(e, *values, error)))
+			return FALSE;
+	}
+	if (q->before || q->since)
+		q->all = TRUE;
+	values = filters_get(f, "ancestor");
+	if (values)
+		prepare_ancestors(q, e, values);
+	return TRUE;
+}
+
+static gboolean match_exit_code(const Query *q, const ContainerState *s)
+{
+	if (!q->exit_codes)
+		return TRUE;
+	if (s->running || s->started_at == DH_TIME_ZERO)
+		return FALSE;
+	for (guint i = 0; i < q->exit_codes->len; i++) {
+		if (g_array_index(q->exit_codes, int64_t, i) == s->exit_code)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+/* "80", "80/tcp", "8000-8010/udp" against a port of the container. */
+static gboolean port_in(const char *want, int64_t port, const char *proto)
+{
+	char *end;
+	int64_t first = strtoll(want, &end, 10);
+	int64_t last = *end == '-' ? strtoll(end + 1, &end, 10) : first;
+	const char *want_proto = *end == '/' ? end + 1 : "tcp";
+	return port >= first && port <= last && g_ascii_strcasecmp(want_proto, proto) == 0;
+}
+
+static gboolean any_port_in(char **values, int64_t port, const char *proto)
+{
+	for (; *values; values++) {
+		if (port_in(*values, port, proto))
+			return TRUE;
+	}
+	return FALSE;
+}
+
+static gboolean match_publish(char **values, const ContainerSnapshot *s)
+{
+	GPtrArray *ports = s->endpoint ? s->endpoint->ports : NULL;
+	for (guint i = 0; ports && i < ports->len; i++) {
+		const NetPort *p = ports->pdata[i];
+		if (p->host_port && any_port_in(values, p->container_port, p->proto))
+			return TRUE;
+	}
+	return FALSE;
+}
+
+static gboolean match_port_keys(char **values, GHashTable *ports)
+{
+	GHashTableIter it;
+	gpointer key;
+	if (!ports)
+		return FALSE;
+	g_hash_table_iter_init(&it, ports);
+	while (g_hash_table_iter_next(&it, &key, NULL)) {
+		char *end;
+		int64_t port = strtoll(key, &end, 10);
+		if (any_port_in(values, port, *end == '/' ? end + 1 : "tcp"))
+			return TRUE;
+	}
+	return FALSE;
+}
+
+static gboolean match_ports(const Query *q, Container *c, const ContainerSnapshot *s)
+{
+	char **publish = filters_get(q->req->filters, "publish");
+	char **expose = filters_get(q->req->filters, "expose");
+	if (publish && !match_publish(publish, s) &&
+		!(s->state.running && match_port_keys(publish, c->host_config->port_bindings)))
+		return FALSE;
+	return !expose || match_port_keys(expose, c->config->exposed_ports) ||
+	       match_port_keys(expose, c->host_config->port_bindings);
+}
+
+static gboolean match_network(const Query *q, Container *c)
+{
+	if (!filters_has(q->req->filters, "network"))
+		return TRUE;
+	const char *mode = c->host_config->network_mode;
+	if (!mode || !*mode || strcmp(mode, "default") == 0)
+		mode = "bridge";
+	if (filters_match(q->req->filters, "network", mode))
+		return TRUE;
+	GHashTable *named = c->networking ? c->networking->endpoints_config : NULL;
+	GHashTableIter it;
+	gpointer key;
+	if (!named)
+		return FALSE;
+	g_hash_table_iter_init(&it, named);
+	while (g_hash_table_iter_next(&it, &key, NULL)) {
+		if (filters_match(q->req->filters, "network", key))
+			return TRUE;
+	}
+	return FALSE;
+}
+
+/* By name or by destination: "-v SRC:DST", "-v DST" and --mount. */
+static gboolean match_volume(const Query *q, Container *c)
+{
+	const Filters *f = q->req->filters;
+	if (!filters_has(f, "volume"))
+		return TRUE;
+	for (char **b = c->host_config->binds; b && *b; b++) {
+		g_auto(GStrv) part = g_strsplit(*b, ":", 3);
+		if (filters_match(f, "volume", part[0]) || filters_match(f, "volume", part[1]))
+			return TRUE;
+	}
+	GPtrArray *mounts = c->host_config->mounts;
+	for (guint i = 0; mounts && i < mounts->len; i++) {
+		const MountSpec *m = mounts->pdata[i];
+		if (filters_match(f, "volume", m->source) || filters_match(f, "volume", m->target))
+			return TRUE;
+	}
+	GHashTableIter it;
+	gpointer key;
+	if (!c->config->volumes)
+		return FALSE;
+	g_hash_table_iter_init(&it, c->config->volumes);
+	while (g_hash_table_iter_next(&it, &key, NULL)) {
+		if (filters_match(f, "volume", key))
+			return TRUE;
+	}
+	return FALSE;
+}
+
+static gboolean matches(const Query *q, Container *c, const ContainerSnapshot *s)
+{
+	const Filters *f = q->req->filters;
+	if (!s->state.running && !q->all && !q->req->all && q->req->limit <= 0 && !q->req->latest)
+		return FALSE;
+	if (!filters_match_prefix(f, "id", c->id) && !filters_match_regex(f, "id", c->id))
+		return FALSE;
+	if (filters_has(f, "name")) {
+		g_autofree char *slash = g_strconcat("/", s->name, NULL);
+		if (!filters_match_regex(f, "name", s->name) &&
+			!filters_match_regex(f, "name", slash))
+			return FALSE;
+	}
+	return filters_match(f, "status", container_status_name(s->state.status)) &&
+	       filters_match_labels(f, "label", c->config->labels) &&
+	       filters_match_no_labels(f, "label!", c->config->labels) &&
+	       filters_match(f, "health", "none") && filters_match(f, "isolation", "default") &&
+	       match_exit_code(q, &s->state) &&
+	       (!q->ancestors || g_hash_table_contains(q->ancestors, c->image_id)) &&
+	       match_network(q, c) && match_volume(q, c) && match_ports(q, c, s);
+}
+
+json_t *container_list(Engine *e, const ListRequest *r, GError **error)
+{
+	g_auto(Query) q = {.req = r};
+	gboolean is_task;
+	if (!prepare(&q, e, error) ||
+		!filters_get_bool(r->filters, "is-task", FALSE, &is_task, error))
+		return NULL;
+	json_t *out = json_array();
+	if (is_task)
+		return out; /* no container here belongs to a swarm */
+	int64_t limit = r->latest ? 1 : r->limit;
+	g_autoptr(GPtrArray) all = container_all(e);
+	gboolean seen_before = q.before == NULL;
+	for (guint i = 0; i < all->len; i++) {
+		Container *c = all->pdata[i];
+		if (q.since && strcmp(c->id, q.since->id) == 0)
+			break;
+		if (!seen_before) {
+			seen_before = strcmp(c->id, q.before->id) == 0;
+			continue;
+		}
+		g_autoptr(ContainerSnapshot) s = container_snapshot(c);
+		if (!matches(&q, c, s))
+			continue;
+		json_array_append_new(out, container_summary(c, s, r->size));
+		if (limit > 0 && (int64_t)json_array_size(out) >= limit)
+			break;
+	}
+	return out;
+}

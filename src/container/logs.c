@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation
+ *
+ * The shim appends to PATH and rotates by renaming: PATH.1 becomes PATH.2, PATH becomes PATH.1, a
+ * new PATH is created (with one file only, PATH is truncated). All files that exist are opened
+ * first, newest to oldest, so that what is renamed meanwhile is still read, once, in order. Only
+ * whole lines are consumed: a position is always the start of a line, and a half-written last line
+ * is read again when more of it has come. Lines that are not what they should be are skipped, as
+ * one torn write must not hide the rest.
+ *
+ * --tail counts newlines backwards, in blocks, over as many files as it takes.
+ *
+ * Following waits on three descriptors: inotify on the log's directory, the engine's events (the
+ * container's end), and the client. The watch and the subscription are made before the first read
+ * and the container's state is asked before each read to the end, so nothing can fall between.
+ */
+#include "container/logs.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/timefmt.h"
+#include "container/log_line.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BLOCK (64 * 1024)
+#define LINE_MAX_LEN (4 * 1024 * 1024)
+#define FILES_MAX 1000
+
+typedef struct {
+	int fd;
+	dev_t dev;
+	ino_t ino;
+	off_t pos; /* the next line starts here */
+} LogFile;
+
+typedef struct {
+	const LogsRequest *req;
+	const char *path;
+	LogsSink sink;
+	void *arg;
+	gboolean raw;
+	GArray *files; /* LogFile, oldest first; the last one is followed */
+	char *block;
+	size_t block_size;
+	GString *out;
+	LogLine line;
+	gboolean gone;     /* the sink wants no more */
+	gboolean done;     /* past --until */
+	gboolean oversize; /* inside a line longer than LINE_MAX_LEN */
+} Reader;
+
+static void clear_file(gpointer f)
+{
+	dh_close(&((LogFile *)f)->fd);
+}
+
+static void reader_clear(Reader *r)
+{
+	g_clear_pointer(&r->files, g_array_unref);
+	g_free(r->block);
+	if (r->out)
+		g_string_free(r->out, TRUE);
+	if (r->line.text)
+		g_string_free(r->line.text, TRUE);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Reader, reader_clear)
+
+/* ---- output ---- */
+
+static void flush(Reader *r)
+{
+	if (r->out->len > 0 && !r->gone && r->sink(r->arg, r->out->str, r->out->len) < 0)
+		r->gone = TRUE;
+	g_string_truncate(r->out, 0);
+}
+
+/* Docker's fixed form: nine decimals. */
+static void put_timestamp(Reader *r, const LogLine *l)
+{
+	if (l->time_len == 30 && l->time[19] == '.' && l->time[29] == 'Z') {
+		g_string_append_len(r->out, l->time, 30);
+	} else {
+		char buf[36];
+		int64_t t;
+		if (!log_line_time(l->time, l->time_len, &t))
+			t = DH_TIME_ZERO;
+		g_string_append_len(r->out, buf, (gssize)dh_time_format_fixed(t, buf));
+	}
+	g_string_append_c(r->out, ' ');
+}
+
+/* url.QueryEscape of Go. */
+static void put_escaped(GString *out, const char *s)
+{
+	for (; *s; s++) {
+		if (g_ascii_isalnum(*s) || strchr("-_.~", *s))
+			g_string_append_c(out, *s);
+		else if (*s == ' ')
+			g_string_append_c(out, '+');
+		else
+			g_string_append_printf(out, "%%%02X", (unsigned char)*s);
+	}
+}
+
+static void put_details(Reader *r, const LogLine *l)
+{
+	g_autoptr(json_t) attrs = l->attrs ? dh_json_loads(l->attrs, l->attrs_len, NULL) : NULL;
+	g_autoptr(GList) keys = NULL;
+	const char *key;
+	json_t *v;
+	json_object_foreach (attrs, key, v)
+		keys = g_list_insert_sorted(keys, (gpointer)key, (GCompareFunc)strcmp);
+	for (GList *k = keys; k; k = k->next) {
+		const char *value = json_string_value(json_object_get(attrs, k->data));
+		if (k != keys)
+			g_string_append_c(r->out, ',');
+		put_escaped(r->out, k->data);
+		g_string_append_c(r->out, '=');
+		put_escaped(r->out, value ? value : "");
+	}
+	g_string_append_c(r->out, ' ');
+}
+
+static void put_line(Reader *r, const LogLine *l)
+{
+	gsize head = r->out->len;
+	if (!r->raw) {
+		const char frame[8] = {(char)l->stream};
+		g_string_append_len(r->out, frame, sizeof frame);
+	}
+	gsize body = r->out->len;
+	if (r->req->timestamps)
+		put_timestamp(r, l);
+	if (r->req->details)
+		put_details(r, l);
+	g_string_append_len(r->out, l->text->str, (gssize)l->text->len);
+	if (!r->raw) {
+		guint32 size = GUINT32_TO_BE((guint32)(r->out->len - body));
+		memcpy(r->out->str + head + 4, &size, sizeof size);
+	}
+	if (r->out->len >= BLOCK)
+		flush(r);
+}
+
+static void take_line(Reader *r, const char *text, size_t n)
+{
+	LogLine *l = &r->line;
+	if (!log_line_decode(text, n, l))
+		return;
+	if (r->req->since || r->req->until) {
+		int64_t t;
+		if (!log_line_time(l->time, l->time_len, &t))
+			return;
+		if (r->req->until && t > r->req->until) {
+			r->done = TRUE;
+			return;
+		}
+		if (t < r->req->since)
+			return;
+	}
+	if (l->stream == 1 ? r->req->use_stdout : r->req->use_stderr)
+		put_line(r, l);
+}
+
+/* ---- files ---- */
+
+static gboolean open_one(const char *path, int n, LogFile *ret)
+{
+	g_autofree char *numbered = n > 0 ? g_strdup_printf("%s.%d", path, n) : NULL;
+	struct stat st;
+	dh_autofd int fd = open(numbered ? numbered : path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return FALSE;
+	*ret = (LogFile){.fd = dh_steal_fd(&fd), .dev = st.st_dev, .ino = st.st_ino};
+	return TRUE;
+}
+
+/* All files, oldest first. A file met twice means that a rotation went on meanwhile: once more. */
+static GArray *open_all(const char *path)
+{
+	for (int attempt = 0;; attempt++) {
+		GArray *files = g_array_new(FALSE, TRUE, sizeof(LogFile));
+		g_array_set_clear_func(files, clear_file);
+		gboolean moved = FALSE;
+		for (int n = 0; n < FILES_MAX && !moved; n++) {
+			LogFile f;
+			if (!open_one(path, n, &f)) {
+				if (n == 0)
+					continue;
+				break;
+			}
+			const LogFile *last = files->len ? &g_array_index(files, LogFile, 0) : NULL;
+			moved = last && last->ino == f.ino && last->dev == f.dev;
+			g_array_prepend_val(files, f);
+		}
+		if (!moved || attempt == 10)
+			return files;
+		g_array_unref(files);
+	}
+}
+
+/* Follows a rotation: opens what was written after the file we have. FALSE: nothing newer. */
+static gboolean advance(Reader *r)
+{
+	LogFile f;
+	if (r->files->len == 0) {
+		if (!open_one(r->path, 0, &f))
+			return FALSE;
+		g_array_append_val(r->files, f);
+		return TRUE;
+	}
+	const LogFile have = g_array_index(r->files, LogFile, r->files->len - 1);
+	g_autoptr(GArray) all = open_all(r->path);
+	guint next = 0;
+	for (guint i = 0; i < all->len; i++) {
+		const LogFile *a = &g_array_index(all, LogFile, i);
+		if (a->ino == have.ino && a->dev == have.dev)
+			next = i + 1;
+	}
+	if (next >= all->len)
+		return FALSE;
+	for (guint i = next; i < all->len; i++) {
+		f = g_array_index(all, LogFile, i);
+		g_array_index(all, LogFile, i).fd = -1;
+		g_array_append_val(r->files, f);
+	}
+	return TRUE;
+}
+
+/* ---- forwards ---- */
+
+/* Consumes the whole lines of a filled block; returns how many bytes that were. */
+static size_t take_block(Reader *r, size_t n)
+{
+	const char *p = r->block, *end = r->block + n;
+	while (p < end && !r->gone && !r->done) {
+		const char *nl = memchr(p, '\n', (size_t)(end - p));
+		if (!nl)
+			break;
+		if (!r->oversize)
+			take_line(r, p, (size_t)(nl - p));
+		r->oversize = FALSE;
+		p = nl + 1;
+	}
+	return (size_t)(p - r->block);
+}
+
+static void read_to_end(Reader *r, LogFile *f)
+{
+	struct stat st;
+	if (fstat(f->fd, &st) == 0 && st.st_size < f->pos)
+		f->pos = 0; /* truncated: a rotation with one file */
+	while (!r->gone && !r->done) {
+		ssize_t n = pread(f->fd, r->block, r->block_size, f->pos);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return;
+		size_t used = take_block(r, (size_t)n);
+		if (used == 0 && (size_t)n == r->block_size) {
+			if (r->block_size < LINE_MAX_LEN) {
+				r->block_size *= 2;
+				r->block = g_realloc(r->block, r->block_size);
+				continue;
+			}
+			r->oversize = TRUE;
+			used = (size_t)n;
+		}
+		if (used == 0)
+			return;
+		f->pos += (off_t)used;
+	}
+}
+
+/* From file `first` on, to the end of what there is now; forgets files that are through. */
+static void read_all(Reader *r)
+{
+	for (;;) {
+		for (guint i = 0; i < r->files->len && !r->gone && !r->done; i++)
+			read_to_end(r, &g_array_index(r->files, LogFile, i));
+		if (r->files->len > 1)
+			g_array_remove_range(r->files, 0, r->files->len - 1);
+		if (!r->req->follow || r->gone || r->done)
+			return;
+		LogFile old = {.fd = -1};
+		if (r->files->len > 0)
+			old = g_array_index(r->files, LogFile, 0);
+		if (!advance(r))
+			return;
+		/* The last words before the rename came after our last look. */
+		if (old.fd >= 0)
+			read_to_end(r, &g_array_index(r->files, LogFile, 0));
+	}
+}
+
+/* ---- backwards ---- */
+
+/* The position behind the (n+1)th newline from the end, i.e. where the last n lines start. *n
+ * becomes what is missing, 0 when found. */
+static off_t scan_back(Reader *r, const LogFile *f, int64_t *n)
+{
+	struct stat st;
+	off_t at = fstat(f->fd, &st) == 0 ? st.st_size : 0;
+	gboolean last = TRUE; /* the newline that ends the last line is no start */
+	while (at > 0) {
+		size_t len = (size_t)MIN(at, (off_t)r->block_size);
+		at -= (off_t)len;
+		ssize_t got = pread(f->fd, r->block, len, at);
+		const char *end = r->block + (got > 0 ? got : 0);
+		const char *nl;
+		while ((nl = memrchr(r->block, '\n', (size_t)(end - r->block)))) {
+			if (last)
+				last = FALSE;
+			else
+				(*n)--;
+			if (*n == 0)
+				return at + (nl - r->block) + 1;
+			end = nl;
+		}
+	}
+	if (!last)
+		(*n)--; /* the first line has no newline in front of it */
+	return 0;
+}
+
+static void seek_tail(Reader *r)
+{
+	int64_t left = r->req->tail;
+	guint first = r->files->len;
+	while (first > 0 && left > 0) {
+		LogFile *f = &g_array_index(r->files, LogFile, --first);
+		f->pos = scan_back(r, f, &left);
+	}
+	if (r->req->tail == 0 && first > 0) {
+		LogFile *f = &g_array_index(r->files, LogFile, --first);
+		f->pos = scan_back(r, f, &left);
+	}
+	if (first > 0)
+		g_array_remove_range(r->files, 0, first);
+}
+
+/* ---- following ---- */
+
+static gboolean has_ended(Container *c)
+{
+	g_autoptr(ContainerSnapshot) s = container_snapshot(c);
+	return !s->state.running;
+}
+
+static int until_timeout(const LogsRequest *req)
+{
+	if (!req->until)
+		return -1;
+	int64_t ms = (req->until - dh_time_now()) / 1000000 + 1;
+	return (int)CLAMP(ms, 0, G_MAXINT);
+}
+
+/* Takes what waits; TRUE when something concerned this container (or may have: overflow). */
+static gboolean drain_events(EventsSub **sub, Container *c)
+{
+	gboolean ours = FALSE;
+	for (;;) {
+		g_autoptr(Event) ev = events_sub_next(*sub);
+		if (!ev)
+			break;
+		if (strcmp(ev->id, c->id) == 0)
+			ours = TRUE;
+	}
+	if (events_sub_overflowed(*sub)) {
+		events_unsubscribe(*sub);
+		*sub = events_subscribe(c->engine->events);
+		ours = TRUE;
+	}
+	return ours;
+}
+
+static void drain_inotify(int fd)
+{
+	char buf[4096];
+	while (read(fd, buf, sizeof buf) > 0)
+		;
+}
+
+static gboolean follow(Reader *r, Container *c, int cancel_fd, GError **error)
+{
+	dh_autofd int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	g_autofree char *dir = g_path_get_dirname(r->path);
+	if (watch < 0 ||
+		inotify_add_watch(watch, dir, IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) < 0)
+		return dh_error_errno(error, errno, "watching %s", dir);
+	g_autoptr(EventsSub) sub = events_subscribe(c->engine->events);
+	gboolean ended = has_ended(c);
+	for (;;) {
+		read_all(r);
+		flush(r);
+		if (ended || r->gone || r->done)
+			return TRUE;
+		struct pollfd p[] = {
+			{watch,              POLLIN,             0},
+                        {events_sub_fd(sub), POLLIN,             0},
+			{cancel_fd,          POLLIN | POLLRDHUP, 0}
+                };
+		int n = poll(p, G_N_ELEMENTS(p), until_timeout(r->req));
+		if (n < 0 && errno != EINTR)
+			return dh_error_errno(error, errno, "poll");
+		if (n < 0)
+			continue;
+		if (p[2].revents)
+			return TRUE;
+		if (p[0].revents)
+			drain_inotify(watch);
+		if (p[1].revents && drain_events(&sub, c))
+			ended = has_ended(c);
+		if (n == 0)
+			ended = TRUE; /* --until has passed */
+	}
+}
+
+gboolean container_logs_check(Container *c, GError **error)
+{
+	const char *driver = c->host_config->log_config.type;
+	if (!driver || !*driver)
+		driver = c->engine->config.log_driver;
+	if (driver && *driver && strcmp(driver, "json-file") != 0)
+		return dh_error(error, DH_ERROR_NOT_BUILT,
+			"configured logging driver does not support reading");
+	g_autoptr(ContainerSnapshot) s = container_snapshot(c);
+	if (s->state.dead || s->state.removing)
+		return dh_error(error, DH_ERROR_CONFLICT,
+			"can not get logs from container which is dead or marked for removal");
+	return TRUE;
+}
+
+gboolean container_logs(Container *c, const LogsRequest *req, LogsSink sink, void *arg,
+	int cancel_fd, GError **error)
+{
+	if (!container_logs_check(c, error))
+		return FALSE;
+	if (!c->log_path)
+		return TRUE;
+	g_auto(Reader) r = {
+		.req = req, .path = c->log_path, .sink = sink, .arg = arg, .raw = c->config->tty};
+	r.block_size = BLOCK;
+	r.block = g_malloc(r.block_size);
+	r.out = g_string_sized_new(BLOCK + BLOCK / 4);
+	r.line.text = g_string_sized_new(512);
+	LogsRequest once = *req;
+	if (has_ended(c)) {
+		once.follow = FALSE;
+		r.req = &once;
+	}
+	r.files = open_all(c->log_path);
+	if (req->tail >= 0)
+		seek_tail(&r);
+	if (r.req->follow)
+		return follow(&r, c, cancel_fd, error);
+	read_all(&r);
+	flush(&r);
+	return TRUE;
+}

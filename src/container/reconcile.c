@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reconcile.c - theory of operation: the database says what should be, the machine shows what is.
+ * Run before the engine serves anybody: row says running, shim answers      adopt: hear its events,
+ * keep its address and ports row says running, no shim           it ended while nobody listened:
+ * the exit record on disk tells how; without one it was killed row says otherwise, shim answers a
+ * start that was never confirmed: end it directory, run directory, cgroup, veth or port without a
+ * row: sweep Ordinary containers with --rm that have ended meanwhile are removed.
+ */
+#include "container/internal.h"
+
+#include "base/error.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "shim/client.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+static gboolean shim_present(Container *c)
+{
+	g_autofree char *socket = g_build_filename(c->run_dir, SHIM_SOCKET_NAME, NULL);
+	return access(socket, F_OK) == 0;
+}
+
+static void adopt(Container *c, int events, int64_t pid)
+{
+	g_autoptr(GError) error = NULL;
+	g_mutex_lock(&c->state_lock);
+	c->state.pid = pid;
+	NetEndpoint *endpoint = dh_json_copy(&net_endpoint_table, c->endpoint);
+	g_mutex_unlock(&c->state_lock);
+	if (endpoint && !net_adopt(c->engine->net, c->id, endpoint, &error))
+		dh_warn("container %s: network: %s", c->id, error->message);
+	dh_json_free(&net_endpoint_table, endpoint);
+	dh_info("container %s is still running (pid %" G_GINT64_FORMAT ")", c->id, pid);
+	supervisor_add(c->engine->supervisor, c, events, -1);
+}
+
+static void end_unconfirmed(Container *c)
+{
+	g_autoptr(GError) error = NULL;
+	dh_info("container %s: ending a start that was never confirmed", c->id);
+	if (!rt_cgroup_kill(c->cgroup, &error))
+		dh_warn("container %s: %s", c->id, error->message);
+	g_clear_error(&error);
+	/* The shim sees the end, writes its record and tidies up: end of file says that it is done.
+	 */
+	int events = shim_subscribe(c->run_dir, NULL, NULL);
+	ShimEvent *ev;
+	while (events >= 0 && (ev = shim_next_event(events, NULL)))
+		dh_json_free(&shim_event_table, ev);
+	if (events >= 0)
+		close(events);
+	(void)shim_forget_exit(c->dir, NULL);
+	if (!rt_cgroup_remove(c->cgroup, &error) || !dh_remove_tree(AT_FDCWD, c->run_dir, &error))
+		dh_warn("container %s: %s", c->id, error->message);
+}
+
+static void reconcile_one(Container *c)
+{
+	gboolean should_run = c->state.running;
+	if (should_run) {
+		int64_t pid = 0;
+		g_autoptr(GError) error = NULL;
+		int events = shim_present(c) ? shim_subscribe(c->run_dir, &pid, &error) : -1;
+		if (events >= 0) {
+			adopt(c, events, pid);
+			return;
+		}
+		if (c->endpoint) {
+			/* Known to the network room again, so that the release below finds it. */
+			(void)net_adopt(c->engine->net, c->id, c->endpoint, NULL);
+		}
+		dh_info("container %s ended while the daemon was away", c->id);
+		container_lost(c);
+	} else if (shim_present(c)) {
+		end_unconfirmed(c);
+	}
+	if (c->state.status == STATUS_REMOVING) {
+		c->state.status = STATUS_EXITED;
+		c->state.running = FALSE;
+	}
+	if (!should_run && c->host_config->auto_remove && c->state.status == STATUS_EXITED) {
+		g_autoptr(GError) error = NULL;
+		if (!container_remove(c, FALSE, TRUE, FALSE, &error))
+			dh_warn("container %s: %s", c->id, error->message);
+	}
+}
+
+/* Deletes what lies in a directory of per-container directories without being a container's. */
+static void sweep_directory(Engine *e, const char *path)
+{
+	DIR *d = opendir(path);
+	if (!d)
+		return;
+	struct dirent *ent;
+	while ((ent = readdir(d))) {
+		if (*ent->d_name == '.' || g_hash_table_contains(e->by_id, ent->d_name))
+			continue;
+		g_autoptr(GError) error = NULL;
+		dh_info("removing %s/%s, which belongs to no container", path, ent->d_name);
+		if (!dh_remove_tree(dirfd(d), ent->d_name, &error))
+			dh_warn("%s/%s: %s", path, ent->d_name, error->message);
+	}
+	closedir(d);
+}
+
+static void sweep_cgroups(Engine *e)
+{
+	g_auto(GStrv) children = rt_cgroup_children(e->config.cgroup_parent);
+	for (char **name = children; name && *name; name++) {
+		if (g_hash_table_contains(e->by_id, *name))
+			continue;
+		g_autofree char *path = g_build_filename(e->config.cgroup_parent, *name, NULL);
+		g_autoptr(GError) error = NULL;
+		dh_info("ending cgroup %s, which belongs to no container", path);
+		if (!rt_cgroup_kill(path, &error) || !rt_cgroup_remove(path, &error))
+			dh_warn("cgroup %s: %s", path, error->message);
+	}
+}
+
+gboolean engine_reconcile(Engine *e, GError **error)
+{
+	(void)error;
+	g_autofree char *dirs = g_build_filename(e->config.data_root, "containers", NULL);
+	g_autofree char *run_dirs = g_build_filename(e->config.exec_root, "containers", NULL);
+	g_autoptr(GPtrArray) all = container_all(e);
+	for (guint i = 0; i < all->len; i++)
+		reconcile_one(all->pdata[i]);
+	sweep_cgroups(e);
+	sweep_directory(e, run_dirs);
+	sweep_directory(e, dirs);
+	net_sweep(e->net);
+	return TRUE;
+}

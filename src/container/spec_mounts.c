@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+#include "container/spec_mounts.h"
+
+#include "base/error.h"
+#include "base/fs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+static OciMount *add(GPtrArray *mounts, const char *destination, const char *type,
+	const char *source, const char *options)
+{
+	OciMount *m = dh_json_new(&oci_mount_table);
+	m->destination = g_strdup(destination);
+	m->type = g_strdup(type);
+	m->source = g_strdup(source);
+	m->options = g_strsplit(options, ",", -1);
+	g_ptr_array_add(mounts, m);
+	return m;
+}
+
+/* ---- standard ---- */
+
+static void standard_mounts(Container *c, GPtrArray *mounts)
+{
+	HostConfig *h = c->host_config;
+	const char *sys = h->privileged ? "nosuid,noexec,nodev" : "nosuid,noexec,nodev,ro";
+	g_autofree char *shm = g_strdup_printf(
+		"nosuid,noexec,nodev,mode=1777,size=%" G_GINT64_FORMAT, h->shm_size);
+	add(mounts, "/proc", "proc", "proc", "nosuid,noexec,nodev");
+	add(mounts, "/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k");
+	add(mounts, "/dev/pts", "devpts", "devpts",
+		"nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5");
+	add(mounts, "/sys", "sysfs", "sysfs", sys);
+	add(mounts, "/sys/fs/cgroup", "cgroup", "cgroup",
+		h->privileged ? "nosuid,noexec,nodev,relatime" : "ro,nosuid,noexec,nodev,relatime");
+	add(mounts, "/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev");
+	if (g_strcmp0(h->ipc_mode, "host") == 0)
+		add(mounts, "/dev/shm", "bind", "/dev/shm", "rbind,rprivate");
+	else
+		add(mounts, "/dev/shm", "tmpfs", "shm", shm);
+}
+
+/* hosts, hostname and resolv.conf: one's own, or those of the container whose network is shared. */
+static gboolean generated_files(Container *c, GPtrArray *mounts, GError **error)
+{
+	static const char *const files[] = {"resolv.conf", "hostname", "hosts"};
+	const char *mode = c->host_config->network_mode;
+	const char *dir = c->dir;
+	g_autoptr(Container) owner = NULL;
+	if (g_str_has_prefix(mode, "container:")) {
+		owner = container_find(c->engine, mode + strlen("container:"), error);
+		if (!owner)
+			return FALSE;
+		dir = owner->dir;
+	}
+	for (guint i = 0; i < G_N_ELEMENTS(files); i++) {
+		g_autofree char *destination = g_build_filename("/etc", files[i], NULL);
+		g_autofree char *source = g_build_filename(dir, files[i], NULL);
+		add(mounts, destination, "bind", source, "rbind,rprivate");
+	}
+	return TRUE;
+}
+
+/* ---- asked for ---- */
+
+typedef struct {
+	char *source, *target;
+	gboolean read_only;
+	const char *propagation;
+	char *mode; /* as given */
+} Bind;
+
+static void bind_clear(Bind *b)
+{
+	g_free(b->source);
+	g_free(b->target);
+	g_free(b->mode);
+}
+
+/* "/a:/b:ro,rslave"; validated before. */
+static Bind bind_parse(const char *text)
+{
+	static const char *const propagation[] = {
+		"private", "rprivate", "shared", "rshared", "slave", "rslave"};
+	g_auto(GStrv) part = g_strsplit(text, ":", 3);
+	Bind b = {.source = g_strdup(part[0]),
+		.target = g_strdup(part[1]),
+		.propagation = "rprivate"};
+	b.mode = g_strdup(part[2] ? part[2] : "");
+	g_auto(GStrv) options = g_strsplit(b.mode, ",", -1);
+	for (char **o = options; *o; o++) {
+		b.read_only |= strcmp(*o, "ro") == 0;
+		for (guint i = 0; i < G_N_ELEMENTS(propagation); i++) {
+			if (strcmp(*o, propagation[i]) == 0)
+				b.propagation = propagation[i];
+		}
+	}
+	size_t n = strlen(b.target);
+	while (n > 1 && b.target[n - 1] == '/')
+		b.target[--n] = '\0';
+	return b;
+}
+
+static void add_bind(GPtrArray *mounts, const char *source, const char *target, gboolean read_only,
+	const char *propagation)
+{
+	g_autofree char *options =
+		g_strdup_printf("rbind,%s%s", propagation, read_only ? ",ro" : "");
+	add(mounts, target, "bind", source, options);
+}
+
+static gboolean user_binds(Container *c, GPtrArray *mounts, GError **error)
+{
+	for (char **text = c->host_config->binds; text && *text; text++) {
+		Bind b = bind_parse(*text);
+		struct stat st;
+		/* -v makes the directory that is missing on the host, --mount does not. */
+		gboolean ok = stat(b.source, &st) == 0 || dh_mkdir_p(b.source, 0755, error);
+		if (ok)
+			add_bind(mounts, b.source, b.target, b.read_only, b.propagation);
+		bind_clear(&b);
+		if (!ok)
+			return FALSE;
+	}
+	return TRUE;
+}
+
+static gboolean user_mounts(Container *c, GPtrArray *mounts, GError **error)
+{
+	GPtrArray *list = c->host_config->mounts;
+	for (guint i = 0; list && i < list->len; i++) {
+		const MountSpec *m = list->pdata[i];
+		if (g_strcmp0(m->type, "bind") == 0) {
+			const char *p = m->bind_options ? m->bind_options->propagation : NULL;
+			if (m->bind_options && m->bind_options->create_mountpoint &&
+				!dh_mkdir_p(m->source, 0755, error))
+				return FALSE;
+			add_bind(mounts, m->source, m->target, m->read_only,
+				p && *p ? p : "rprivate");
+			continue;
+		}
+		g_autoptr(GString) options = g_string_new("nosuid,nodev,noexec");
+		const TmpfsOptions *t = m->tmpfs_options;
+		if (t && t->size_bytes > 0)
+			g_string_append_printf(options, ",size=%" G_GINT64_FORMAT, t->size_bytes);
+		g_string_append_printf(
+			options, ",mode=%o", t && t->mode ? (unsigned)t->mode : 01777);
+		if (m->read_only)
+			g_string_append(options, ",ro");
+		add(mounts, m->target, "tmpfs", "tmpfs", options->str);
+	}
+	return TRUE;
+}
+
+static void user_tmpfs(Container *c, GPtrArray *mounts)
+{
+	GHashTableIter it;
+	void *key, *value;
+	if (!c->host_config->tmpfs)
+		return;
+	g_hash_table_iter_init(&it, c->host_config->tmpfs);
+	while (g_hash_table_iter_next(&it, &key, &value)) {
+		const char *more = value;
+		g_autofree char *options =
+			g_strconcat("noexec,nosuid,nodev", *more ? "," : "", more, NULL);
+		add(mounts, key, "tmpfs", "tmpfs", options);
+	}
+}
+
+static int depth(const char *path)
+{
+	int n = 0;
+	for (; *path; path++)
+		n += *path == '/';
+	return n;
+}
+
+static int by_depth(const void *a, const void *b)
+{
+	const OciMount *x = *(OciMount *const *)a, *y = *(OciMount *const *)b;
+	int d = depth(x->destination) - depth(y->destination);
+	return d ? d : strcmp(x->destination, y->destination);
+}
+
+/* What the user mounts at a standard place replaces what stands there. */
+static void drop_replaced(GPtrArray *standard, GPtrArray *user)
+{
+	for (guint i = standard->len; i > 0; i--) {
+		const OciMount *s = standard->pdata[i - 1];
+		for (guint k = 0; k < user->len; k++) {
+			const OciMount *u = user->pdata[k];
+			if (strcmp(s->destination, u->destination) == 0) {
+				g_ptr_array_remove_index(standard, i - 1);
+				break;
+			}
+		}
+	}
+}
+
+GPtrArray *spec_mounts(Container *c, GError **error)
+{
+	GPtrArray *mounts = dh_json_list_new();
+	g_autoptr(GPtrArray) user = dh_json_list_new();
+	standard_mounts(c, mounts);
+	gboolean ok = generated_files(c, mounts, error) && user_binds(c, user, error) &&
+		      user_mounts(c, user, error);
+	if (!ok) {
+		g_ptr_array_unref(mounts);
+		return NULL;
+	}
+	user_tmpfs(c, user);
+	g_ptr_array_sort(user, by_depth);
+	drop_replaced(mounts, user);
+	g_ptr_array_extend_and_steal(mounts, g_steal_pointer(&user));
+	return mounts;
+}
+
+/* ---- inspect ---- */
+
+static json_t *mount_json(const char *type, const char *source, const char *target,
+	const char *mode, gboolean rw, const char *propagation)
+{
+	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:s}", "Type", type, "Source", source,
+		"Destination", target, "Mode", mode, "RW", rw, "Propagation", propagation);
+}
+
+json_t *spec_mounts_json(Container *c)
+{
+	json_t *out = json_array();
+	for (char **text = c->host_config->binds; text && *text; text++) {
+		Bind b = bind_parse(*text);
+		json_array_append_new(out, mount_json("bind", b.source, b.target, b.mode,
+						   !b.read_only, b.propagation));
+		bind_clear(&b);
+	}
+	GPtrArray *list = c->host_config->mounts;
+	for (guint i = 0; list && i < list->len; i++) {
+		const MountSpec *m = list->pdata[i];
+		gboolean is_bind = g_strcmp0(m->type, "bind") == 0;
+		json_array_append_new(
+			out, mount_json(m->type, m->source ? m->source : "", m->target, "",
+				     !m->read_only, is_bind ? "rprivate" : ""));
+	}
+	return out;
+}
+
+/* ---- devices ---- */
+
+static gboolean add_device(OciLinux *l, const char *host, const char *inside, const char *access,
+	gboolean rule, GError **error)
+{
+	struct stat st;
+	if (stat(host, &st) < 0 || (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)))
+		return dh_error(error, DH_ERROR_INVALID,
+			"error gathering device information while adding custom device \"%s\": %s",
+			host, errno == ENOENT ? "no such file or directory" : "not a device node");
+	OciDevice *d = dh_json_new(&oci_device_table);
+	d->path = g_strdup(inside);
+	d->type = g_strdup(S_ISCHR(st.st_mode) ? "c" : "b");
+	d->major = major(st.st_rdev);
+	d->minor = minor(st.st_rdev);
+	d->file_mode = st.st_mode & 07777;
+	d->uid = st.st_uid;
+	d->gid = st.st_gid;
+	g_ptr_array_add(l->devices, d);
+	if (rule) {
+		OciDeviceRule *r = dh_json_new(&oci_device_rule_table);
+		r->allow = TRUE;
+		r->type = g_strdup(d->type);
+		r->major = d->major;
+		r->minor = d->minor;
+		r->access = g_strdup(access);
+		g_ptr_array_add(l->resources->devices, r);
+	}
+	return TRUE;
+}
+
+/* All device nodes of a host directory, except terminals and what the container has of its own. */
+static gboolean add_tree(OciLinux *l, const char *dir, GError **error)
+{
+	static const char *const own[] = {"pts", "shm", "mqueue", "console", "ptmx", "fd", "null",
+		"zero", "full", "random", "urandom", "tty", "lxc", "lxd-fuse", ".lxc", ".udev",
+		NULL};
+	DIR *d = opendir(dir);
+	if (!d)
+		return dh_error_errno(error, errno, "open %s", dir);
+	gboolean ok = TRUE;
+	struct dirent *e;
+	while (ok && (e = readdir(d))) {
+		if (*e->d_name == '.' || g_strv_contains(own, e->d_name))
+			continue;
+		g_autofree char *path = g_build_filename(dir, e->d_name, NULL);
+		struct stat st;
+		if (lstat(path, &st) < 0)
+			continue;
+		if (S_ISDIR(st.st_mode))
+			ok = add_tree(l, path, error);
+		else if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
+			ok = add_device(l, path, path, "rwm", FALSE, error);
+	}
+	closedir(d);
+	return ok;
+}
+
+gboolean spec_devices(Container *c, OciLinux *l, GError **error)
+{
+	HostConfig *h = c->host_config;
+	l->devices = dh_json_list_new();
+	if (h->privileged)
+		return add_tree(l, "/dev", error);
+	for (guint i = 0; h->devices && i < h->devices->len; i++) {
+		const DeviceMapping *m = h->devices->pdata[i];
+		const char *inside = m->path_in_container && *m->path_in_container
+					     ? m->path_in_container
+					     : m->path_on_host;
+		const char *access = m->cgroup_permissions && *m->cgroup_permissions
+					     ? m->cgroup_permissions
+					     : "rwm";
+		if (!m->path_on_host ||
+			!add_device(l, m->path_on_host, inside, access, TRUE, error))
+			return m->path_on_host ? FALSE
+					       : dh_error(error, DH_ERROR_INVALID,
+							 "invalid device mapping");
+	}
+	return TRUE;
+}

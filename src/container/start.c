@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * start.c - theory of operation: links are read, the network end is made, the files are written,
+ * the shim is started with everything it needs, and only then is the container running: first in
+ * memory, then in its row. A daemon that dies in between leaves a shim whose container's row does
+ * not say "running"; the next daemon ends that container, because nobody was told that it had
+ * started.
+ */
+#include "container/internal.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/fs.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/size.h"
+#include "base/timefmt.h"
+#include "container/start.h"
+#include "shim/client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Everything a start holds until the shim has it. */
+typedef struct {
+	ContainerSpec spec;
+	NetEndpoint *endpoint;
+	GArray *ports;      /* int */
+	GPtrArray *clients; /* PendingClient */
+	GArray *fds;        /* int: what the shim gets; borrowed */
+} Start;
+
+static void start_clear(Start *s)
+{
+	container_spec_clear(&s->spec);
+	dh_close(&s->spec.netns_fd);
+	dh_json_free(&net_endpoint_table, s->endpoint);
+	for (guint i = 0; s->ports && i < s->ports->len; i++)
+		close(g_array_index(s->ports, int, i));
+	if (s->ports)
+		g_array_unref(s->ports);
+	if (s->clients)
+		g_ptr_array_unref(s->clients);
+	g_array_unref(s->fds);
+}
+
+static int64_t pass_fd(Start *s, int fd)
+{
+	if (fd < 0)
+		return -1;
+	g_array_append_val(s->fds, fd);
+	return SHIM_FD_FIRST_FREE + (int64_t)s->fds->len - 1;
+}
+
+/* ---- network ---- */
+
+static gboolean join_network(Container *c, Start *s, GError **error)
+{
+	const char *mode = c->host_config->network_mode + strlen("container:");
+	g_autoptr(Container) target = container_find(c->engine, mode, error);
+	if (!target)
+		return FALSE;
+	g_autoptr(ContainerSnapshot) snap = container_snapshot(target);
+	if (!snap->state.running)
+		return dh_error(error, DH_ERROR_CONFLICT,
+			"cannot join network namespace of a non running container: container %s is "
+			"%s",
+			target->id, container_status_name(snap->state.status));
+	g_autofree char *path =
+		g_strdup_printf("/proc/%" G_GINT64_FORMAT "/ns/net", snap->state.pid);
+	s->spec.netns_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (s->spec.netns_fd < 0)
+		return dh_error_errno(error, errno, "open %s", path);
+	return TRUE;
+}
+
+static gboolean connect_network(Container *c, Start *s, GError **error)
+{
+	const char *mode = c->host_config->network_mode;
+	if (strcmp(mode, "host") == 0)
+		return TRUE;
+	if (g_str_has_prefix(mode, "container:"))
+		return join_network(c, s, error);
+	if (strcmp(mode, "none") == 0 || c->config->network_disabled) {
+		s->spec.netns_fd = net_new_namespace(c->engine->net, error);
+		return s->spec.netns_fd >= 0;
+	}
+	g_autoptr(GPtrArray) ports = container_ports(c, error);
+	if (!ports)
+		return FALSE;
+	g_mutex_lock(&c->state_lock);
+	g_autofree char *name = g_strdup(c->name);
+	g_mutex_unlock(&c->state_lock);
+	const char *mac =
+		c->config->mac_address && *c->config->mac_address ? c->config->mac_address : NULL;
+	s->endpoint = net_attach(
+		c->engine->net, c->id, name, NULL, mac, ports, &s->spec.netns_fd, &s->ports, error);
+	if (!s->endpoint)
+		return FALSE;
+	g_mutex_lock(&c->state_lock);
+	c->endpoint = dh_json_copy(&net_endpoint_table, s->endpoint);
+	g_free(c->endpoint_id);
+	c->endpoint_id = dh_id_new();
+	g_free(c->sandbox_id);
+	c->sandbox_id = dh_id_new();
+	g_mutex_unlock(&c->state_lock);
+	return TRUE;
+}
+
+/* ---- shim ---- */
+
+static void log_config(Container *c, ShimLog *log)
+{
+	GHashTable *opts = c->host_config->log_config.config;
+	const char *size = opts ? g_hash_table_lookup(opts, "max-size") : NULL;
+	const char *files = opts ? g_hash_table_lookup(opts, "max-file") : NULL;
+	log->driver = c->host_config->log_config.type;
+	log->path = c->log_path;
+	/* Rotated unless the user asks for "-1": a full disk is no feature. */
+	if (!size || !dh_size_parse(size, &log->max_size, NULL))
+		log->max_size = 20 << 20;
+	log->max_files = files ? g_ascii_strtoll(files, NULL, 10) : size ? 1 : 5;
+}
+
+static json_t *port_fds(Start *s)
+{
+	if (!s->ports || s->ports->len == 0)
+		return NULL;
+	json_t *list = json_array();
+	for (guint i = 0; i < s->ports->len; i++)
+		json_array_append_new(
+			list, json_integer(pass_fd(s, g_array_index(s->ports, int, i))));
+	return list;
+}
+
+static gboolean run_shim(
+	Container *c, Start *s, int64_t *ret_pid, int *ret_events, int *ret_pidfd, GError **error)
+{
+	g_autofree char *mountpoint = g_build_filename(c->engine->config.exec_root, "rootfs", NULL);
+	g_autofree char *upper = g_build_filename(c->dir, "upper", NULL);
+	g_autofree char *work = g_build_filename(c->dir, "work", NULL);
+	RtRootfs rootfs = {
+		.lower = c->lower, .upper = upper, .work = work, .mountpoint = mountpoint};
+	g_autoptr(GPtrArray) clients = g_ptr_array_new();
+	for (guint i = 0; i < s->clients->len; i++) {
+		PendingClient *p = s->clients->pdata[i];
+		p->client->fd = pass_fd(s, p->fd);
+		g_ptr_array_add(clients, p->client);
+	}
+	g_autoptr(json_t) hold = port_fds(s);
+	ShimConfig config = {.id = c->id,
+		.dir = c->dir,
+		.run_dir = c->run_dir,
+		.rootfs = &rootfs,
+		.oci = s->spec.oci,
+		.netns_fd = pass_fd(s, s->spec.netns_fd),
+		.seccomp_fd = pass_fd(s, s->spec.seccomp_fd),
+		.hold_fds = hold,
+		.open_stdin = c->config->open_stdin,
+		.stdin_once = c->config->stdin_once,
+		.clients = clients,
+		.init_path = c->host_config->init > 0 ? c->engine->config.init_path : NULL};
+	log_config(c, &config.log);
+	return shim_start(c->engine->config.shim_path, &config, (const int *)(void *)s->fds->data,
+		s->fds->len, ret_events, ret_pid, NULL, ret_pidfd, error);
+}
+
+/* ---- state ---- */
+
+static void set_running(Container *c, int64_t pid)
+{
+	g_mutex_lock(&c->state_lock);
+	ContainerState *s = &c->state;
+	s->status = STATUS_RUNNING;
+	s->running = TRUE;
+	s->paused = s->oom_killed = s->manually_stopped = FALSE;
+	s->pid = pid;
+	s->exit_code = 0;
+	g_clear_pointer(&s->error, g_free);
+	s->started_at = dh_time_now();
+	s->finished_at = DH_TIME_ZERO;
+	container_changed(c);
+	g_mutex_unlock(&c->state_lock);
+}
+
+static void set_failed(Container *c, const GError *error)
+{
+	int64_t code = 128;
+	if (g_error_matches(error, DH_ERROR, DH_ERROR_EXEC_NOT_FOUND))
+		code = 127;
+	else if (g_error_matches(error, DH_ERROR, DH_ERROR_EXEC_NOT_RUNNABLE))
+		code = 126;
+	g_mutex_lock(&c->state_lock);
+	g_clear_pointer(&c->endpoint_id, g_free);
+	g_clear_pointer(&c->sandbox_id, g_free);
+	NetEndpoint *endpoint = g_steal_pointer(&c->endpoint);
+	c->state.exit_code = code;
+	g_free(c->state.error);
+	c->state.error = g_strdup(error->message);
+	container_changed(c); /* no exit: who waits for the next one goes on waiting */
+	g_mutex_unlock(&c->state_lock);
+	container_release(c, endpoint);
+	(void)container_save(c, NULL);
+}
+
+static gboolean start_steps(Container *c, Start *s, GError **error)
+{
+	g_auto(GStrv) link_env = NULL;
+	g_autoptr(GPtrArray) link_hosts = NULL;
+	int64_t pid = 0;
+	int events = -1, pidfd = -1;
+
+	if (!container_link_data(c, TRUE, &link_env, &link_hosts, error) ||
+		!connect_network(c, s, error) ||
+		!container_write_files(c, link_hosts, TRUE, error) ||
+		!container_spec(c, link_env, &s->spec, error))
+		return FALSE;
+	g_autoptr(GError) failed = NULL;
+	if (!run_shim(c, s, &pid, &events, &pidfd, &failed)) {
+		g_propagate_prefixed_error(
+			error, g_steal_pointer(&failed), "failed to create task for container: ");
+		return FALSE;
+	}
+	set_running(c, pid);
+	supervisor_add(c->engine->supervisor, c, events, pidfd);
+	if (!container_save(c, &failed))
+		dh_log_error("container %s: %s", c->id, failed->message);
+	return TRUE;
+}
+
+gboolean container_start_locked(Container *c, GError **error)
+{
+	Start s = {
+		.spec = {.netns_fd = -1, .seccomp_fd = -1}
+        };
+	s.fds = g_array_new(FALSE, FALSE, sizeof(int));
+
+	g_mutex_lock(&c->state_lock);
+	gboolean ok = container_op_allowed(OP_START, c->state.status, c->id, c->name, error);
+	if (ok) {
+		s.clients = c->pending;
+		c->pending = g_ptr_array_new_with_free_func(pending_client_free);
+	}
+	g_mutex_unlock(&c->state_lock);
+	if (!ok) {
+		start_clear(&s);
+		return FALSE;
+	}
+
+	GError *failed = NULL;
+	ok = start_steps(c, &s, &failed);
+	start_clear(&s);
+	if (!ok) {
+		set_failed(c, failed);
+		g_propagate_error(error, failed);
+		return FALSE;
+	}
+	container_event(c, "start", NULL);
+	container_flush_pending(c);
+	container_refresh_linkers(c);
+	return TRUE;
+}
+
+gboolean container_start(Container *c, GError **error)
+{
+	g_mutex_lock(&c->op);
+	gboolean ok = container_start_locked(c, error);
+	g_mutex_unlock(&c->op);
+	g_mutex_lock(&c->state_lock);
+	gboolean remove = !ok && c->host_config->auto_remove && !c->state.running && !c->removed;
+	g_mutex_unlock(&c->state_lock);
+	if (remove &&
+		(!error || !*error || !g_error_matches(*error, DH_ERROR, DH_ERROR_NOT_MODIFIED)))
+		(void)container_remove(c, FALSE, TRUE, FALSE, NULL);
+	return ok;
+}

@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: MIT */
+#include "container/validate.h"
+
+#include "base/error.h"
+#include "base/size.h"
+#include "runtime/runtime.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+static gboolean is_set(const char *s)
+{
+	return s && *s;
+}
+
+static gboolean in_list(const char *s, const char *const *list)
+{
+	return !is_set(s) || g_strv_contains(list, s);
+}
+
+static gboolean has_prefix(const char *s, const char *prefix)
+{
+	return s && g_str_has_prefix(s, prefix);
+}
+
+/* ---- network ---- */
+
+static void set_network_mode(HostConfig *h, const char *mode)
+{
+	char *copy = g_strdup(mode);
+	g_free(h->network_mode);
+	h->network_mode = copy;
+}
+
+static gboolean validate_network(Container *c, GError **error)
+{
+	static const char *const known[] = {"bridge", "none", "host", NULL};
+	HostConfig *h = c->host_config;
+	ContainerConfig *config = c->config;
+	gboolean has_ports = h->publish_all_ports ||
+			     (h->port_bindings && g_hash_table_size(h->port_bindings) > 0);
+
+	if (!is_set(h->network_mode) || strcmp(h->network_mode, "default") == 0)
+		set_network_mode(h, "bridge");
+	if (has_prefix(h->network_mode, "container:")) {
+		const char *name = h->network_mode + strlen("container:");
+		if (is_set(config->hostname))
+			return dh_error(error, DH_ERROR_INVALID,
+				"conflicting options: hostname and the network mode");
+		if (h->links && *h->links)
+			return dh_error(error, DH_ERROR_INVALID,
+				"conflicting options: container type network can't be used with "
+				"links. "
+				"This would result in undefined behavior");
+		if ((h->dns && *h->dns) || (h->dns_search && *h->dns_search))
+			return dh_error(error, DH_ERROR_INVALID,
+				"conflicting options: dns and the network mode");
+		if (h->extra_hosts && *h->extra_hosts)
+			return dh_error(error, DH_ERROR_INVALID,
+				"conflicting options: custom host-to-IP mapping and the network "
+				"mode");
+		if (has_ports)
+			return dh_error(error, DH_ERROR_INVALID,
+				"conflicting options: port publishing and the container type "
+				"network mode");
+		if (config->exposed_ports && g_hash_table_size(config->exposed_ports) > 0 &&
+			has_ports)
+			return dh_error(error, DH_ERROR_INVALID,
+				"conflicting options: port exposing and the container type network "
+				"mode");
+		g_autoptr(Container) target = container_find(c->engine, name, error);
+		if (!target)
+			return FALSE;
+		/* By ID: the name may change hands before the start. */
+		g_autofree char *mode = g_strdup_printf("container:%s", target->id);
+		set_network_mode(h, mode);
+		return TRUE;
+	}
+	if (!g_strv_contains(known, h->network_mode))
+		return dh_error(error, DH_ERROR_NOT_FOUND, "network %s not found", h->network_mode);
+	if (strcmp(h->network_mode, "host") == 0 && h->links && *h->links)
+		return dh_error(error, DH_ERROR_INVALID,
+			"conflicting options: host type networking can't be used with links. This "
+			"would "
+			"result in undefined behavior");
+	if (strcmp(h->network_mode, "host") == 0 && is_set(h->uts_mode) && is_set(config->hostname))
+		return dh_error(
+			error, DH_ERROR_INVALID, "conflicting options: hostname and the UTS mode");
+	return TRUE;
+}
+
+static gboolean validate_endpoints(Container *c, GError **error)
+{
+	GHashTable *endpoints = c->networking ? c->networking->endpoints_config : NULL;
+	if (!endpoints)
+		return TRUE;
+	GHashTableIter it;
+	void *key, *value;
+	g_hash_table_iter_init(&it, endpoints);
+	while (g_hash_table_iter_next(&it, &key, &value)) {
+		EndpointSettings *ep = value;
+		const char *name = strcmp(key, "default") == 0 ? "bridge" : key;
+		if (strcmp(name, c->host_config->network_mode) != 0)
+			return dh_error(error, DH_ERROR_NOT_FOUND, "network %s not found", name);
+		if (ep && ep->ipam_config &&
+			(is_set(ep->ipam_config->ipv4_address) ||
+				is_set(ep->ipam_config->ipv6_address)))
+			return dh_error(error, DH_ERROR_INVALID,
+				"invalid config for network %s: invalid endpoint settings:\nuser "
+				"specified "
+				"IP address is supported on user defined networks only",
+				name);
+		if (ep && ep->aliases && *ep->aliases && strcmp(name, "bridge") == 0)
+			return dh_error(error, DH_ERROR_INVALID,
+				"invalid config for network bridge: invalid endpoint settings:\n"
+				"network-scoped aliases are only supported for user-defined "
+				"networks");
+	}
+	return TRUE;
+}
+
+/* ---- namespaces ---- */
+
+static gboolean validate_shared(
+	Container *c, char **mode, const char *what, const char *const *known, GError **error)
+{
+	if (has_prefix(*mode, "container:")) {
+		g_autoptr(Container) target =
+			container_find(c->engine, *mode + strlen("container:"), error);
+		if (!target)
+			return FALSE;
+		char *by_id = g_strdup_printf("container:%s", target->id);
+		g_free(*mode);
+		*mode = by_id;
+		return TRUE;
+	}
+	if (!in_list(*mode, known))
+		return dh_error(error, DH_ERROR_INVALID, "invalid %s mode: %s", what, *mode);
+	return TRUE;
+}
+
+static gboolean validate_namespaces(Container *c, GError **error)
+{
+	static const char *const pid[] = {"host", "private", NULL};
+	static const char *const ipc[] = {"host", "private", "none", "shareable", NULL};
+	static const char *const uts[] = {"host", NULL};
+	static const char *const cgroupns[] = {"host", "private", NULL};
+	static const char *const userns[] = {"host", NULL};
+	HostConfig *h = c->host_config;
+	if (!validate_shared(c, &h->pid_mode, "PID", pid, error) ||
+		!validate_shared(c, &h->ipc_mode, "IPC", ipc, error))
+		return FALSE;
+	if (!in_list(h->uts_mode, uts))
+		return dh_error(error, DH_ERROR_INVALID, "invalid UTS mode: %s", h->uts_mode);
+	if (!in_list(h->cgroupns_mode, cgroupns))
+		return dh_error(error, DH_ERROR_INVALID, "invalid cgroup namespace mode: %s",
+			h->cgroupns_mode);
+	if (!in_list(h->userns_mode, userns))
+		return dh_error(
+			error, DH_ERROR_INVALID, "invalid user namespace mode: %s", h->userns_mode);
+	if (is_set(h->uts_mode) && is_set(c->config->hostname))
+		return dh_error(
+			error, DH_ERROR_INVALID, "conflicting options: hostname and the UTS mode");
+	return TRUE;
+}
+
+/* ---- life ---- */
+
+static gboolean validate_restart(HostConfig *h, GError **error)
+{
+	static const char *const known[] = {"no", "always", "on-failure", "unless-stopped", NULL};
+	RestartPolicy *p = &h->restart_policy;
+	if (!in_list(p->name, known))
+		return dh_error(error, DH_ERROR_INVALID,
+			"invalid restart policy: unknown policy '%s'; use one of 'no', 'always', "
+			"'on-failure', or 'unless-stopped'",
+			p->name);
+	gboolean on_failure = g_strcmp0(p->name, "on-failure") == 0;
+	if (p->maximum_retry_count < 0)
+		return dh_error(error, DH_ERROR_INVALID,
+			"invalid restart policy: maximum retry count cannot be negative");
+	if (p->maximum_retry_count != 0 && !on_failure)
+		return dh_error(error, DH_ERROR_INVALID,
+			"invalid restart policy: maximum retry count can only be used with "
+			"'on-failure'");
+	gboolean restarts = is_set(p->name) && strcmp(p->name, "no") != 0;
+	if (restarts && h->auto_remove)
+		return dh_error(error, DH_ERROR_INVALID,
+			"can't create 'AutoRemove' container with restart policy");
+	if (restarts)
+		return dh_error(
+			error, DH_ERROR_NOT_BUILT, "restart policy '%s' is not built yet", p->name);
+	return TRUE;
+}
+
+static gboolean validate_process(Container *c, GError **error)
+{
+	ContainerConfig *config = c->config;
+	if ((!config->entrypoint || !*config->entrypoint) && (!config->cmd || !*config->cmd))
+		return dh_error(error, DH_ERROR_INVALID, "no command specified");
+	if (is_set(config->working_dir) && *config->working_dir != '/')
+		return dh_error(error, DH_ERROR_INVALID,
+			"the working directory '%s' is invalid, it needs to be an absolute path",
+			config->working_dir);
+	if (is_set(config->stop_signal) && rt_signal_parse(config->stop_signal) < 0)
+		return dh_error(error, DH_ERROR_INVALID, "Invalid signal: %s", config->stop_signal);
+	for (char **e = config->env; e && *e; e++) {
+		if (!**e || **e == '=')
+			return dh_error(
+				error, DH_ERROR_INVALID, "invalid environment variable: %s", *e);
+	}
+	if (config->stop_timeout_raw && !json_is_null(config->stop_timeout_raw) &&
+		!json_is_integer(config->stop_timeout_raw))
+		return dh_error(error, DH_ERROR_INVALID,
+			"json: cannot unmarshal %s into field ContainerConfig.StopTimeout of type "
+			"int",
+			json_is_string(config->stop_timeout_raw) ? "string" : "value");
+	if (is_set(config->hostname) && strlen(config->hostname) > 64)
+		return dh_error(error, DH_ERROR_INVALID, "invalid hostname: %s", config->hostname);
+	return TRUE;
+}
+
+/* ---- mounts ---- */
+
+/* One "-v" value: "/host:/container[:options]". Volumes by name and without a source belong to the
+ * volume room, which is not built. */
+static gboolean validate_bind(const char *bind, GError **error)
+{
+	g_auto(GStrv) part = g_strsplit(bind, ":", -1);
+	guint n = g_strv_length(part);
+	if (n < 2 || n > 3 || !*part[0] || !*part[1])
+		return dh_error(
+			error, DH_ERROR_INVALID, "invalid volume specification: '%s'", bind);
+	if (*part[1] != '/')
+		return dh_error(error, DH_ERROR_INVALID,
+			"invalid volume specification: '%s': invalid mount config for type "
+			"\"bind\": "
+			"invalid mount path: '%s' mount path must be absolute",
+			bind, part[1]);
+	if (strcmp(part[1], "/") == 0)
+		return dh_error(error, DH_ERROR_INVALID,
+			"invalid volume specification: '%s': invalid specification: destination "
+			"can't be "
+			"'/'",
+			bind);
+	if (*part[0] != '/')
+		return dh_error(
+			error, DH_ERROR_NOT_BUILT, "named volumes are not built yet: '%s'", bind);
+	g_auto(GStrv) options = g_strsplit(n == 3 ? part[2] : "", ",", -1);
+	static const char *const known[] = {"ro", "rw", "z", "Z", "rprivate", "private", "rshared",
+		"shared", "rslave", "slave", "nocopy", "delegated", "cached", "consistent", "bind",
+		"rbind", NULL};
+	for (char **o = options; *o; o++) {
+		if (**o && !g_strv_contains(known, *o))
+			return dh_error(error, DH_ERROR_INVALID, "invalid mode: %s", part[2]);
+	}
+	return TRUE;
+}
+
+static gboolean validate_mount(const MountSpec *m, GError **error)
+{
+	static const char *const types[] = {
+		"bind", "tmpfs", "volume", "npipe", "cluster", "image", NULL};
+	if (!in_list(m->type, types))
+		return dh_error(error, DH_ERROR_INVALID,
+			"invalid mount config for type \"%s\": mount type unknown", m->type);
+	if (!is_set(m->target) || *m->target != '/')
+		return dh_error(error, DH_ERROR_INVALID,
+			"invalid mount config for type \"%s\": invalid mount path: '%s' mount path "
+			"must be "
+			"absolute",
+			m->type ? m->type : "", m->target ? m->target : "");
+	if (g_strcmp0(m->type, "bind") == 0) {
+		struct stat st;
+		if (!is_set(m->source) || *m->source != '/')
+			return dh_error(error, DH_ERROR_INVALID,
+				"invalid mount config for type \"bind\": invalid mount path: '%s' "
+				"mount path "
+				"must be absolute",
+				m->source ? m->source : "");
+		if (stat(m->source, &st) < 0 &&
+			!(m->bind_options && m->bind_options->create_mountpoint))
+			return dh_error(error, DH_ERROR_INVALID,
+				"invalid mount config for type \"bind\": bind source path does not "
+				"exist: %s",
+				m->source);
+		return TRUE;
+	}
+	if (g_strcmp0(m->type, "tmpfs") == 0)
+		return TRUE;
+	return dh_error(error, DH_ERROR_NOT_BUILT, "mounts of type \"%s\" are not built yet",
+		is_set(m->type) ? m->type : "volume");
+}
+
+static gboolean validate_mounts(Container *c, GError **error)
+{
+	HostConfig *h = c->host_config;
+	for (char **b = h->binds; b && *b; b++) {
+		if (!validate_bind(*b, error))
+			return FALSE;
+	}
+	for (guint i = 0; h->mounts && i < h->mounts->len; i++) {
+		if (!validate_mount(h->mounts->pdata[i], error))
+			return FALSE;
+	}
+	if (h->volumes_from && *h->volumes_from)
+		return dh_error(error, DH_ERROR_NOT_BUILT, "volumes-from is not built yet");
+	return TRUE;
+}
+
+/* ---- resources and security ---- */
+
+static gboolean validate_resources(HostConfig *h, GError **error)
+{
+	if (h->memory < 0 || h->memory_reservation < 0 || h->nano_cpus < 0 || h->cpu_shares < 0)
+		return dh_error(error, DH_ERROR_INVALID, "resource limits cannot be negative");
+	if (h->memory_swap > 0 && h->memory == 0)
+		return dh_error(error, DH_ERROR_INVALID,
+			"You should always set the Memory limit when using Memoryswap limit, see "
+			"usage");
+	if (h->memory_swap > 0 && h->memory_swap < h->memory)
+		return dh_error(error, DH_ERROR_INVALID,
+			"Minimum memoryswap limit should be larger than memory limit, see usage");
+	if (h->nano_cpus > 0 && (h->cpu_quota != 0 || h->cpu_period != 0))
+		return dh_error(error, DH_ERROR_INVALID,
+			"Conflicting options: Nano CPUs and CPU Period cannot both be set");
+	if (h->nano_cpus > (int64_t)g_get_num_processors() * 1000000000LL)
+		return dh_error(error, DH_ERROR_INVALID,
+			"range of CPUs is from 0.01 to %u.00, as there are only %u CPUs available",
+			g_get_num_processors(), g_get_num_processors());
+	if (h->pids_limit && !json_is_null(h->pids_limit) && !json_is_integer(h->pids_limit))
+		return dh_error(error, DH_ERROR_INVALID,
+			"json: cannot unmarshal value into field HostConfig.PidsLimit of type "
+			"int64");
+	if (h->shm_size < 0)
+		return dh_error(error, DH_ERROR_INVALID, "SHM size can not be less than 0");
+	if (h->oom_score_adj < -1000 || h->oom_score_adj > 1000)
+		return dh_error(error, DH_ERROR_INVALID,
+			"Invalid value %d, range for oom score adj is [-1000, 1000]",
+			(int)h->oom_score_adj);
+	if (h->device_requests && json_array_size(h->device_requests) > 0)
+		return dh_error(
+			error, DH_ERROR_NOT_BUILT, "device requests (GPUs) are not built yet");
+	if (is_set(h->runtime) && strcmp(h->runtime, "runc") != 0)
+		return dh_error(
+			error, DH_ERROR_INVALID, "unknown or invalid runtime name: %s", h->runtime);
+	if (h->storage_opt && g_hash_table_size(h->storage_opt) > 0)
+		return dh_error(error, DH_ERROR_NOT_BUILT, "storage options are not built yet");
+	return TRUE;
+}
+
+static gboolean validate_security(HostConfig *h, GError **error)
+{
+	static const char *const not_yet[] = {"apparmor", "label", NULL};
+	for (char **o = h->security_opt; o && *o; o++) {
+		g_auto(GStrv) kv = g_strsplit_set(*o, "=:", 2);
+		if (strcmp(*o, "no-new-privileges") == 0 ||
+			strcmp(kv[0], "no-new-privileges") == 0 || strcmp(kv[0], "seccomp") == 0 ||
+			strcmp(*o, "systempaths=unconfined") == 0)
+			continue;
+		if (g_strv_contains(not_yet, kv[0])) {
+			/* "disable" and "unconfined" ask for what is so anyway: no LSM is used. */
+			if (kv[1] &&
+				(strcmp(kv[1], "disable") == 0 || strcmp(kv[1], "unconfined") == 0))
+				continue;
+			return dh_error(error, DH_ERROR_NOT_BUILT,
+				"--security-opt %s is not built yet", *o);
+		}
+		return dh_error(error, DH_ERROR_INVALID, "invalid --security-opt 2: \"%s\"", *o);
+	}
+	return TRUE;
+}
+
+static gboolean validate_log(HostConfig *h, GError **error)
+{
+	static const char *const known[] = {"json-file", "none", NULL};
+	static const char *const docker_knows[] = {"local", "syslog", "journald", "gelf", "fluentd",
+		"awslogs", "splunk", "etwlogs", "gcplogs", "logentries", NULL};
+	const char *type = h->log_config.type;
+	if (!in_list(type, known)) {
+		if (g_strv_contains(docker_knows, type))
+			return dh_error(error, DH_ERROR_NOT_BUILT,
+				"logging driver '%s' is not built yet", type);
+		return dh_error(error, DH_ERROR_INVALID,
+			"logger: no log driver named '%s' is registered", type);
+	}
+	static const char *const options[] = {"max-size", "max-file", "labels", "labels-regex",
+		"env", "env-regex", "tag", "compress", "mode", "max-buffer-size", NULL};
+	GHashTableIter it;
+	void *key, *value;
+	if (!h->log_config.config)
+		return TRUE;
+	g_hash_table_iter_init(&it, h->log_config.config);
+	while (g_hash_table_iter_next(&it, &key, &value)) {
+		int64_t n;
+		if (!g_strv_contains(options, key))
+			return dh_error(error, DH_ERROR_INVALID,
+				"unknown log opt '%s' for json-file log driver", (char *)key);
+		if (strcmp(key, "max-size") == 0 && !dh_size_parse(value, &n, error))
+			return FALSE;
+		if (strcmp(key, "max-file") == 0 && g_ascii_strtoll(value, NULL, 10) < 1)
+			return dh_error(error, DH_ERROR_INVALID, "max-file cannot be less than 1");
+	}
+	return TRUE;
+}
+
+gboolean validate_create(Container *c, char ***ret_warnings, GError **error)
+{
+	(void)ret_warnings;
+	HostConfig *h = c->host_config;
+	return validate_process(c, error) && validate_network(c, error) &&
+	       validate_endpoints(c, error) && validate_namespaces(c, error) &&
+	       validate_restart(h, error) && validate_mounts(c, error) &&
+	       validate_resources(h, error) && validate_security(h, error) &&
+	       validate_log(h, error);
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation: whoever waits for a container sleeps on a descriptor, never on a condition
+ * variable, because the client's connection must be able to end the wait as well. Each wait owns an
+ * eventfd that stands in the container's list of waiters; every change of state writes to all of
+ * them. What is waited for is fixed when the wait begins: "the next exit" is the exit count then
+ * plus one.
+ */
+#include "container/internal.h"
+
+#include "base/fd.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+struct ContainerWait {
+	Container *c;
+	WaitCondition condition;
+	guint exits; /* at the beginning */
+	int fd;
+};
+
+void container_changed(Container *c)
+{
+	for (guint i = 0; i < c->waiters->len; i++) {
+		ContainerWait *w = c->waiters->pdata[i];
+		eventfd_write(w->fd, 1);
+	}
+}
+
+ContainerWait *container_wait_begin(Container *c, WaitCondition condition)
+{
+	ContainerWait *w = g_new0(ContainerWait, 1);
+	w->c = container_ref(c);
+	w->condition = condition;
+	w->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	g_mutex_lock(&c->state_lock);
+	w->exits = c->exits;
+	g_ptr_array_add(c->waiters, w);
+	g_mutex_unlock(&c->state_lock);
+	return w;
+}
+
+static void wait_free(ContainerWait *w)
+{
+	g_mutex_lock(&w->c->state_lock);
+	g_ptr_array_remove_fast(w->c->waiters, w);
+	g_mutex_unlock(&w->c->state_lock);
+	dh_close(&w->fd);
+	container_unref(w->c);
+	g_free(w);
+}
+
+/* With state_lock held. A removed container satisfies everything: nothing more will happen to it.
+ */
+static gboolean holds(const ContainerWait *w)
+{
+	const Container *c = w->c;
+	if (c->removed)
+		return TRUE;
+	switch (w->condition) {
+	case WAIT_NOT_RUNNING:
+		return !c->state.running && !c->state.restarting;
+	case WAIT_NEXT_EXIT:
+		return c->exits != w->exits;
+	case WAIT_REMOVED:
+		break;
+	}
+	return FALSE;
+}
+
+/* TRUE: the condition holds; FALSE: cancelled or out of time. */
+static gboolean wait_run(ContainerWait *w, int cancel_fd, int64_t timeout_ms)
+{
+	int64_t deadline = timeout_ms < 0 ? -1 : g_get_monotonic_time() / 1000 + timeout_ms;
+	for (;;) {
+		g_mutex_lock(&w->c->state_lock);
+		gboolean done = holds(w);
+		g_mutex_unlock(&w->c->state_lock);
+		if (done)
+			return TRUE;
+		struct pollfd p[2] = {
+			{.fd = w->fd,     .events = POLLIN   },
+                        {.fd = cancel_fd, .events = POLLRDHUP}
+                };
+		int64_t left = -1;
+		if (deadline >= 0) {
+			left = deadline - g_get_monotonic_time() / 1000;
+			if (left <= 0)
+				return FALSE;
+		}
+		int r = poll(p, 2, (int)MIN(left, G_MAXINT));
+		if (r < 0 && errno != EINTR)
+			return FALSE;
+		if (r > 0 && (p[1].revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)))
+			return FALSE;
+		eventfd_t n;
+		(void)eventfd_read(w->fd, &n);
+	}
+}
+
+gboolean container_wait_end(ContainerWait *w, int cancel_fd, int64_t *ret_status, char **ret_error)
+{
+	Container *c = w->c;
+	gboolean ok = wait_run(w, cancel_fd, -1);
+	g_mutex_lock(&c->state_lock);
+	*ret_status = c->state.exit_code;
+	*ret_error = w->condition == WAIT_REMOVED ? NULL : g_strdup(c->state.error);
+	g_mutex_unlock(&c->state_lock);
+	wait_free(w);
+	return ok;
+}
+
+gboolean container_wait_stopped(Container *c, int64_t timeout_ms)
+{
+	ContainerWait *w = container_wait_begin(c, WAIT_NOT_RUNNING);
+	gboolean ok = wait_run(w, -1, timeout_ms);
+	wait_free(w);
+	return ok;
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/options.h"
+
+#include "base/error.h"
+#include "base/fs.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Raw values, before defaults: NULL means "not said". */
+typedef struct {
+	char *data_root, *exec_root, *pidfile, *group, *log_level, *log_driver, *bridge, *bip,
+		*fixed_cidr, *default_ip, *cgroup_parent, *config_file, *icc, *ip_forward, *ip_masq,
+		*live_restore;
+	char **hosts, **log_opts, **dns, **dns_search, **dns_opts, **labels;
+	int64_t mtu, shutdown_timeout;
+	int mtu_flag, shutdown_flag;
+	gboolean debug, version, init;
+	GHashTable *log_opts_map;
+	int debug_key, icc_key, ip_forward_key, ip_masq_key, live_restore_key;
+} Raw;
+
+/* daemon.json. "graph" is the book's old name for data-root. */
+static const DhJsonField file_fields[] = {
+	DH_F(STRING, Raw, data_root, "data-root", 0),
+	DH_F(STRING, Raw, exec_root, "exec-root", 0),
+	DH_F(STRING, Raw, pidfile, "pidfile", 0),
+	DH_F(STRING, Raw, group, "group", 0),
+	DH_F(STRV, Raw, hosts, "hosts", 0),
+	DH_F(STRING, Raw, log_level, "log-level", 0),
+	DH_F(STRING, Raw, log_driver, "log-driver", 0),
+	DH_F(STRMAP, Raw, log_opts_map, "log-opts", 0),
+	DH_F(STRING, Raw, bridge, "bridge", 0),
+	DH_F(STRING, Raw, bip, "bip", 0),
+	DH_F(STRING, Raw, fixed_cidr, "fixed-cidr", 0),
+	DH_F(STRING, Raw, default_ip, "ip", 0),
+	DH_F(INT, Raw, mtu, "mtu", 0),
+	DH_F(TRISTATE, Raw, icc_key, "icc", 0),
+	DH_F(TRISTATE, Raw, ip_forward_key, "ip-forward", 0),
+	DH_F(TRISTATE, Raw, ip_masq_key, "ip-masq", 0),
+	DH_F(STRV, Raw, dns, "dns", 0),
+	DH_F(STRV, Raw, dns_search, "dns-search", 0),
+	DH_F(STRV, Raw, dns_opts, "dns-opts", 0),
+	DH_F(STRV, Raw, labels, "labels", 0),
+	DH_F(STRING, Raw, cgroup_parent, "cgroup-parent", 0),
+	DH_F(INT, Raw, shutdown_timeout, "shutdown-timeout", 0),
+	DH_F(TRISTATE, Raw, debug_key, "debug", 0),
+	DH_F(TRISTATE, Raw, live_restore_key, "live-restore", 0),
+};
+static DH_JSON_TABLE(file_table, Raw, file_fields, TRUE);
+
+static gboolean parse_flags(int argc, char **argv, Raw *r, GError **error)
+{
+	/* Booleans that default to true are strings, so that "--icc=false" works. */
+	const GOptionEntry entries[] = {
+		{"data-root",        'g', 0,                    G_OPTION_ARG_FILENAME,     &r->data_root,
+                 "Root directory of persistent state (default " DEFAULT_DATA_ROOT ")",
+                 "DIR"																 },
+		{"graph",            0,   G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_FILENAME,     &r->data_root,     NULL,
+                 NULL																  },
+		{"exec-root",        0,   0,                    G_OPTION_ARG_FILENAME,     &r->exec_root,
+                 "Root directory of run-time state (default " DEFAULT_EXEC_ROOT ")",                                                           "DIR"   },
+		{"host",             'H', 0,                    G_OPTION_ARG_STRING_ARRAY, &r->hosts,
+                 "Socket to listen on, repeatable (default " DEFAULT_HOST ")",
+                 "unix://PATH"															 },
+		{"pidfile",          'p', 0,                    G_OPTION_ARG_FILENAME,     &r->pidfile,
+                 "File for the daemon's process ID (default " DEFAULT_PIDFILE ")",                                                             "FILE"  },
+		{"group",            'G', 0,                    G_OPTION_ARG_STRING,       &r->group,         "Group that may use the socket",
+                 "NAME"																},
+		{"config-file",      0,   0,                    G_OPTION_ARG_FILENAME,     &r->config_file,
+                 "Configuration file (default " DEFAULT_CONFIG_FILE ")",                                                                       "FILE"  },
+		{"bridge",           'b', 0,                    G_OPTION_ARG_STRING,       &r->bridge,
+                 "Network bridge, created when absent (default dhow0)",                                                                        "NAME"  },
+		{"bip",              0,   0,                    G_OPTION_ARG_STRING,       &r->bip,
+                 "Address of the bridge (default: the first free subnet)",                                                                     "CIDR"  },
+		{"fixed-cidr",       0,   0,                    G_OPTION_ARG_STRING,       &r->fixed_cidr,
+                 "Range for the containers' addresses",											"CIDR"  },
+		{"mtu",              0,   0,                    G_OPTION_ARG_INT,          &r->mtu_flag,      "MTU of containers' interfaces", "N"     },
+		{"icc",              0,   0,                    G_OPTION_ARG_STRING,       &r->icc,
+                 "Let containers talk to each other (default true)",                                                                           "BOOL"  },
+		{"ip",               0,   0,                    G_OPTION_ARG_STRING,       &r->default_ip,
+                 "Address that ports are published on by default (0.0.0.0)",                                                                   "IP"    },
+		{"ip-forward",       0,   0,                    G_OPTION_ARG_STRING,       &r->ip_forward,
+                 "Enable net.ipv4.ip_forward (default true)",										  "BOOL"  },
+		{"ip-masq",          0,   0,                    G_OPTION_ARG_STRING,       &r->ip_masq,
+                 "Enable masquerading (default true)",											 "BOOL"  },
+		{"dns",              0,   0,                    G_OPTION_ARG_STRING_ARRAY, &r->dns,           "DNS server of containers",      "IP"    },
+		{"dns-search",       0,   0,                    G_OPTION_ARG_STRING_ARRAY, &r->dns_search,    "DNS search domain",
+                 "NAME"																},
+		{"dns-opt",          0,   0,                    G_OPTION_ARG_STRING_ARRAY, &r->dns_opts,      "DNS option",                    "OPTION"},
+		{"label",            0,   0,                    G_OPTION_ARG_STRING_ARRAY, &r->labels,        "Label of the daemon",
+                 "KEY=VALUE"															   },
+		{"log-driver",       0,   0,                    G_OPTION_ARG_STRING,       &r->log_driver,
+                 "Default log driver of containers (json-file)",									       "NAME"  },
+		{"log-opt",          0,   0,                    G_OPTION_ARG_STRING_ARRAY, &r->log_opts,      "Default log option",
+                 "KEY=VALUE"															   },
+		{"log-level",        'l', 0,                    G_OPTION_ARG_STRING,       &r->log_level,
+                 "The daemon's own log: debug, info, warn, error",									     "LEVEL" },
+		{"debug",            'D', 0,                    G_OPTION_ARG_NONE,         &r->debug,         "Same as --log-level debug",     NULL    },
+		{"cgroup-parent",    0,   0,                    G_OPTION_ARG_STRING,       &r->cgroup_parent,
+                 "Parent of the containers' cgroups",											  "PATH"  },
+		{"live-restore",     0,   0,                    G_OPTION_ARG_STRING,       &r->live_restore,
+                 "Accepted; containers always survive the daemon",									     "BOOL"  },
+		{"shutdown-timeout", 0,   0,                    G_OPTION_ARG_INT,          &r->shutdown_flag, "Accepted",
+                 "SECONDS"															     },
+		{"version",          'v', 0,                    G_OPTION_ARG_NONE,         &r->version,       "Print the version and end",
+                 NULL																  },
+		G_OPTION_ENTRY_NULL,
+	};
+	g_autoptr(GOptionContext) ctx = g_option_context_new("- the Dhow container daemon");
+	g_option_context_add_main_entries(ctx, entries, NULL);
+	if (!g_option_context_parse(ctx, &argc, &argv, error))
+		return FALSE;
+	if (argc > 1)
+		return dh_error(error, DH_ERROR_INVALID, "dhowd takes no arguments: %s", argv[1]);
+	r->mtu = r->mtu_flag;
+	r->shutdown_timeout = r->shutdown_flag;
+	return TRUE;
+}
+
+static gboolean given_twice(const char *key, GError **error)
+{
+	return dh_error(error, DH_ERROR_INVALID,
+		"unable to configure the daemon: the following directives are specified both as a "
+		"flag and in "
+		"the configuration file: %s",
+		key);
+}
+
+/* Takes what the file says where the flags say nothing. */
+static gboolean merge_file(Raw *r, Raw *f, GError **error)
+{
+	for (size_t i = 0; i < file_table.n_fields; i++) {
+		const DhJsonField *field = &file_table.fields[i];
+		if (field->type != DH_JSON_STRING && field->type != DH_JSON_STRV)
+			continue;
+		void **flag = (void **)((char *)r + field->offset);
+		void **file = (void **)((char *)f + field->offset);
+		if (*flag && *file)
+			return given_twice(field->name, error);
+		if (*file)
+			*flag = g_steal_pointer(file);
+	}
+	if (f->mtu && !r->mtu)
+		r->mtu = f->mtu;
+	if (f->shutdown_timeout && !r->shutdown_timeout)
+		r->shutdown_timeout = f->shutdown_timeout;
+	r->log_opts_map = g_steal_pointer(&f->log_opts_map);
+	r->debug |= f->debug_key > 0;
+	r->icc_key = f->icc_key;
+	r->ip_forward_key = f->ip_forward_key;
+	r->ip_masq_key = f->ip_masq_key;
+	return TRUE;
+}
+
+static gboolean read_file(Raw *r, GError **error)
+{
+	const char *path = r->config_file ? r->config_file : DEFAULT_CONFIG_FILE;
+	size_t n;
+	g_autoptr(GError) failed = NULL;
+	g_autofree char *text = dh_read_file(AT_FDCWD, path, 1 << 20, &n, &failed);
+	r->icc_key = r->ip_forward_key = r->ip_masq_key = -1;
+	if (!text) {
+		if (!r->config_file && g_error_matches(failed, DH_ERROR, DH_ERROR_NOT_FOUND))
+			return TRUE;
+		g_propagate_error(error, g_steal_pointer(&failed));
+		return FALSE;
+	}
+	Raw *f = dh_json_parse_text(&file_table, text, n, error);
+	gboolean ok = f && merge_file(r, f, error);
+	if (!ok)
+		g_prefix_error(error, "unable to configure the daemon with file %s: ", path);
+	dh_json_free(&file_table, f);
+	return ok;
+}
+
+static gboolean parse_bool(
+	const char *name, const char *text, int key, gboolean *ret, GError **error)
+{
+	*ret = key != 0; /* absent (-1): true */
+	if (!text)
+		return TRUE;
+	if (strcmp(text, "true") == 0 || strcmp(text, "1") == 0)
+		*ret = TRUE;
+	else if (strcmp(text, "false") == 0 || strcmp(text, "0") == 0)
+		*ret = FALSE;
+	else
+		return dh_error(error, DH_ERROR_INVALID, "invalid value for --%s: %s", name, text);
+	return TRUE;
+}
+
+static gboolean key_values(char *const *list, const char *what, GHashTable *into, GError **error)
+{
+	for (; list && *list; list++) {
+		const char *eq = strchr(*list, '=');
+		if (!eq)
+			return dh_error(error, DH_ERROR_INVALID, "invalid %s: %s: not KEY=VALUE",
+				what, *list);
+		g_hash_table_replace(into, g_strndup(*list, (gsize)(eq - *list)), g_strdup(eq + 1));
+	}
+	return TRUE;
+}
+
+/* Several engines live side by side: one with a data root of its own has cgroups of its own. */
+static char *default_cgroup_parent(const char *data_root)
+{
+	if (strcmp(data_root, DEFAULT_DATA_ROOT) == 0)
+		return g_strdup("/dhow");
+	g_autofree char *sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, data_root, -1);
+	return g_strdup_printf("/dhow-%.12s", sum);
+}
+
+static char *absolute(const char *path, const char *fallback)
+{
+	return g_canonicalize_filename(path ? path : fallback, NULL);
+}
+
+static gboolean finish(Raw *r, DaemonOptions *o, GError **error)
+{
+	EngineConfig *e = &o->engine;
+	e->data_root = absolute(r->data_root, DEFAULT_DATA_ROOT);
+	e->exec_root = absolute(r->exec_root, DEFAULT_EXEC_ROOT);
+	o->pidfile = absolute(r->pidfile, DEFAULT_PIDFILE);
+	o->group = g_steal_pointer(&r->group);
+	o->log_level = g_steal_pointer(&r->log_level);
+	o->debug = r->debug;
+	o->version = r->version;
+	if (r->cgroup_parent)
+		e->cgroup_parent = *r->cgroup_parent == '/'
+					   ? g_strdup(r->cgroup_parent)
+					   : g_strconcat("/", r->cgroup_parent, NULL);
+	else
+		e->cgroup_parent = default_cgroup_parent(e->data_root);
+	o->hosts = r->hosts && *r->hosts ? g_steal_pointer(&r->hosts)
+					 : g_strdupv((char *[]){(char *)DEFAULT_HOST, NULL});
+	e->log_driver = r->log_driver ? g_steal_pointer(&r->log_driver) : g_strdup("json-file");
+	e->log_opts = r->log_opts_map
+			      ? g_steal_pointer(&r->log_opts_map)
+			      : g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	e->labels = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	e->dns = g_steal_pointer(&r->dns);
+	e->dns_search = g_steal_pointer(&r->dns_search);
+	e->dns_options = g_steal_pointer(&r->dns_opts);
+	e->live_restore = TRUE;
+	e->shutdown_timeout = r->shutdown_timeout ? r->shutdown_timeout : 15;
+	e->net.bridge = r->bridge ? g_steal_pointer(&r->bridge) : g_strdup("dhow0");
+	e->net.bip = g_steal_pointer(&r->bip);
+	e->net.fixed_cidr = g_steal_pointer(&r->fixed_cidr);
+	e->net.default_host_ip = g_steal_pointer(&r->default_ip);
+	e->net.mtu = r->mtu;
+	return key_values(r->log_opts, "log option", e->log_opts, error) &&
+	       key_values(r->labels, "label", e->labels, error) &&
+	       parse_bool("icc", r->icc, r->icc_key, &e->net.icc, error) &&
+	       parse_bool(
+		       "ip-forward", r->ip_forward, r->ip_forward_key, &e->net.ip_forward, error) &&
+	       parse_bool("ip-masq", r->ip_masq, r->ip_masq_key, &e->net.ip_masq, error);
+}
+
+gboolean daemon_options_parse(int argc, char **argv, DaemonOptions *ret, GError **error)
+{
+	Raw r = {.icc_key = -1, .ip_forward_key = -1, .ip_masq_key = -1};
+	gboolean ok = parse_flags(argc, argv, &r, error) && (r.version || read_file(&r, error)) &&
+		      finish(&r, ret, error);
+	dh_json_clear(&file_table, &r);
+	g_strfreev(r.log_opts);
+	g_free(r.config_file);
+	g_free(r.icc);
+	g_free(r.ip_forward);
+	g_free(r.ip_masq);
+	g_free(r.live_restore);
+	return ok;
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation
+ *
+ * Making a network namespace and a veth pair costs a few hundred microseconds under the kernel's
+ * rtnl lock, deleting a pair costs more; neither belongs on the way of a container that starts or
+ * ends. One thread does both. It is the only thread that ever changes its network namespace:
+ * unshare(2) makes a new one, a descriptor keeps it, a netlink socket opened there stays in it, and
+ * setns(2) leads back at once (a thread that lingered would keep a dead container's veth alive).
+ *
+ * The pair is created down and raised when it is complete (raising an end whose peer is still being
+ * set up costs 24 ms of rolling back). It waits raised: the carrier of a veth takes effect some
+ * time after the fact, and that time is not a container's.
+ *
+ * Work is done in this order: what somebody waits for, deletions, refilling. Nothing is kept on
+ * disk: a namespace lives by its descriptors, so a killed process leaves nothing behind.
+ */
+#include "network/namespace.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define SELF_NETNS "/proc/thread-self/ns/net"
+#define DISCARD_DELAY_USEC (2 * G_USEC_PER_SEC)
+
+typedef struct {
+	gint64 due; /* monotonic, microseconds */
+	char name[NET_IFNAME];
+} Doomed;
+
+struct NetPool {
+	NetPoolConfig config;
+	GThread *thread;
+	NetNl *nl;      /* the thread's own, in the host's namespace */
+	int host;       /* the host's namespace */
+	uint32_t group; /* marks what is being deleted */
+	gboolean lost;  /* the thread could not return to it; written by the thread alone */
+
+	GMutex lock;
+	GCond changed;
+	/* below: under lock */
+	gboolean stop, filling;
+	GQueue ready, bare; /* NetSlot */
+	GQueue doomed;      /* char* names of veths */
+	guint waiting, waiting_bare;
+	GError *failure; /* of the last attempt, for those who wait */
+	guint64 attempts_failed;
+	char making[NET_IFNAME]; /* name of the veth that is being created */
+};
+
+void net_slot_free(NetSlot *s)
+{
+	if (!s)
+		return;
+	net_nl_free(s->nl);
+	dh_close(&s->netns);
+	g_free(s);
+}
+
+/* ---- in the thread ---- */
+
+/* Inside the new namespace. A failure to switch IPv6 off is none: the kernel may not have it. */
+static gboolean furnish(NetSlot *s, GError **error)
+{
+	s->netns = open(SELF_NETNS, O_RDONLY | O_CLOEXEC);
+	if (s->netns == -1)
+		return dh_error_errno(error, errno, "cannot open %s", SELF_NETNS);
+	s->nl = net_nl_new(NETLINK_ROUTE, error);
+	if (!s->nl || !net_loopback_up(s->nl, error))
+		return FALSE;
+	/* For interfaces to come; the loopback keeps ::1. */
+	dh_write_kernel_file(AT_FDCWD, "/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+	return TRUE;
+}
+
+static NetSlot *make_bare(NetPool *p, GError **error)
+{
+	g_autoptr(NetSlot) s = g_new0(NetSlot, 1);
+	s->netns = -1;
+	if (unshare(CLONE_NEWNET) == -1) {
+		dh_error_errno(error, errno, "cannot create a network namespace");
+		return NULL;
+	}
+	gboolean ok = furnish(s, error);
+	if (setns(p->host, CLONE_NEWNET) == -1) {
+		/* Whatever else this thread did would happen in the wrong place: it ends. */
+		p->lost = TRUE;
+		if (ok)
+			dh_error_errno(
+				error, errno, "cannot return to the host's network namespace");
+		return NULL;
+	}
+	return ok ? g_steal_pointer(&s) : NULL;
+}
+
+static gboolean make_veth(NetPool *p, NetSlot *s, GError **error)
+{
+	uint8_t r[5];
+	if (getrandom(r, sizeof(r), 0) != sizeof(r))
+		return dh_error_errno(error, errno, "cannot get random bytes");
+	g_mutex_lock(&p->lock);
+	snprintf(s->veth, sizeof(s->veth), "dh%02x%02x%02x%02x%02x", r[0], r[1], r[2], r[3], r[4]);
+	memcpy(p->making, s->veth, sizeof(p->making));
+	g_mutex_unlock(&p->lock);
+	NetVeth v = {
+		.name = s->veth,
+		.netns = s->netns,
+		.bridge = p->config.bridge,
+		.mtu = p->config.mtu,
+		.isolated = p->config.isolated,
+	};
+	NetLink eth0;
+	if (!net_veth_create(p->nl, &v, &s->host_index, error) ||
+		!net_link_get(s->nl, "eth0", &eth0, error))
+		return FALSE;
+	s->peer_index = eth0.index;
+	/* Raised only now that both ends are finished, and used only when the carrier has settled:
+	 * until then the first packets would be lost, and a lost SYN costs a second. */
+	return net_link_up(s->nl, s->peer_index, error) &&
+	       net_link_up(p->nl, s->host_index, error) && net_link_settle(s->nl, "eth0", error) &&
+	       net_link_settle(p->nl, s->veth, error);
+}
+
+/* With the lock held; releases it for the work. */
+static void refill(NetPool *p, gboolean veth)
+{
+	/* A namespace that is ready saves half the work. */
+	NetSlot *s = veth ? g_queue_pop_head(&p->bare) : NULL;
+	g_mutex_unlock(&p->lock);
+	g_autoptr(GError) error = NULL;
+	if (!s)
+		s = make_bare(p, &error);
+	if (s && veth && !make_veth(p, s, &error))
+		g_clear_pointer(&s, net_slot_free);
+	g_mutex_lock(&p->lock);
+	p->making[0] = '\0';
+	if (s) {
+		g_queue_push_tail(veth ? &p->ready : &p->bare, s);
+		g_clear_error(&p->failure);
+	} else {
+		g_clear_error(&p->failure);
+		p->failure = g_steal_pointer(&error);
+		p->attempts_failed++;
+	}
+	g_cond_broadcast(&p->changed);
+}
+
+/* Deletes what is due; at the end everything, what was kept ready included. With the lock held;
+ * releases it for the work. */
+static void delete_due(NetPool *p)
+{
+	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+	gint64 now = p->stop ? G_MAXINT64 : g_get_monotonic_time();
+	Doomed *d;
+	while ((d = g_queue_peek_head(&p->doomed)) && d->due <= now) {
+		g_ptr_array_add(names, g_strdup(d->name));
+		g_free(g_queue_pop_head(&p->doomed));
+	}
+	for (GList *l = p->stop ? p->ready.head : NULL; l; l = l->next)
+		g_ptr_array_add(names, g_strdup(((NetSlot *)l->data)->veth));
+	if (!names->len)
+		return;
+	g_mutex_unlock(&p->lock);
+	net_link_delete_all(p->nl, names, p->group, NULL);
+	g_mutex_lock(&p->lock);
+}
+
+static gboolean is_due(const NetPool *p)
+{
+	const Doomed *d = g_queue_peek_head((GQueue *)&p->doomed);
+	return d && d->due <= g_get_monotonic_time();
+}
+
+static void idle(NetPool *p)
+{
+	const Doomed *d = g_queue_peek_head(&p->doomed);
+	if (d)
+		g_cond_wait_until(&p->changed, &p->lock, d->due);
+	else
+		g_cond_wait(&p->changed, &p->lock);
+}
+
+/* Which kind of slot to make without anybody waiting; FALSE: none. */
+static gboolean is_short(NetPool *p, gboolean *ret_veth)
+{
+	guint ready = p->ready.length, bare = p->bare.length;
+	if (p->failure)
+		return FALSE; /* only for somebody who will hear of it */
+	if (ready <= p->config.depth / 2 || bare <= p->config.bare_depth / 2)
+		p->filling = TRUE;
+	if (ready >= p->config.depth && bare >= p->config.bare_depth)
+		p->filling = FALSE;
+	*ret_veth = ready < p->config.depth;
+	return p->filling;
+}
+
+static gpointer pool_thread(gpointer data)
+{
+	NetPool *p = data;
+	gboolean veth;
+	g_mutex_lock(&p->lock);
+	while (!p->lost) {
+		if (p->waiting > p->ready.length)
+			refill(p, TRUE);
+		else if (p->waiting_bare > p->bare.length)
+			refill(p, FALSE);
+		else if (p->stop)
+			break;
+		else if (is_due(p))
+			delete_due(p);
+		else if (is_short(p, &veth))
+			refill(p, veth);
+		else
+			idle(p);
+	}
+	if (!p->lost)
+		delete_due(p);
+	g_mutex_unlock(&p->lock);
+	return NULL;
+}
+
+/* ---- outside ---- */
+
+NetPool *net_pool_new(const NetPoolConfig *config, GError **error)
+{
+	NetPool *p = g_new0(NetPool, 1);
+	p->config = *config;
+	do
+		p->group = g_random_int();
+	while (p->group <= G_MAXUINT16); /* the numbers that people use */
+	g_mutex_init(&p->lock);
+	g_cond_init(&p->changed);
+	p->host = open(SELF_NETNS, O_RDONLY | O_CLOEXEC);
+	if (p->host == -1)
+		dh_error_errno(error, errno, "cannot open %s", SELF_NETNS);
+	else
+		p->nl = net_nl_new(NETLINK_ROUTE, error);
+	if (p->nl)
+		p->thread = g_thread_try_new("net-pool", pool_thread, p, error);
+	if (!p->thread) {
+		net_pool_free(p);
+		return NULL;
+	}
+	return p;
+}
+
+void net_pool_free(NetPool *p)
+{
+	if (!p)
+		return;
+	if (p->thread) {
+		g_mutex_lock(&p->lock);
+		p->stop = TRUE;
+		g_cond_broadcast(&p->changed);
+		g_mutex_unlock(&p->lock);
+		g_thread_join(p->thread);
+	}
+	NetSlot *s;
+	while ((s = g_queue_pop_head(&p->ready)) || (s = g_queue_pop_head(&p->bare)))
+		net_slot_free(s);
+	net_nl_free(p->nl);
+	dh_close(&p->host);
+	g_queue_clear_full(&p->doomed, g_free);
+	g_clear_error(&p->failure);
+	g_mutex_clear(&p->lock);
+	g_cond_clear(&p->changed);
+	g_free(p);
+}
+
+static NetSlot *take(NetPool *p, GQueue *q, guint *waiting, GError **error)
+{
+	g_mutex_lock(&p->lock);
+	(*waiting)++;
+	guint64 failed = p->attempts_failed;
+	if (!q->length)
+		g_cond_broadcast(&p->changed);
+	while (!q->length && !p->lost && p->attempts_failed == failed)
+		g_cond_wait(&p->changed, &p->lock);
+	(*waiting)--;
+	NetSlot *s = g_queue_pop_head(q);
+	if (!s)
+		g_propagate_error(error, p->failure ? g_error_copy(p->failure)
+						    : g_error_new_literal(DH_ERROR, DH_ERROR_SYSTEM,
+							      "no network namespace"));
+	g_mutex_unlock(&p->lock);
+	return s;
+}
+
+NetSlot *net_pool_take(NetPool *p, GError **error)
+{
+	return take(p, &p->ready, &p->waiting, error);
+}
+
+int net_pool_take_bare(NetPool *p, GError **error)
+{
+	g_autoptr(NetSlot) s = take(p, &p->bare, &p->waiting_bare, error);
+	net_pool_refill(p);
+	return s ? dh_steal_fd(&s->netns) : -1;
+}
+
+void net_pool_refill(NetPool *p)
+{
+	g_mutex_lock(&p->lock);
+	g_cond_broadcast(&p->changed);
+	g_mutex_unlock(&p->lock);
+}
+
+void net_pool_discard(NetPool *p, const char *veth, gboolean now)
+{
+	Doomed *d = g_new0(Doomed, 1);
+	g_strlcpy(d->name, veth, sizeof(d->name));
+	g_mutex_lock(&p->lock);
+	if (now) {
+		g_queue_push_head(&p->doomed, d);
+		g_cond_broadcast(&p->changed);
+	} else {
+		d->due = g_get_monotonic_time() + DISCARD_DELAY_USEC;
+		g_queue_push_tail(&p->doomed, d);
+		if (p->doomed.length == 1)
+			g_cond_broadcast(&p->changed);
+	}
+	g_mutex_unlock(&p->lock);
+}
+
+static int slot_has_name(gconstpointer slot, gconstpointer name)
+{
+	return strcmp(((const NetSlot *)slot)->veth, name);
+}
+
+gboolean net_pool_owns(NetPool *p, const char *veth)
+{
+	g_mutex_lock(&p->lock);
+	gboolean owns =
+		strcmp(p->making, veth) == 0 || g_queue_find_custom(&p->ready, veth, slot_has_name);
+	g_mutex_unlock(&p->lock);
+	return owns;
+}

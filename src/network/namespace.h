@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * namespace.h - network namespaces and veth pairs, made in the background before they are needed.
+ */
+#pragma once
+
+#include "network/link.h"
+
+typedef struct NetPool NetPool;
+
+/* A namespace whose loopback is up, and what lies in it. */
+typedef struct {
+	int netns;
+	NetNl *nl; /* inside the namespace */
+	char veth[NET_IFNAME];
+	int host_index, peer_index;
+} NetSlot;
+
+void net_slot_free(NetSlot *s); /* closes; the veth pair dies with its namespace */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(NetSlot, net_slot_free)
+
+typedef struct {
+	int bridge, mtu;
+	gboolean isolated;
+	guint depth;      /* slots with a veth kept ready */
+	guint bare_depth; /* slots without */
+} NetPoolConfig;
+
+/* Starts the thread that fills it. The thread works in the network namespace of the caller. */
+NetPool *net_pool_new(const NetPoolConfig *config, GError **error);
+
+/* Ends the thread, after the deletions that were asked for, and removes what was kept ready. */
+void net_pool_free(NetPool *p);
+
+/* A slot from the pool, or as soon as the thread has made one. */
+NetSlot *net_pool_take(NetPool *p, GError **error);
+
+/* A namespace with nothing but its loopback. Descriptor or -1. */
+int net_pool_take_bare(NetPool *p, GError **error);
+
+/* Deletes a veth in the background: now, or later if its namespace has not taken it along by then.
+ */
+void net_pool_discard(NetPool *p, const char *veth, gboolean now);
+
+/* Lets the thread make up for what was taken; not done by taking itself, so that it does not
+ * compete with the use of it. */
+void net_pool_refill(NetPool *p);
+
+/* Whether a veth of this name is being made or kept ready: its owner is the pool. */
+gboolean net_pool_owns(NetPool *p, const char *veth);

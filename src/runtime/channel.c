@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/spawn.h"
+#include "runtime/priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+typedef struct {
+	gint32 kind;
+	gint32 code; /* DhError */
+	char text[4096];
+} Message;
+
+void rt_channel_send_error(int sock, const GError *e)
+{
+	Message m = {.kind = RT_MSG_ERROR, .code = DH_ERROR_SYSTEM};
+	if (e && e->domain == DH_ERROR)
+		m.code = e->code;
+	g_strlcpy(m.text, e ? e->message : "unknown error", sizeof m.text);
+	(void)dh_send_msg(sock, &m, offsetof(Message, text) + strlen(m.text) + 1, NULL, 0, 0);
+}
+
+gboolean rt_channel_send(int sock, RtMsgKind kind, int fd, GError **error)
+{
+	Message m = {.kind = (gint32)kind};
+	if (dh_send_msg(sock, &m, offsetof(Message, text) + 1, &fd, fd >= 0, 0) < 0)
+		return rt_error_errno(error, errno, "the parent is gone");
+	return TRUE;
+}
+
+gboolean rt_channel_wait(int sock, int *ret_console, GError **error)
+{
+	gboolean ready = FALSE, failed = FALSE;
+	dh_autofd int console = -1;
+	for (;;) {
+		Message m;
+		int fd = -1;
+		size_t n_fds = 1;
+		ssize_t n = dh_recv_msg(sock, &m, sizeof m, &fd, &n_fds, 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		if ((size_t)n <= offsetof(Message, text))
+			continue;
+		m.text[MIN((size_t)n - offsetof(Message, text), sizeof m.text) - 1] = '\0';
+		if (m.kind == RT_MSG_CONSOLE) {
+			dh_close(&console);
+			console = dh_steal_fd(&fd);
+		} else if (m.kind == RT_MSG_READY) {
+			ready = TRUE;
+		} else if (m.kind == RT_MSG_ERROR && !failed) {
+			failed = TRUE;
+			dh_error(error, (DhError)CLAMP(m.code, 0, DH_ERROR_N_CODES - 1), "%s",
+				m.text);
+		}
+		dh_close(&fd);
+	}
+	if (failed)
+		return FALSE;
+	if (!ready)
+		return dh_error(error, DH_ERROR_SYSTEM,
+			"the container's process ended before its program was executed");
+	*ret_console = dh_steal_fd(&console);
+	return TRUE;
+}
+
+pid_t rt_clone(const RtClone *c, int *ret_pidfd, const char **ret_where)
+{
+	int pidfd = -1;
+	dh_autofd int home = -1;
+	/* Only children see the other pid namespace, so that entering it and going back leaves us
+	 * where we are and costs one process less than forking twice. */
+	if (c->pidns_fd >= 0) {
+		*ret_where = "enter pid namespace";
+		home = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+		if (home < 0 || setns(c->pidns_fd, CLONE_NEWPID) < 0)
+			return -1;
+	}
+	struct clone_args args = {
+		.flags = c->flags | CLONE_PIDFD,
+		.pidfd = (guint64)(gintptr)&pidfd,
+		.exit_signal = SIGCHLD,
+	};
+	if (c->cgroup_fd >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (guint64)c->cgroup_fd;
+	}
+	*ret_where = "clone";
+	long pid = syscall(SYS_clone3, &args, sizeof args);
+	if (pid == 0) {
+		home = -1; /* the child closes everything later, in one call */
+		return 0;
+	}
+	int saved = errno;
+	if (home >= 0 && setns(home, CLONE_NEWPID) < 0 && pid > 0) {
+		saved = errno;
+		*ret_where = "leave pid namespace";
+		rt_abandon(pidfd);
+		close(pidfd);
+		pid = -1;
+	}
+	errno = saved;
+	if (pid > 0)
+		*ret_pidfd = pidfd;
+	return (pid_t)pid;
+}
+
+void rt_abandon(int pidfd)
+{
+	(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+	(void)dh_reap(pidfd);
+}
+
+void rt_child_begin(void)
+{
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
+	for (int sig = 1; sig < NSIG; sig++) {
+		struct sigaction sa;
+		if (sigaction(sig, NULL, &sa) == 0 && sa.sa_handler != SIG_DFL) {
+			memset(&sa, 0, sizeof sa);
+			(void)sigaction(sig, &sa, NULL);
+		}
+	}
+}

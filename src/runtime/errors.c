@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/error.h"
+#include "runtime/cgroup_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *rt_strerror(int errnum)
+{
+	static _Thread_local char text[128];
+	g_strlcpy(text, g_strerror(errnum), sizeof text);
+	if (g_ascii_isupper(text[0]) && g_ascii_islower(text[1]))
+		text[0] = g_ascii_tolower(text[0]);
+	return text;
+}
+
+gboolean rt_error_errno(GError **error, int errnum, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	g_autofree char *text = g_strdup_vprintf(fmt, ap);
+	va_end(ap);
+	return dh_error(error, DH_ERROR_SYSTEM, "%s: %s", text, rt_strerror(errnum));
+}

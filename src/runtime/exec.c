@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation: the child is born in the container's pid namespace (rt_clone enters it for
+ * the moment of clone3 only) and in its v2 group, joins the v1 groups, and then enters all other
+ * namespaces with one setns on the pidfd of the container's first process: no /proc/PID/ns path is
+ * opened, so no recycled pid can be meant. It is our own child, and from there on it goes the way
+ * of the first process (process.c, which also says why the container cannot take it over).
+ */
+#include "base/error.h"
+#include "base/fd.h"
+#include "runtime/priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+typedef struct {
+	const RtExec *x;
+	CgGroup cgroup;
+	gboolean has_group, user_ns;
+	int join_v2; /* group to be joined by the child itself, or -1 */
+	int sock;
+} Plan;
+
+static void plan_clear(Plan *p)
+{
+	cg_group_close(&p->cgroup);
+	dh_close(&p->join_v2);
+	dh_close(&p->sock);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Plan, plan_clear)
+
+static gboolean has_namespace(const OciSpec *spec, const char *type)
+{
+	const GPtrArray *list = spec->linux_ ? spec->linux_->namespaces : NULL;
+	for (guint i = 0; list && i < list->len; i++) {
+		if (strcmp(((const OciNamespace *)list->pdata[i])->type, type) == 0)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+static gboolean gone(GError **error)
+{
+	return dh_error(error, DH_ERROR_NOT_FOUND,
+		"cannot exec in a stopped container: its first process has ended");
+}
+
+static gboolean enter(const Plan *p, RtSetup *s, GError **error)
+{
+	const char *where = "";
+	s->proc = rt_open_proc(error);
+	if (s->proc < 0)
+		return FALSE;
+	if (p->has_group && cg_join_self(&p->cgroup, FALSE, &where) < 0)
+		return rt_error_errno(error, errno, "join cgroup %s/%s", where, p->cgroup.rel);
+	if (p->join_v2 >= 0) {
+		dh_autofd int procs = openat(p->join_v2, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+		if (procs < 0 || write(procs, "0", 1) < 0)
+			return rt_error_errno(error, errno, "join cgroup %s", p->cgroup.rel);
+	}
+	if (!rt_set_oom_score(s->proc, p->x->process->oom_score_adj, error))
+		return FALSE;
+	int flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWCGROUP |
+		    (p->user_ns ? CLONE_NEWUSER : 0);
+	if (setns(p->x->init_pidfd, flags) < 0)
+		return errno == ESRCH ? gone(error)
+				      : rt_error_errno(error, errno, "join namespaces");
+	if (p->user_ns && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
+		return rt_error_errno(error, errno, "become root of the user namespace");
+	s->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (s->root < 0)
+		return rt_error_errno(error, errno, "open /");
+	const OciProcess *process = p->x->process;
+	if (!process->terminal)
+		return TRUE;
+	dh_autofd int master = -1;
+	return rt_console_open(
+		       s->root, s->proc, process->console_size, &master, &s->slave, error) &&
+	       rt_channel_send(p->sock, RT_MSG_CONSOLE, master, error);
+}
+
+static G_NORETURN void child(const Plan *p)
+{
+	rt_child_begin();
+	RtSetup setup = {
+		.process = p->x->process,
+		.root = -1,
+		.proc = -1,
+		.sock = p->sock,
+		.seccomp_fd = p->x->seccomp_fd,
+		.slave = -1,
+		.stdio = p->x->stdio,
+		.user_ns = p->user_ns,
+	};
+	g_autoptr(GError) error = NULL;
+	if (enter(p, &setup, &error))
+		rt_process_run(&setup, &error);
+	if (!g_error_matches(error, DH_ERROR, DH_ERROR_NOT_FOUND))
+		g_prefix_error(&error, "unable to start container process: ");
+	rt_channel_send_error(p->sock, error);
+	_exit(1);
+}
+
+/* A container that has moved its processes into groups of its own (systemd does) leaves its top one
+ * unfit for processes; then ours goes where its first process is. */
+static int group_of_init(const Plan *p)
+{
+	char path[48];
+	snprintf(path, sizeof path, "/proc/%d/cgroup", p->x->init_pid);
+	g_autofree char *text = cg_read(AT_FDCWD, path);
+	const char *line = text ? strstr(text, "0::/") : NULL;
+	if (!line)
+		return -1;
+	line += 4;
+	g_autofree char *rel = g_strndup(line, strcspn(line, "\n"));
+	if (!g_str_has_prefix(rel, p->cgroup.rel) || strstr(rel, ".."))
+		return -1;
+	return openat(p->cgroup.host->h[0].fd, rel, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+static pid_t clone_into(Plan *p, int *ret_pidfd, const char **ret_where)
+{
+	RtClone c = {
+		.pidns_fd = p->x->init_pidfd,
+		.cgroup_fd = p->has_group && p->cgroup.host->has_v2 ? p->cgroup.fd[0] : -1,
+	};
+	pid_t pid = rt_clone(&c, ret_pidfd, ret_where);
+	if (pid >= 0 || c.cgroup_fd < 0 || (errno != EBUSY && errno != EOPNOTSUPP))
+		return pid;
+	p->join_v2 = group_of_init(p);
+	c.cgroup_fd = -1;
+	return rt_clone(&c, ret_pidfd, ret_where);
+}
+
+gboolean rt_exec(const RtExec *x, RtProcess *ret, GError **error)
+{
+	g_auto(Plan) p = {.x = x, .join_v2 = -1, .sock = -1};
+	p.user_ns = has_namespace(x->spec, "user");
+	const char *path = x->spec->linux_ ? x->spec->linux_->cgroups_path : NULL;
+	if (path && *path) {
+		const char *rel = cg_relative(path, error);
+		if (!rel)
+			return FALSE;
+		cg_group_open(&p.cgroup, rel);
+		p.has_group = TRUE;
+	}
+	int pair[2];
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return rt_error_errno(error, errno, "socketpair");
+	dh_autofd int sock = pair[0];
+	p.sock = pair[1];
+	dh_autofd int pidfd = -1;
+	const char *where;
+	pid_t pid = clone_into(&p, &pidfd, &where);
+	if (pid == 0)
+		child(&p);
+	if (pid < 0) {
+		/* ENOMEM: the pid namespace has lost its first process */
+		if (errno == ESRCH || errno == ENOMEM)
+			return gone(error);
+		return rt_error_errno(error, errno, "unable to start container process: %s", where);
+	}
+	dh_close(&p.sock);
+	int console = -1;
+	if (!rt_channel_wait(sock, &console, error)) {
+		rt_abandon(pidfd);
+		return FALSE;
+	}
+	*ret = (RtProcess){.pid = pid, .pidfd = dh_steal_fd(&pidfd), .console = console};
+	return TRUE;
+}

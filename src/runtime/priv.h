@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* priv.h - what the files of the runtime share about starting a process. */
+#pragma once
+
+#include "runtime/cgroup_priv.h"
+#include "runtime/runtime.h"
+
+#include <sys/types.h>
+
+/* ---- channel.c: from the half-built container to its parent ---- */
+
+/* One SOCK_SEQPACKET message. End of file after READY means that the program was executed. */
+typedef enum { RT_MSG_ERROR = 1, RT_MSG_CONSOLE, RT_MSG_READY } RtMsgKind;
+
+void rt_channel_send_error(int sock, const GError *e);
+gboolean rt_channel_send(int sock, RtMsgKind kind, int fd, GError **error);
+
+/* Reads until the end. TRUE: executed; *ret_console is set when one was sent. */
+gboolean rt_channel_wait(int sock, int *ret_console, GError **error);
+
+/* What rt_launch and rt_exec clone with. */
+typedef struct {
+	guint64 flags; /* CLONE_NEW*; CLONE_PIDFD is added */
+	int pidns_fd;  /* a pid namespace or a pidfd of a member: the child is born in it; or -1 */
+	int cgroup_fd; /* v2 group to be born into, or -1 */
+} RtClone;
+
+/* clone3(2); 0 in the child. -1 with errno; *ret_where says what failed. */
+pid_t rt_clone(const RtClone *c, int *ret_pidfd, const char **ret_where);
+
+/* SIGKILL and reap a child of ours. */
+void rt_abandon(int pidfd);
+
+/* First things in a child: unreadable to others, unharmed by our signal handlers. */
+void rt_child_begin(void);
+
+/* ---- mount.c: one mount at a time, descriptors only ---- */
+
+typedef struct {
+	guint64 set, clear;         /* MOUNT_ATTR_* */
+	guint64 rec_set, rec_clear; /* the same, recursively */
+	guint64 propagation;        /* MS_PRIVATE ... or 0 */
+	gboolean propagation_rec, bind, recursive;
+	GPtrArray *data; /* char*: "key=value" or "flag", for the file system */
+} RtMountOptions;
+void rt_mount_options_parse(char *const *options, RtMountOptions *ret);
+void rt_mount_options_clear(RtMountOptions *o);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RtMountOptions, rt_mount_options_clear)
+
+/* A detached mount: of a new file system, or a copy of an existing tree. -1 with error. */
+int rt_mount_new(const char *type, const char *source, const RtMountOptions *o, GError **error);
+int rt_mount_clone(int dirfd, const char *path, const RtMountOptions *o, GError **error);
+gboolean rt_mount_attach(int mount, int target, GError **error);
+
+/* Attributes and propagation of an attached or detached mount. */
+gboolean rt_mount_set(int mount, const RtMountOptions *o, GError **error);
+
+/* The text the kernel keeps for a failed file system context, added to the error. */
+gboolean rt_fs_error(GError **error, int fs, int errnum, const char *what);
+
+/* ---- rootfs.c, mounts.c, devices.c ---- */
+
+typedef struct {
+	const OciSpec *spec;
+	const RtRootfs *layers;
+	const CgGroup *cgroup; /* NULL: none */
+	int root;              /* the new root, pinned */
+	int proc;              /* the host's procfs, pinned */
+	gboolean user_ns, cgroup_ns;
+	gboolean dev_bound; /* /dev is somebody else's: nothing is made in it */
+} RtRoot;
+
+gboolean rt_root_mount(RtRoot *r, GError **error);              /* sets root */
+gboolean rt_root_mounts(RtRoot *r, GError **error);             /* spec->mounts */
+gboolean rt_root_devices(RtRoot *r, GError **error);            /* nodes and links below /dev */
+gboolean rt_root_console(RtRoot *r, int slave, GError **error); /* /dev/console */
+gboolean rt_root_protect(RtRoot *r, GError **error); /* masked, read-only paths, read-only root */
+gboolean rt_root_enter(RtRoot *r, GError **error);   /* pivot_root */
+gboolean rt_mount_cgroup(RtRoot *r, int target, const RtMountOptions *o, GError **error);
+
+/* Opens path in the container, making it first: a directory, or an empty file. -1 with errno. */
+int rt_root_ensure(int root, const char *path, gboolean directory, gboolean *ret_existed);
+
+/* Reads or writes through the pinned procfs: openat(proc, "self/fd/N") with other flags. */
+int rt_reopen(int proc, int fd, int flags);
+int rt_open_proc(GError **error);
+
+/* ---- console.c ---- */
+
+/* A pty of the devpts instance at <root>/dev/pts. */
+gboolean rt_console_open(
+	int root, int proc, const OciBox *size, int *ret_master, int *ret_slave, GError **error);
+
+/* ---- user.c ---- */
+
+typedef struct {
+	uid_t uid;
+	gid_t gid;
+	GArray *groups; /* gid_t */
+	char *home;     /* NULL: no passwd entry */
+} RtIds;
+gboolean rt_user_resolve(int root, const OciUser *user, RtIds *ret, GError **error);
+void rt_ids_clear(RtIds *ids);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RtIds, rt_ids_clear)
+
+/* ---- caps.c ---- */
+
+int rt_cap_parse(const char *name); /* "CAP_CHOWN" -> 0; -1 unknown */
+guint64 rt_caps_mask(char *const *names);
+/* Bounding set, then ids, then the other sets. */
+gboolean rt_caps_and_ids(
+	const OciCapabilities *caps, const RtIds *ids, gboolean user_ns, GError **error);
+
+/* ---- process.c: the same for the first process and for every exec ---- */
+
+typedef struct {
+	const OciProcess *process;
+	int root, proc, sock;
+	int seccomp_fd;
+	int slave; /* terminal, or -1 */
+	const int *stdio;
+	gboolean make_cwd, user_ns;
+} RtSetup;
+
+/* Returns only on failure. */
+void rt_process_run(const RtSetup *s, GError **error);
+
+gboolean rt_set_oom_score(int proc, int64_t value, GError **error);
+
+/* Finds the program as the process will: its PATH, its rights, its directory. Caller frees. */
+char *rt_program_find(const char *name, char *const *env, GError **error);

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From "a process in the container" to the program, for the first process and for every exec alike.
+ *
+ * Theory of operation, order: what needs the container's files or our rights comes first (users,
+ * rlimits, terminal, directory), then every descriptor but 0-2 and the channel is closed, then the
+ * rights go. The system call filter is loaded as late as it can be: with no_new_privs, as the last
+ * thing before execve; without, loading needs CAP_SYS_ADMIN, so it comes before the capabilities
+ * are dropped and has to let the few calls pass that follow.
+ *
+ * Why a container cannot take us over on the way (CVE-2019-5736, CVE-2024-21626): our binary is
+ * static and is never executed again in here, so no loader or library of the container runs in our
+ * name; until execve replaces everything the process is not dumpable, so that nothing in the
+ * container may open its /proc/PID/exe, fd or mem; the working directory is opened inside the root
+ * without magic links and its position checked afterwards; no descriptor of the host is open when
+ * the program starts.
+ */
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/fs.h"
+#include "runtime/priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/filter.h>
+#include <linux/keyctl.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+enum { SOCK_FD = 3, FILTER_MAX = 32768 };
+
+static const struct {
+	const char *name;
+	int resource;
+} limits[] = {
+	{"CPU",        RLIMIT_CPU       },
+	{"FSIZE",      RLIMIT_FSIZE     },
+	{"DATA",       RLIMIT_DATA      },
+	{"STACK",      RLIMIT_STACK     },
+	{"CORE",       RLIMIT_CORE      },
+	{"RSS",        RLIMIT_RSS       },
+	{"NPROC",      RLIMIT_NPROC     },
+	{"NOFILE",     RLIMIT_NOFILE    },
+	{"MEMLOCK",    RLIMIT_MEMLOCK   },
+	{"AS",         RLIMIT_AS        },
+	{"LOCKS",      RLIMIT_LOCKS     },
+	{"SIGPENDING", RLIMIT_SIGPENDING},
+	{"MSGQUEUE",   RLIMIT_MSGQUEUE  },
+	{"NICE",       RLIMIT_NICE      },
+	{"RTPRIO",     RLIMIT_RTPRIO    },
+	{"RTTIME",     RLIMIT_RTTIME    },
+};
+
+static gboolean set_rlimit(const OciRlimit *l, GError **error)
+{
+	const char *name = g_str_has_prefix(l->type, "RLIMIT_") ? l->type + 7 : l->type;
+	int resource = -1;
+	for (guint i = 0; i < G_N_ELEMENTS(limits); i++) {
+		if (g_ascii_strcasecmp(limits[i].name, name) == 0)
+			resource = limits[i].resource;
+	}
+	if (resource < 0)
+		return dh_error(error, DH_ERROR_INVALID, "invalid rlimit type: %s", l->type);
+	struct rlimit64 want = {
+		.rlim_cur = l->soft < 0 ? RLIM64_INFINITY : (rlim64_t)l->soft,
+		.rlim_max = l->hard < 0 ? RLIM64_INFINITY : (rlim64_t)l->hard,
+	};
+	if (setrlimit64((__rlimit_resource_t)resource, &want) == 0)
+		return TRUE;
+	int saved = errno;
+	if (saved != EPERM || !l->dhow_optional)
+		return rt_error_errno(error, saved,
+			"error during container init: error setting rlimits for ready process: "
+			"error setting rlimit type %d",
+			resource);
+	/* A default of ours that this machine does not allow: as much of it as there is. */
+	struct rlimit64 now;
+	if (getrlimit64((__rlimit_resource_t)resource, &now) == 0) {
+		now.rlim_cur = MIN(want.rlim_cur, now.rlim_max);
+		(void)setrlimit64((__rlimit_resource_t)resource, &now);
+	}
+	return TRUE;
+}
+
+gboolean rt_set_oom_score(int proc, int64_t value, GError **error)
+{
+	char text[24];
+	snprintf(text, sizeof text, "%" G_GINT64_FORMAT, value);
+	if (dh_write_kernel_file(proc, "self/oom_score_adj", text) == 0)
+		return TRUE;
+	return rt_error_errno(error, errno, "write oom_score_adj %s", text);
+}
+
+static gboolean set_label(
+	int proc, const char *file, const char *fallback, const char *value, GError **error)
+{
+	if (dh_write_kernel_file(proc, file, value) == 0 ||
+		(fallback && errno == ENOENT && dh_write_kernel_file(proc, fallback, value) == 0))
+		return TRUE;
+	return rt_error_errno(error, errno, "unable to apply security label \"%s\"", value);
+}
+
+static gboolean set_labels(const RtSetup *s, GError **error)
+{
+	const OciProcess *p = s->process;
+	if (p->apparmor_profile && *p->apparmor_profile) {
+		g_autofree char *value = g_strdup_printf("exec %s", p->apparmor_profile);
+		if (!set_label(s->proc, "self/attr/apparmor/exec", "self/attr/exec", value, error))
+			return FALSE;
+	}
+	return !p->selinux_label || !*p->selinux_label ||
+	       set_label(s->proc, "self/attr/exec", NULL, p->selinux_label, error);
+}
+
+/* Standard streams: the terminal's, or what we were given; theirs to use by the process's user. */
+static gboolean set_streams(const RtSetup *s, const RtIds *ids, GError **error)
+{
+	if (setsid() < 0 && errno != EPERM)
+		return rt_error_errno(error, errno, "setsid");
+	if (s->slave >= 0 && ioctl(s->slave, TIOCSCTTY, 0) < 0)
+		return rt_error_errno(error, errno, "set controlling terminal");
+	int from[3];
+	for (int i = 0; i < 3; i++) {
+		int fd = s->slave >= 0 ? s->slave : s->stdio[i];
+		from[i] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+		if (from[i] < 0)
+			return rt_error_errno(error, errno, "standard stream %d", i);
+	}
+	for (int i = 0; i < 3; i++) {
+		struct stat st;
+		if (dup2(from[i], i) < 0 || fstat(i, &st) < 0)
+			return rt_error_errno(error, errno, "standard stream %d", i);
+		close(from[i]);
+		gboolean is_null = S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
+		if (is_null || st.st_uid == ids->uid || S_ISREG(st.st_mode) || S_ISSOCK(st.st_mode))
+			continue;
+		if (fchown(i, ids->uid, (gid_t)-1) < 0 && errno != EINVAL && errno != EPERM &&
+			errno != EROFS)
+			return rt_error_errno(error, errno, "chown standard stream %d", i);
+	}
+	return TRUE;
+}
+
+static gboolean chdir_error(const char *cwd, const char *reason, GError **error)
+{
+	return dh_error(error, DH_ERROR_SYSTEM,
+		"chdir to cwd (\"%s\") set in config.json failed: %s", cwd, reason);
+}
+
+static gboolean set_cwd(const RtSetup *s, GError **error)
+{
+	const char *cwd = s->process->cwd && *s->process->cwd ? s->process->cwd : "/";
+	if (strcmp(cwd, "/") == 0)
+		return chdir("/") == 0 || chdir_error(cwd, rt_strerror(errno), error);
+	if (*cwd != '/')
+		return dh_error(error, DH_ERROR_INVALID, "Cwd must be an absolute path");
+	dh_autofd int fd = s->make_cwd ? dh_mkdir_in_root(s->root, cwd, 0755)
+				       : dh_open_in_root(s->root, cwd, O_PATH | O_DIRECTORY, 0);
+	if (fd < 0 || fchdir(fd) < 0)
+		return chdir_error(cwd, rt_strerror(errno), error);
+	char at[4096];
+	if (!getcwd(at, sizeof at) || at[0] != '/')
+		return chdir_error(cwd,
+			"current working directory is outside of container mount namespace root",
+			error);
+	return TRUE;
+}
+
+typedef struct {
+	struct sock_filter *code;
+	unsigned short n;
+} Filter;
+
+static gboolean read_filter(int fd, Filter *ret, GError **error)
+{
+	struct stat st;
+	if (fd < 0)
+		return TRUE;
+	if (fstat(fd, &st) < 0 || st.st_size <= 0 || st.st_size % (off_t)sizeof *ret->code ||
+		st.st_size / (off_t)sizeof *ret->code > FILTER_MAX)
+		return dh_error(error, DH_ERROR_SYSTEM, "unusable seccomp filter");
+	void *at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (at == MAP_FAILED)
+		return rt_error_errno(error, errno, "read seccomp filter");
+	ret->code = at; /* unmapped by execve */
+	ret->n = (unsigned short)(st.st_size / (off_t)sizeof *ret->code);
+	return TRUE;
+}
+
+static gboolean load_filter(const Filter *f, GError **error)
+{
+	struct sock_fprog program = {.len = f->n, .filter = f->code};
+	/* SPEC_ALLOW: the filter is no reason to slow the whole container down with speculation
+	 * barriers, which the kernel itself has not asked for since 5.16. */
+	if (!f->code || syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+				SECCOMP_FILTER_FLAG_SPEC_ALLOW, &program) == 0)
+		return TRUE;
+	return rt_error_errno(error, errno, "error loading seccomp filter into kernel");
+}
+
+/* The environment with HOME where the user's entry is wanted and none is set. Shared strings. */
+static char **make_env(const OciProcess *p, const RtIds *ids)
+{
+	guint n = p->env ? g_strv_length(p->env) : 0, k = 0;
+	char **env = g_new0(char *, n + 2);
+	gboolean home = FALSE;
+	for (guint i = 0; i < n; i++) {
+		if (p->dhow_set_home && strcmp(p->env[i], "HOME=") == 0)
+			continue;
+		home = home || g_str_has_prefix(p->env[i], "HOME=");
+		env[k++] = p->env[i];
+	}
+	if (p->dhow_set_home && !home)
+		env[k] = g_strconcat("HOME=", ids->home && *ids->home ? ids->home : "/", NULL);
+	return env;
+}
+
+static void exec_error(const char *path, int errnum, GError **error)
+{
+	DhError code = errnum == ENOENT || errnum == ENOTDIR ? DH_ERROR_EXEC_NOT_FOUND
+							     : DH_ERROR_EXEC_NOT_RUNNABLE;
+	dh_error(error, code, "exec %s: %s", path, rt_strerror(errnum));
+}
+
+static gboolean prepare(const RtSetup *s, RtIds *ids, Filter *filter, GError **error)
+{
+	const OciProcess *p = s->process;
+	umask(p->user.umask >= 0 ? (mode_t)p->user.umask & 0777 : 0022);
+	if (!p->args || !*p->args)
+		return dh_error(error, DH_ERROR_INVALID, "args must not be empty");
+	if (!rt_user_resolve(s->root, &p->user, ids, error) || !set_streams(s, ids, error))
+		return FALSE;
+	/* A new one without a name: with a name, others of that name would be joined. */
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
+		return rt_error_errno(error, errno, "unable to join session keyring");
+	for (guint i = 0; p->rlimits && i < p->rlimits->len; i++) {
+		if (!set_rlimit(p->rlimits->pdata[i], error))
+			return FALSE;
+	}
+	return set_labels(s, error) && read_filter(s->seccomp_fd, filter, error) &&
+	       set_cwd(s, error);
+}
+
+/* Leaves 0-2 and the channel, which becomes number 3. */
+static gboolean close_others(const RtSetup *s, GError **error)
+{
+	if (s->sock != SOCK_FD && dup3(s->sock, SOCK_FD, O_CLOEXEC) < 0)
+		return rt_error_errno(error, errno, "dup");
+	if (syscall(SYS_close_range, SOCK_FD + 1, ~0U, 0) < 0)
+		return rt_error_errno(error, errno, "close_range");
+	return TRUE;
+}
+
+static gboolean run(const RtSetup *s, int *sock, GError **error)
+{
+	const OciProcess *p = s->process;
+	g_auto(RtIds) ids = {0};
+	Filter filter = {0};
+	if (!prepare(s, &ids, &filter, error) || !close_others(s, error))
+		return FALSE;
+	*sock = SOCK_FD;
+	char **env = make_env(p, &ids);
+	if (p->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return rt_error_errno(error, errno, "set no_new_privs");
+	if (!p->no_new_privileges && !load_filter(&filter, error))
+		return FALSE;
+	if (!rt_caps_and_ids(p->capabilities, &ids, s->user_ns, error))
+		return FALSE;
+	char *path = rt_program_find(p->args[0], env, error);
+	if (!path || !rt_channel_send(SOCK_FD, RT_MSG_READY, -1, error))
+		return FALSE;
+	if (p->no_new_privileges && !load_filter(&filter, error))
+		return FALSE;
+	sigset_t none;
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	execve(path, p->args, env);
+	exec_error(path, errno, error);
+	return FALSE;
+}
+
+void rt_process_run(const RtSetup *s, GError **error)
+{
+	int sock = s->sock;
+	g_autoptr(GError) e = NULL;
+	(void)run(s, &sock, &e);
+	/* Docker looks users up before it calls its runtime. */
+	if (g_ascii_strncasecmp(e->message, "unable to find ", 15) != 0)
+		g_prefix_error(&e, "unable to start container process: ");
+	rt_channel_send_error(sock, e);
+	_exit(1);
+}

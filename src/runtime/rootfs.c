@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation: the new root is mounted in the child's own mount namespace, and everything
+ * after that happens relative to its descriptor with openat2(RESOLVE_IN_ROOT) and
+ * descriptor-to-descriptor mounts (open_tree, fsmount, move_mount). No path of the container is
+ * ever resolved by the host's rules, no name is looked up twice, and no symlink an image contains
+ * can lead a mount astray. Only when all is in place does pivot_root(".", ".") exchange the roots;
+ * the old one is then detached, and with it every mount of the host.
+ */
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/fs.h"
+#include "runtime/priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+int rt_open_proc(GError **error)
+{
+	dh_autofd int fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct statfs st;
+	if (fd < 0 || fstatfs(fd, &st) < 0) {
+		rt_error_errno(error, errno, "open /proc");
+		return -1;
+	}
+	if (st.f_type != PROC_SUPER_MAGIC) {
+		dh_error(error, DH_ERROR_SYSTEM, "/proc is not a procfs");
+		return -1;
+	}
+	return dh_steal_fd(&fd);
+}
+
+int rt_reopen(int proc, int fd, int flags)
+{
+	char name[40];
+	snprintf(name, sizeof name, "self/fd/%d", fd);
+	return openat(proc, name, flags | O_CLOEXEC);
+}
+
+/* ---- the root ---- */
+
+static int option(int fs, const char *key, const char *path)
+{
+	/* The kernel takes at most 255 bytes; longer paths are named by descriptor. */
+	char buf[40];
+	if (strlen(path) > 255) {
+		int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC); /* closed with all others */
+		if (fd < 0)
+			return -1;
+		snprintf(buf, sizeof buf, "/proc/self/fd/%d", fd);
+		path = buf;
+	}
+	return fsconfig(fs, FSCONFIG_SET_STRING, key, path, 0);
+}
+
+static int overlay_options(int fs, const char *options)
+{
+	g_auto(GStrv) words = g_strsplit(options ? options : "", ",", -1);
+	for (char **w = words; *w; w++) {
+		char *value = strchr(*w, '=');
+		if (value)
+			*value++ = '\0';
+		if (**w && fsconfig(fs, value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, *w, value,
+				   0) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Linux 6.8 and later: one "lowerdir+" for each layer. */
+static int overlay_new(const RtRootfs *l, GError **error)
+{
+	dh_autofd int fs = fsopen("overlay", FSOPEN_CLOEXEC);
+	int r = fs < 0 ? -1 : fsconfig(fs, FSCONFIG_SET_STRING, "source", "overlay", 0);
+	for (char **lower = l->lower; r == 0 && *lower; lower++)
+		r = option(fs, "lowerdir+", *lower);
+	if (r == 0 && l->upper)
+		r = option(fs, "upperdir", l->upper);
+	if (r == 0 && l->upper)
+		r = option(fs, "workdir", l->work);
+	if (r == 0)
+		r = overlay_options(fs, l->mount_options);
+	if (r == 0)
+		r = fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+	int mount = r == 0 ? fsmount(fs, FSMOUNT_CLOEXEC, 0) : -1;
+	if (mount < 0) {
+		int saved = errno;
+		rt_fs_error(error, fs, saved, "mount overlay");
+		errno = saved;
+	}
+	return mount;
+}
+
+/* Older kernels take all layers in one string of at most a page. Descriptors have the shortest
+ * names there are: from within /proc/self/fd, 100 layers are 300 bytes. */
+static int overlay_old(const RtRootfs *l, GError **error)
+{
+	g_autoptr(GString) data = g_string_new("lowerdir=");
+	for (char **lower = l->lower; *lower; lower++) {
+		int fd = open(*lower, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0) {
+			rt_error_errno(error, errno, "mount overlay: open %s", *lower);
+			return -1;
+		}
+		g_string_append_printf(data, "%s%d", lower == l->lower ? "" : ":", fd);
+	}
+	if (l->upper) {
+		int upper = open(l->upper, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		int work = open(l->work, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (upper < 0 || work < 0) {
+			rt_error_errno(error, errno, "mount overlay: open %s", l->upper);
+			return -1;
+		}
+		g_string_append_printf(data, ",upperdir=%d,workdir=%d", upper, work);
+	}
+	if (l->mount_options && *l->mount_options)
+		g_string_append_printf(data, ",%s", l->mount_options);
+	if (chdir("/proc/self/fd") < 0 ||
+		mount("overlay", l->mountpoint, "overlay", 0, data->str) < 0 || chdir("/") < 0) {
+		rt_error_errno(error, errno, "mount overlay");
+		return -1;
+	}
+	int fd = open(l->mountpoint, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		rt_error_errno(error, errno, "open %s", l->mountpoint);
+	return fd;
+}
+
+static int attach_at(int mount, const char *path, GError **error)
+{
+	if (mount >= 0 && move_mount(mount, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0) {
+		rt_error_errno(error, errno, "attach root at %s", path);
+		close(mount);
+		return -1;
+	}
+	return mount;
+}
+
+static int mount_layers(const RtRootfs *l, GError **error)
+{
+	if (!l->lower || !*l->lower || !l->mountpoint || (l->upper && !l->work)) {
+		dh_error(error, DH_ERROR_INVALID, "incomplete description of the root file system");
+		return -1;
+	}
+	/* A single read-only layer is no overlay for the kernel. */
+	if (!l->upper && !l->lower[1]) {
+		RtMountOptions ro = {.set = MOUNT_ATTR_RDONLY};
+		int mount = rt_mount_clone(AT_FDCWD, l->lower[0], &ro, error);
+		if (mount >= 0 && !rt_mount_set(mount, &ro, error)) {
+			close(mount);
+			return -1;
+		}
+		return attach_at(mount, l->mountpoint, error);
+	}
+	g_autoptr(GError) e = NULL;
+	int mount = overlay_new(l, &e);
+	if (mount >= 0)
+		return attach_at(mount, l->mountpoint, error);
+	if (errno == EINVAL || errno == ENOSYS) {
+		mount = overlay_old(l, NULL);
+		if (mount >= 0)
+			return mount;
+	}
+	g_propagate_error(error, g_steal_pointer(&e));
+	return -1;
+}
+
+static guint64 root_propagation(const OciSpec *spec)
+{
+	const char *p = spec->linux_ ? spec->linux_->rootfs_propagation : NULL;
+	g_auto(RtMountOptions) o = {0};
+	char *words[] = {(char *)(p ? p : "rslave"), NULL};
+	rt_mount_options_parse(words, &o);
+	return o.propagation ? o.propagation : MS_SLAVE;
+}
+
+/* With shared mounts kept, what we attach would appear on the host. The mount that holds our mount
+ * point leaves the group, as Docker's runtime does it; the others stay in. */
+static void unshare_parent(const char *path)
+{
+	struct mount_attr priv = {.propagation = MS_PRIVATE};
+	g_autofree char *at = g_canonicalize_filename(path, "/");
+	while (mount_setattr(AT_FDCWD, at, 0, &priv, sizeof priv) < 0 && at[1]) {
+		char *up = g_path_get_dirname(at);
+		g_free(at);
+		at = up;
+	}
+}
+
+gboolean rt_root_mount(RtRoot *r, GError **error)
+{
+	/* From here on nothing we mount is seen by the host. */
+	const char *path = r->layers       ? r->layers->mountpoint
+			   : r->spec->root ? r->spec->root->path
+					   : NULL;
+	struct mount_attr a = {.propagation = root_propagation(r->spec)};
+	if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &a, sizeof a) < 0)
+		return rt_error_errno(error, errno, "make mounts private");
+	if (a.propagation == MS_SHARED)
+		unshare_parent(path ? path : "/");
+	if (r->layers) {
+		r->root = mount_layers(r->layers, error);
+	} else {
+		RtMountOptions o = {.recursive = TRUE};
+		r->root =
+			rt_mount_clone(AT_FDCWD, path && *path ? path : "/nonexistent", &o, error);
+		r->root = attach_at(r->root, path, error);
+	}
+	return r->root >= 0;
+}
+
+gboolean rt_root_enter(RtRoot *r, GError **error)
+{
+	guint64 propagation = root_propagation(r->spec);
+	dh_autofd int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct mount_attr slave = {.propagation = MS_SLAVE};
+	if (old < 0 || fchdir(r->root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
+		return rt_error_errno(error, errno, "pivot_root");
+	/* The old root lies on top of the new one now. Taking it away must not reach the host. */
+	if (propagation == MS_SHARED &&
+		mount_setattr(old, "", AT_EMPTY_PATH | AT_RECURSIVE, &slave, sizeof slave) < 0)
+		return rt_error_errno(error, errno, "detach the host's mounts");
+	if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return rt_error_errno(error, errno, "leave the host's root");
+	struct mount_attr own = {.propagation = propagation};
+	if (propagation != MS_SLAVE &&
+		mount_setattr(r->root, "", AT_EMPTY_PATH, &own, sizeof own) < 0)
+		return rt_error_errno(error, errno, "set propagation of the root");
+	return TRUE;
+}
+
+/* ---- protection ---- */
+
+typedef struct {
+	int null;  /* device to hide files behind, opened when first needed */
+	int empty; /* tmpfs to hide directories behind */
+} Mask;
+
+static gboolean is_null(int fd)
+{
+	struct stat st;
+	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
+}
+
+static int mask_source(RtRoot *r, Mask *m, gboolean directory, GError **error)
+{
+	if (directory) {
+		if (m->empty < 0) {
+			RtMountOptions ro = {.set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
+						    MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC};
+			m->empty = rt_mount_new("tmpfs", "tmpfs", &ro, error);
+			return m->empty < 0 ? -1 : fcntl(m->empty, F_DUPFD_CLOEXEC, 0);
+		}
+	} else if (m->null < 0) {
+		/* An image could have put anything at /dev/null; the host's is the fallback. */
+		m->null = dh_open_in_root(r->root, "/dev/null", O_PATH | O_NOFOLLOW, 0);
+		if (m->null < 0 || !is_null(m->null)) {
+			dh_close(&m->null);
+			m->null = open("/dev/null", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		}
+		if (m->null < 0 || !is_null(m->null)) {
+			dh_error(error, DH_ERROR_SYSTEM, "/dev/null is not the null device");
+			return -1;
+		}
+	}
+	RtMountOptions plain = {0};
+	return rt_mount_clone(directory ? m->empty : m->null, "", &plain, error);
+}
+
+static gboolean mask(RtRoot *r, Mask *m, const char *path, GError **error)
+{
+	dh_autofd int target = dh_open_in_root(r->root, path, O_PATH, 0);
+	struct stat st;
+	if (target < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return TRUE;
+	if (target < 0 || fstat(target, &st) < 0)
+		return rt_error_errno(error, errno, "can't mask path \"%s\"", path);
+	dh_autofd int source = mask_source(r, m, S_ISDIR(st.st_mode), error);
+	if (source >= 0 && rt_mount_attach(source, target, error))
+		return TRUE;
+	g_prefix_error(error, "can't mask path \"%s\": ", path);
+	return FALSE;
+}
+
+static gboolean make_readonly(RtRoot *r, const char *path, GError **error)
+{
+	dh_autofd int target = dh_open_in_root(r->root, path, O_PATH, 0);
+	if (target < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return TRUE;
+	if (target < 0)
+		return rt_error_errno(error, errno, "can't make \"%s\" read-only", path);
+	RtMountOptions o = {.recursive = TRUE, .set = MOUNT_ATTR_RDONLY};
+	dh_autofd int copy = rt_mount_clone(target, "", &o, error);
+	if (copy >= 0 && rt_mount_set(copy, &o, error) && rt_mount_attach(copy, target, error))
+		return TRUE;
+	g_prefix_error(error, "can't make \"%s\" read-only: ", path);
+	return FALSE;
+}
+
+gboolean rt_root_protect(RtRoot *r, GError **error)
+{
+	const OciLinux *l = r->spec->linux_;
+	for (char **p = l ? l->readonly_paths : NULL; p && *p; p++) {
+		if (!make_readonly(r, *p, error))
+			return FALSE;
+	}
+	Mask m = {-1, -1};
+	gboolean ok = TRUE;
+	for (char **p = l ? l->masked_paths : NULL; ok && p && *p; p++)
+		ok = mask(r, &m, *p, error);
+	dh_close(&m.null);
+	dh_close(&m.empty);
+	if (!ok || !r->spec->root || !r->spec->root->readonly)
+		return ok;
+	RtMountOptions o = {.set = MOUNT_ATTR_RDONLY};
+	return rt_mount_set(r->root, &o, error);
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+#include "shim/client.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/fs.h"
+#include "base/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* A start on a loaded machine may take long; a shim that is stuck for a minute will not come back. */
+enum { START_TIMEOUT_MS = 60000, MAX_EXIT_RECORD = 4096 };
+
+/* One message as text, or NULL: *error is set unless the peer closed the connection. */
+static char *receive(int sock, int timeout_ms, size_t *ret_len, GError **error)
+{
+	struct pollfd p = {.fd = sock, .events = POLLIN};
+	int r;
+	do
+		r = poll(&p, 1, timeout_ms);
+	while (r < 0 && errno == EINTR);
+	if (r == 0) {
+		dh_error(error, DH_ERROR_UNAVAILABLE, "the container's shim does not answer");
+		return NULL;
+	}
+	/* MSG_TRUNC tells the length before anything is allocated. */
+	char probe;
+	ssize_t n;
+	do
+		n = recv(sock, &probe, 1, MSG_PEEK | MSG_TRUNC);
+	while (n < 0 && errno == EINTR);
+	if (n == 0 || (n < 0 && errno == ECONNRESET))
+		return NULL;
+	if (n < 0 || n > SHIM_MSG_MAX) {
+		dh_error_errno(error, n < 0 ? errno : EMSGSIZE, "receive from shim");
+		return NULL;
+	}
+	g_autofree char *buf = g_malloc((size_t)n + 1);
+	n = dh_recv_msg(sock, buf, (size_t)n, NULL, NULL, 0);
+	if (n <= 0) {
+		if (n < 0)
+			dh_error_errno(error, errno, "receive from shim");
+		return NULL;
+	}
+	buf[n] = '\0';
+	*ret_len = (size_t)n;
+	return g_steal_pointer(&buf);
+}
+
+ShimEvent *shim_next_event(int events, GError **error)
+{
+	size_t n;
+	g_autofree char *text = receive(events, -1, &n, error);
+	return text ? dh_json_parse_text(&shim_event_table, text, n, error) : NULL;
+}
+
+/* ---- starting ---- */
+
+static gboolean spawn(const char *shim_path, const ShimConfig *config, const int *fds, guint n_fds,
+	int *ret_sock, pid_t *ret_pid, int *ret_pidfd, GError **error)
+{
+	int pair[2];
+	g_autofree char *text = dh_json_emit_text(&shim_config_table, config);
+	dh_autofd int memfd = dh_memfd("shim-config", text, strlen(text), error);
+	if (memfd < 0)
+		return FALSE;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return dh_error_errno(error, errno, "socketpair");
+	dh_autofd int ours = pair[0];
+	dh_autofd int theirs = pair[1];
+	g_autofree int *pass = g_new(int, n_fds + 2);
+	pass[0] = memfd;
+	pass[1] = theirs;
+	for (guint i = 0; i < n_fds; i++)
+		pass[i + 2] = fds[i];
+	char *argv[] = {(char *)"dhow-shim", config->id, NULL};
+	DhSpawn s = {.path = shim_path,
+		.argv = argv,
+		.stdio = {-1, -1, STDERR_FILENO},
+		.fds = pass,
+		.n_fds = n_fds + 2,
+		.setsid = TRUE};
+	if (!dh_spawn(&s, ret_pid, ret_pidfd, error))
+		return FALSE;
+	*ret_sock = dh_steal_fd(&ours);
+	return TRUE;
+}
+
+/* The answer to a start: TRUE when the container runs. */
+static gboolean await_start(int sock, int64_t *ret_pid, GError **error)
+{
+	size_t n;
+	g_autofree char *text = receive(sock, START_TIMEOUT_MS, &n, error);
+	if (!text)
+		return (error && *error) ? FALSE
+					 : dh_error(error, DH_ERROR_SYSTEM,
+						   "the container's shim ended without a word");
+	ShimEvent *ev = dh_json_parse_text(&shim_event_table, text, n, error);
+	if (!ev)
+		return FALSE;
+	gboolean ok = strcmp(ev->event, "started") == 0;
+	if (ok)
+		*ret_pid = ev->pid;
+	else
+		dh_error(error, ev->code >= 0 && ev->code < DH_ERROR_N_CODES ? (DhError)ev->code : DH_ERROR_SYSTEM,
+			"%s", ev->error ? ev->error : "the container could not be started");
+	dh_json_free(&shim_event_table, ev);
+	return ok;
+}
+
+gboolean shim_start(const char *shim_path, const ShimConfig *config, const int *fds, guint n_fds,
+	int *ret_events, int64_t *ret_pid, pid_t *ret_shim_pid, int *ret_shim_pidfd, GError **error)
+{
+	dh_autofd int sock = -1;
+	dh_autofd int pidfd = -1;
+	pid_t pid;
+	GError *failed = NULL;
+	if (!spawn(shim_path, config, fds, n_fds, &sock, &pid, &pidfd, error))
+		return FALSE;
+	if (!await_start(sock, ret_pid, &failed)) {
+		/* Closing our end makes a shim that still waits end; one that failed has ended. */
+		if (g_error_matches(failed, DH_ERROR, DH_ERROR_UNAVAILABLE))
+			(void)rt_kill(pidfd, SIGKILL, NULL);
+		dh_close(&sock);
+		(void)dh_reap(pidfd);
+		g_propagate_error(error, failed);
+		return FALSE;
+	}
+	*ret_events = dh_steal_fd(&sock);
+	if (ret_shim_pid)
+		*ret_shim_pid = pid;
+	if (ret_shim_pidfd)
+		*ret_shim_pidfd = dh_steal_fd(&pidfd);
+	return TRUE;
+}
+
+/* ---- requests ---- */
+
+static int connect_to(const char *run_dir, GError **error)
+{
+	g_autofree char *path = g_build_filename(run_dir, SHIM_SOCKET_NAME, NULL);
+	g_autoptr(GError) failed = NULL;
+	int sock = dh_unix_connect(path, SOCK_SEQPACKET, &failed);
+	/* A shim takes its socket away just before it says that its container has ended. */
+	if (sock < 0 && access(path, F_OK) < 0)
+		dh_error(error, DH_ERROR_NOT_FOUND, "the container has ended");
+	else if (sock < 0)
+		g_propagate_error(error, g_steal_pointer(&failed));
+	return sock;
+}
+
+static ShimReply *exchange(int sock, const ShimRequest *req, const int *fds, guint n_fds, GError **error)
+{
+	g_autofree char *text = dh_json_emit_text(&shim_request_table, req);
+	size_t n = strlen(text);
+	if (n > SHIM_MSG_MAX) {
+		dh_error(error, DH_ERROR_INVALID, "request to the container's shim is too long");
+		return NULL;
+	}
+	int size = SHIM_MSG_MAX * 2; /* room for one message of the greatest length */
+	if (n > SHIM_MSG_MAX / 2)
+		(void)setsockopt(sock, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+	if (dh_send_msg(sock, text, n, fds, n_fds, 0) < 0) {
+		dh_error_errno(error, errno, "send to shim");
+		return NULL;
+	}
+	g_autoptr(GError) failed = NULL;
+	g_autofree char *answer = receive(sock, SHIM_TIMEOUT_MS, &n, &failed);
+	if (!answer) {
+		if (failed)
+			g_propagate_error(error, g_steal_pointer(&failed));
+		else
+			dh_error(error, DH_ERROR_NOT_FOUND, "the container has ended");
+		return NULL;
+	}
+	ShimReply *reply = dh_json_parse_text(&shim_reply_table, answer, n, error);
+	if (reply && !reply->ok) {
+		dh_error(error,
+			reply->code >= 0 && reply->code < DH_ERROR_N_CODES ? (DhError)reply->code
+									   : DH_ERROR_SYSTEM,
+			"%s", reply->error ? reply->error : "the container's shim refused");
+		dh_json_free(&shim_reply_table, reply);
+		return NULL;
+	}
+	return reply;
+}
+
+ShimReply *shim_request(
+	const char *run_dir, const ShimRequest *req, const int *fds, guint n_fds, GError **error)
+{
+	dh_autofd int sock = connect_to(run_dir, error);
+	return sock < 0 ? NULL : exchange(sock, req, fds, n_fds, error);
+}
+
+int shim_subscribe(const char *run_dir, int64_t *ret_pid, GError **error)
+{
+	ShimRequest req = {.op = (char *)"subscribe"};
+	dh_autofd int sock = connect_to(run_dir, error);
+	ShimReply *reply = sock < 0 ? NULL : exchange(sock, &req, NULL, 0, error);
+	if (!reply)
+		return -1;
+	if (ret_pid)
+		*ret_pid = reply->pid;
+	dh_json_free(&shim_reply_table, reply);
+	return dh_steal_fd(&sock);
+}
+
+/* ---- exit record ---- */
+
+ShimExit *shim_read_exit(const char *dir, GError **error)
+{
+	g_autofree char *path = g_build_filename(dir, SHIM_EXIT_NAME, NULL);
+	g_autoptr(GError) failed = NULL;
+	size_t n;
+	g_autofree char *text = dh_read_file(AT_FDCWD, path, MAX_EXIT_RECORD, &n, &failed);
+	if (text)
+		return dh_json_parse_text(&shim_exit_table, text, n, error);
+	if (!g_error_matches(failed, DH_ERROR, DH_ERROR_NOT_FOUND))
+		g_propagate_error(error, g_steal_pointer(&failed));
+	return NULL;
+}
+
+gboolean shim_forget_exit(const char *dir, GError **error)
+{
+	g_autofree char *path = g_build_filename(dir, SHIM_EXIT_NAME, NULL);
+	if (unlink(path) < 0 && errno != ENOENT)
+		return dh_error_errno(error, errno, "remove %s", path);
+	return TRUE;
+}

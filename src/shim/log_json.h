@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* log_json.h - the json-file log: one JSON object a line, rotated by size. */
+#pragma once
+
+#include "shim/protocol.h"
+
+typedef struct LogJson LogJson;
+
+/* NULL (without error) for driver "none". A log that cannot be opened is an error: nobody would know. */
+LogJson *log_json_open(const ShimLog *config, GError **error);
+
+/* Output of a stream (0 stdout, 1 stderr) as it came. Failing writes are counted, never fatal. */
+void log_json_write(LogJson *l, int stream, const char *data, size_t n);
+
+/* Writes out lines that never got their newline, then closes. NULL is accepted. */
+void log_json_close(LogJson *l);

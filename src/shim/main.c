@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dhow-shim - theory of operation: one process for one container, started by the daemon, independent of
+ * it from the first moment. It launches the container, then sits in one epoll loop: output to log and
+ * clients, input back, requests on the control socket, SIGCHLD.
+ *
+ * The end goes in this order, because each step is promised to somebody: streams are drained and the log
+ * is closed; the cgroup is emptied and removed, the socket taken away and the descriptors held for the
+ * container (its network namespace, its port reservations) closed, so that it can be started again at
+ * once; exit.json is renamed into place; subscribers get the exit event; clients see end of file when
+ * they have read everything.
+ */
+#include "shim/shim.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/fs.h"
+#include "base/timefmt.h"
+#include "runtime/cgroup.h"
+#include "shim/shrink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { MAX_CONFIG = 4 << 20, FLUSH_SECONDS = 2 };
+
+/* ---- preparing ---- */
+
+static ShimConfig *read_config(GError **error)
+{
+	size_t n;
+	g_autofree char *text = dh_read_to_end(SHIM_FD_CONFIG, MAX_CONFIG, &n, error);
+	close(SHIM_FD_CONFIG);
+	return text ? dh_json_parse_text(&shim_config_table, text, n, error) : NULL;
+}
+
+static void prepare_process(void)
+{
+	sigset_t all;
+	umask(0);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	prctl(PR_SET_NAME, "dhow-shim");
+	/* The kernel shall look elsewhere when memory is short; more than we may ask for is refused. */
+	if (dh_write_kernel_file(AT_FDCWD, "/proc/self/oom_score_adj", "-998") < 0)
+		(void)dh_write_kernel_file(AT_FDCWD, "/proc/self/oom_score_adj", "0");
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static void hold(Shim *sh, int64_t fd)
+{
+	int n = (int)fd;
+	if (fd < SHIM_FD_FIRST_FREE)
+		return;
+	(void)dh_set_cloexec(n, TRUE);
+	g_array_append_val(sh->held, n);
+}
+
+static void adopt_descriptors(Shim *sh)
+{
+	size_t i;
+	json_t *fd;
+	(void)dh_set_cloexec(SHIM_FD_CONTROL, TRUE);
+	hold(sh, sh->config->netns_fd);
+	json_array_foreach (sh->config->hold_fds, i, fd)
+		hold(sh, json_integer_value(fd));
+	sh->seccomp_fd = (int)sh->config->seccomp_fd;
+	if (sh->seccomp_fd >= 0)
+		(void)dh_set_cloexec(sh->seccomp_fd, TRUE);
+}
+
+static void signals_ready(void *owner, uint32_t events);
+
+static gboolean prepare_loop(Shim *sh, GError **error)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sh->loop = loop_new(error);
+	if (!sh->loop)
+		return FALSE;
+	sh->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (sh->signal_fd < 0 ||
+		!(sh->signals = loop_add(sh->loop, sh->signal_fd, EPOLLIN, signals_ready, sh)))
+		return dh_error_errno(error, errno, "signalfd");
+	if (mkdir(sh->config->run_dir, 0700) < 0 && errno != EEXIST)
+		return dh_error_errno(error, errno, "mkdir %s", sh->config->run_dir);
+	return control_listen(sh, error);
+}
+
+/* ---- launching ---- */
+
+/* --init: dhow-init is bound into the container and runs the program. */
+static void put_init_in_front(ShimConfig *config)
+{
+	static const char path[] = "/sbin/docker-init";
+	if (!config->init_path)
+		return;
+	OciMount *m = dh_json_new(&oci_mount_table);
+	m->destination = g_strdup(path);
+	m->type = g_strdup("bind");
+	m->source = g_strdup(config->init_path);
+	m->options = g_strsplit("bind,ro", ",", -1);
+	if (!config->oci->mounts)
+		config->oci->mounts = dh_json_list_new();
+	g_ptr_array_add(config->oci->mounts, m);
+	g_autoptr(GStrvBuilder) args = g_strv_builder_new();
+	g_strv_builder_add(args, path);
+	g_strv_builder_add(args, "--");
+	g_strv_builder_addv(args, (const char **)config->oci->process->args);
+	g_strfreev(config->oci->process->args);
+	config->oci->process->args = g_strv_builder_end(args);
+}
+
+static void main_flushed(void *arg, Session *s)
+{
+	Shim *sh = arg;
+	(void)s;
+	if (sh->ended)
+		loop_quit(sh->loop);
+}
+
+void shim_detached(void *arg, Session *s)
+{
+	ShimEvent ev = {.event = (char *)"detach", .exec_id = s->exec_id};
+	control_event(arg, &ev);
+}
+
+static gboolean launch(Shim *sh, GError **error)
+{
+	ShimConfig *c = sh->config;
+	RtLaunch l = {.spec = c->oci,
+		.rootfs = c->rootfs,
+		.netns_fd = (int)c->netns_fd,
+		.seccomp_fd = sh->seccomp_fd,
+		.stdio = {-1, -1, -1}};
+	RtProcess p;
+	Session *s = sh->main;
+	s->stdin_once = c->stdin_once;
+	g_autoptr(GError) failed = NULL;
+	s->log = log_json_open(&c->log, &failed);
+	if (failed) {
+		g_propagate_error(error, g_steal_pointer(&failed));
+		return FALSE;
+	}
+	put_init_in_front(c);
+	if (!c->oci->process->terminal && !session_pipes(s, c->open_stdin, TRUE, l.stdio, error))
+		return FALSE;
+	s->exit.started_at = dh_time_now();
+	gboolean ok = rt_launch(&l, &p, error);
+	for (int i = 0; i < 3; i++)
+		dh_close(&l.stdio[i]);
+	if (!ok)
+		return FALSE;
+	for (guint i = 0; c->clients && i < c->clients->len; i++) {
+		ShimClient *client = c->clients->pdata[i];
+		(void)dh_set_cloexec((int)client->fd, TRUE);
+		session_attach(s, client, (int)client->fd);
+	}
+	session_started(s, &p);
+	return TRUE;
+}
+
+/* What only a start needs. */
+static void forget_startup(Shim *sh)
+{
+	ShimConfig *c = sh->config;
+	if (c->clients)
+		g_ptr_array_set_size(c->clients, 0);
+	dh_json_free(&rt_rootfs_table, g_steal_pointer(&c->rootfs));
+	if (c->oci->mounts)
+		g_ptr_array_set_size(c->oci->mounts, 0);
+	dh_close(&sh->seccomp_fd);
+	shrink_process();
+}
+
+/* ---- ending ---- */
+
+static void write_exit_record(Shim *sh)
+{
+	g_autofree char *text = dh_json_emit_text(&shim_exit_table, &sh->main->exit);
+	g_autofree char *path = g_build_filename(sh->config->dir, SHIM_EXIT_NAME, NULL);
+	g_autoptr(GError) error = NULL;
+	if (!dh_write_file_atomic(AT_FDCWD, path, text, strlen(text), 0600, &error))
+		fprintf(stderr, "dhow-shim %s: %s\n", sh->config->id, error->message);
+}
+
+static void release_resources(Shim *sh)
+{
+	const char *cgroup = sh->config->oci->linux_->cgroups_path;
+	g_autoptr(GError) error = NULL;
+	for (guint i = 0; i < sh->held->len; i++)
+		close(g_array_index(sh->held, int, i));
+	g_array_set_size(sh->held, 0);
+	/* Usually empty already: PID 1's end has killed its PID namespace. */
+	if (!rt_cgroup_remove(cgroup, NULL)) {
+		if (!rt_cgroup_kill(cgroup, &error) || !rt_cgroup_remove(cgroup, &error))
+			fprintf(stderr, "dhow-shim %s: %s\n", sh->config->id, error->message);
+	}
+	g_autofree char *path = g_build_filename(sh->config->run_dir, SHIM_SOCKET_NAME, NULL);
+	(void)unlink(path);
+	(void)rmdir(sh->config->run_dir);
+}
+
+static void timer_ready(void *owner, uint32_t events)
+{
+	Shim *sh = owner;
+	(void)events;
+	session_abandon_clients(sh->main);
+	loop_quit(sh->loop);
+}
+
+static void give_clients_time(Shim *sh)
+{
+	struct itimerspec when = {.it_value.tv_sec = FLUSH_SECONDS};
+	sh->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	if (sh->timer_fd < 0 || timerfd_settime(sh->timer_fd, 0, &when, NULL) < 0 ||
+		!(sh->timer = loop_add(sh->loop, sh->timer_fd, EPOLLIN, timer_ready, sh)))
+		timer_ready(sh, 0);
+}
+
+static void container_ended(Shim *sh, int status)
+{
+	Session *s = sh->main;
+	const char *cgroup = sh->config->oci->linux_->cgroups_path;
+	s->exit.status = status;
+	s->exit.finished_at = dh_time_now();
+	session_drain(s);
+	s->exit.oom_killed = rt_cgroup_oom_kills(cgroup) > 0;
+	exec_kill_all(sh);
+	release_resources(sh);
+	write_exit_record(sh);
+	sh->ended = s->ended = TRUE;
+	if (s->exit.oom_killed) {
+		ShimEvent oom = {.event = (char *)"oom"};
+		control_event(sh, &oom);
+	}
+	ShimEvent ev = {.event = (char *)"exit", .exit = &s->exit};
+	control_event(sh, &ev);
+	session_finish(s);
+	if (s->clients->len == 0)
+		loop_quit(sh->loop);
+	else
+		give_clients_time(sh);
+}
+
+static void signals_ready(void *owner, uint32_t events)
+{
+	Shim *sh = owner;
+	struct signalfd_siginfo si;
+	(void)events;
+	while (read(sh->signal_fd, &si, sizeof si) == (ssize_t)sizeof si)
+		;
+	int ended = -1;
+	for (;;) {
+		int ws;
+		pid_t pid = waitpid(-1, &ws, WNOHANG);
+		if (pid <= 0)
+			break;
+		int status = WIFEXITED(ws) ? WEXITSTATUS(ws) : 128 + WTERMSIG(ws);
+		if (pid == sh->main->pid)
+			ended = status;
+		else
+			exec_reaped(sh, pid, status);
+	}
+	/* After the execs that ended with it, so that they are told first. */
+	if (ended >= 0 && !sh->ended)
+		container_ended(sh, ended);
+}
+
+/* ---- main ---- */
+
+static void session_destroy(void *s)
+{
+	session_free(s);
+}
+
+static gboolean start(Shim *sh, GError **error)
+{
+	SessionOwner owner = {.detached = shim_detached, .clients_flushed = main_flushed, .arg = sh};
+	if (!prepare_loop(sh, error))
+		return FALSE;
+	sh->main = session_new(sh->loop, &owner, NULL);
+	if (!launch(sh, error)) {
+		g_autofree char *path = g_build_filename(sh->config->run_dir, SHIM_SOCKET_NAME, NULL);
+		(void)unlink(path);
+		(void)rmdir(sh->config->run_dir);
+		return FALSE;
+	}
+	return TRUE;
+}
+
+int main(int argc, char **argv)
+{
+	(void)argv;
+	g_autoptr(GError) error = NULL;
+	if (argc != 2) {
+		fprintf(stderr, "dhow-shim is started by dhowd\n");
+		return 2;
+	}
+	prepare_process();
+	Shim *sh = g_new0(Shim, 1);
+	sh->signal_fd = sh->listen_fd = sh->timer_fd = sh->seccomp_fd = -1;
+	sh->held = g_array_new(FALSE, FALSE, sizeof(int));
+	sh->controls = g_ptr_array_new_with_free_func(control_free);
+	sh->execs = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, session_destroy);
+	sh->exec_order = g_queue_new();
+	sh->config = read_config(&error);
+	if (sh->config)
+		adopt_descriptors(sh);
+	gboolean ok = sh->config && start(sh, &error);
+	ShimEvent ev = {.event = (char *)(ok ? "started" : "failed")};
+	if (ok) {
+		ev.pid = sh->main->pid;
+	} else {
+		ev.code = error->domain == DH_ERROR ? error->code : DH_ERROR_SYSTEM;
+		ev.error = error->message;
+	}
+	g_autofree char *text = dh_json_emit_text(&shim_event_table, &ev);
+	(void)dh_send_msg(SHIM_FD_CONTROL, text, strlen(text), NULL, 0, 0);
+	if (!ok)
+		return 1;
+	/* Who started us may be gone by now: then nobody was told, and the next daemon decides. */
+	control_add(sh, SHIM_FD_CONTROL, TRUE);
+	forget_startup(sh);
+	loop_run(sh->loop);
+	return 0;
+}

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation: output flows from the process's pipes or terminal to the log and to every client;
+ * input from any client that has stdin to the process. Nothing here blocks. When a client is slow the
+ * output is not read ("held"), so that the process waits, as it would for a slow terminal, and nothing is
+ * lost. When the process does not take its input, clients are not read.
+ */
+#include "shim/session.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum { READ_SIZE = 64 * 1024, INPUT_LIMIT = 64 * 1024, TTY_DRAIN_MS = 100 };
+
+static void output_ready(Session *s, int stream);
+static void flush_input(Session *s);
+
+static void stdout_ready(void *owner, uint32_t events)
+{
+	(void)events;
+	output_ready(owner, 0);
+}
+
+static void stderr_ready(void *owner, uint32_t events)
+{
+	(void)events;
+	output_ready(owner, 1);
+}
+
+static void stdin_ready(void *owner, uint32_t events)
+{
+	(void)events;
+	flush_input(owner);
+}
+
+Session *session_new(Loop *loop, const SessionOwner *owner, const char *exec_id)
+{
+	Session *s = g_new0(Session, 1);
+	s->loop = loop;
+	s->owner = *owner;
+	s->exec_id = g_strdup(exec_id);
+	s->in = s->out[0] = s->out[1] = s->pidfd = -1;
+	s->in_queue = g_string_new(NULL);
+	s->clients = g_ptr_array_new_with_free_func(session_client_free);
+	return s;
+}
+
+static gboolean make_pipe(int *reader, int *writer, GError **error)
+{
+	int p[2];
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return dh_error_errno(error, errno, "pipe");
+	*reader = p[0];
+	*writer = p[1];
+	return TRUE;
+}
+
+gboolean session_pipes(Session *s, gboolean want_stdin, gboolean want_output, int stdio[3], GError **error)
+{
+	dh_autofd int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	stdio[0] = stdio[1] = stdio[2] = -1;
+	if (null_fd < 0)
+		return dh_error_errno(error, errno, "open /dev/null");
+	gboolean ok = TRUE;
+	for (int i = 0; i < 3 && ok; i++) {
+		if (i == 0 ? !want_stdin : !want_output)
+			ok = (stdio[i] = fcntl(null_fd, F_DUPFD_CLOEXEC, 3)) >= 0;
+		else if (i == 0)
+			ok = make_pipe(&stdio[0], &s->in, error);
+		else
+			ok = make_pipe(&s->out[i - 1], &stdio[i], error);
+	}
+	if (!ok) {
+		for (int i = 0; i < 3; i++)
+			dh_close(&stdio[i]);
+		if (error && !*error)
+			dh_error_errno(error, errno, "dup");
+	}
+	return ok;
+}
+
+static void watch_output(Session *s)
+{
+	static const SourceReady ready[] = {stdout_ready, stderr_ready};
+	for (int i = 0; i < 2; i++) {
+		if (s->out[i] >= 0 && !s->out_source[i])
+			s->out_source[i] = loop_add(s->loop, s->out[i], EPOLLIN, ready[i], s);
+	}
+}
+
+static void unwatch_output(Session *s)
+{
+	for (int i = 0; i < 2; i++)
+		g_clear_pointer(&s->out_source[i], loop_remove);
+}
+
+void session_started(Session *s, const RtProcess *p)
+{
+	s->pid = p->pid;
+	s->pidfd = p->pidfd;
+	s->exit.pid = p->pid;
+	if (p->console >= 0) {
+		s->tty = TRUE;
+		s->out[0] = p->console;
+		s->in = fcntl(p->console, F_DUPFD_CLOEXEC, 3);
+	}
+	for (int i = 0; i < 2; i++) {
+		if (s->out[i] >= 0)
+			(void)dh_set_nonblock(s->out[i], TRUE);
+	}
+	if (s->in >= 0)
+		(void)dh_set_nonblock(s->in, TRUE);
+	watch_output(s);
+	if (s->in_queue->len > 0 || s->in_closing)
+		flush_input(s);
+}
+
+/* ---- output ---- */
+
+static void close_output(Session *s, int stream)
+{
+	g_clear_pointer(&s->out_source[stream], loop_remove);
+	dh_close(&s->out[stream]);
+}
+
+/* Bytes read; 0: end (the stream is closed now); -1: nothing there now. */
+static ssize_t pump(Session *s, int stream)
+{
+	char buf[READ_SIZE];
+	ssize_t n;
+	do
+		n = read(s->out[stream], buf, sizeof buf);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN)
+		return -1;
+	/* A terminal whose other side is closed for good answers EIO. */
+	if (n <= 0) {
+		close_output(s, stream);
+		return 0;
+	}
+	if (s->log)
+		log_json_write(s->log, stream, buf, (size_t)n);
+	for (guint i = s->clients->len; i > 0; i--)
+		session_client_send(s->clients->pdata[i - 1], stream, buf, (size_t)n);
+	return n;
+}
+
+static void output_ready(Session *s, int stream)
+{
+	(void)pump(s, stream);
+	session_update_flow(s);
+}
+
+void session_update_flow(Session *s)
+{
+	gboolean slow = FALSE;
+	for (guint i = 0; i < s->clients->len; i++)
+		slow |= session_client_is_slow(s->clients->pdata[i]);
+	if (slow == s->held)
+		return;
+	s->held = slow;
+	if (slow)
+		unwatch_output(s);
+	else
+		watch_output(s);
+}
+
+void session_drain(Session *s)
+{
+	for (int i = 0; i < 2; i++) {
+		while (s->out[i] >= 0) {
+			if (pump(s, i) >= 0)
+				continue;
+			/* A pipe that has nothing now has a writer outside the container. A terminal's last
+			 * bytes may still be on their way through the kernel. */
+			struct pollfd p = {.fd = s->out[i], .events = POLLIN};
+			if (!s->tty || poll(&p, 1, TTY_DRAIN_MS) <= 0)
+				break;
+		}
+		if (s->out[i] >= 0)
+			close_output(s, i);
+	}
+	g_clear_pointer(&s->log, log_json_close);
+}
+
+/* ---- input ---- */
+
+gboolean session_input_full(const Session *s)
+{
+	return s->in_queue->len >= INPUT_LIMIT;
+}
+
+static void close_input(Session *s)
+{
+	g_clear_pointer(&s->in_source, loop_remove);
+	dh_close(&s->in);
+	g_string_truncate(s->in_queue, 0);
+}
+
+static void flush_input(Session *s)
+{
+	gboolean was_full = session_input_full(s);
+	while (s->in >= 0 && s->in_queue->len > 0) {
+		ssize_t n = write(s->in, s->in_queue->str, s->in_queue->len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			if (!s->in_source)
+				s->in_source = loop_add(s->loop, s->in, EPOLLOUT, stdin_ready, s);
+			break;
+		}
+		if (n < 0) {
+			close_input(s);
+			break;
+		}
+		g_string_erase(s->in_queue, 0, n);
+	}
+	if (s->in_queue->len == 0) {
+		g_clear_pointer(&s->in_source, loop_remove);
+		if (s->in_closing && !s->tty)
+			close_input(s);
+	}
+	/* Clients that were not read may be read again. */
+	if (was_full && !session_input_full(s)) {
+		for (guint i = 0; i < s->clients->len; i++) {
+			SessionClient *c = s->clients->pdata[i];
+			if (!c->input_ended)
+				source_set_events(c->source, source_events(c->source) | EPOLLIN);
+		}
+	}
+}
+
+void session_input(Session *s, const char *data, size_t n)
+{
+	gboolean starting = s->pid == 0;
+	if (s->in < 0 && !starting)
+		return;
+	g_string_append_len(s->in_queue, data, (gssize)n);
+	if (!starting)
+		flush_input(s);
+}
+
+void session_close_stdin(Session *s)
+{
+	s->in_closing = TRUE;
+	if (s->pid != 0)
+		flush_input(s);
+}
+
+/* ---- clients ---- */
+
+void session_attach(Session *s, const ShimClient *c, int fd)
+{
+	SessionClient *sc = session_client_new(s, c, fd);
+	if (!sc)
+		return; /* freed, with its descriptor */
+	g_ptr_array_add(s->clients, sc);
+	if (c->preface && sc->use_stdin) {
+		gsize n;
+		g_autofree guchar *early = g_base64_decode(c->preface, &n);
+		session_input(s, (const char *)early, n);
+	}
+	if (s->ended)
+		session_client_finish(sc);
+}
+
+void session_drop_client(SessionClient *c)
+{
+	Session *s = c->session;
+	g_ptr_array_remove(s->clients, c);
+	if (s->ended && s->clients->len == 0)
+		s->owner.clients_flushed(s->owner.arg, s);
+	else
+		session_update_flow(s);
+}
+
+void session_finish(Session *s)
+{
+	s->ended = TRUE;
+	for (guint i = s->clients->len; i > 0; i--)
+		session_client_finish(s->clients->pdata[i - 1]);
+}
+
+void session_abandon_clients(Session *s)
+{
+	g_ptr_array_set_size(s->clients, 0);
+}
+
+gboolean session_resize(Session *s, int64_t height, int64_t width, GError **error)
+{
+	struct winsize ws = {
+		.ws_row = (unsigned short)CLAMP(height, 0, 65535), .ws_col = (unsigned short)CLAMP(width, 0, 65535)};
+	if (!s->tty || s->out[0] < 0)
+		return dh_error(error, DH_ERROR_INVALID, "cannot resize: the process has no terminal");
+	if (ioctl(s->out[0], TIOCSWINSZ, &ws) < 0)
+		return dh_error_errno(error, errno, "resize terminal");
+	return TRUE;
+}
+
+void session_free(Session *s)
+{
+	if (!s)
+		return;
+	g_ptr_array_unref(s->clients);
+	unwatch_output(s);
+	close_input(s);
+	dh_close(&s->out[0]);
+	dh_close(&s->out[1]);
+	dh_close(&s->pidfd);
+	log_json_close(s->log);
+	g_string_free(s->in_queue, TRUE);
+	g_free(s->exec_id);
+	g_free(s);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* shim.h - one container's supervisor: what its parts share. */
+#pragma once
+
+#include "shim/session.h"
+
+typedef struct {
+	ShimConfig *config;
+	Loop *loop;
+	int signal_fd, listen_fd, timer_fd;
+	Source *signals, *listener, *timer;
+	int seccomp_fd;
+	GArray *held; /* int: netns and port reservations, given back at the end */
+	Session *main;
+	GHashTable *execs;  /* exec id -> Session */
+	GQueue *exec_order; /* Session: oldest first */
+	GPtrArray *controls; /* Control */
+	gboolean ended;
+} Shim;
+
+/* ---- control.c ---- */
+
+/* Serves a control connection (taken over). */
+void control_add(Shim *sh, int fd, gboolean subscribed);
+gboolean control_listen(Shim *sh, GError **error);
+/* To everybody who subscribed. */
+void control_event(Shim *sh, const ShimEvent *ev);
+void control_free(void *control);
+
+/* ---- exec.c ---- */
+
+gboolean exec_run(Shim *sh, const ShimRequest *req, int client_fd, int seccomp_fd, int64_t *ret_pid,
+	GError **error);
+Session *exec_lookup(Shim *sh, const char *id, GError **error);
+/* A child of this pid has ended, if it is an exec's. */
+void exec_reaped(Shim *sh, pid_t pid, int status);
+/* Ends all that still run. */
+void exec_kill_all(Shim *sh);
+
+/* ---- main.c ---- */
+
+void shim_detached(void *arg, Session *s);

@@ -1,0 +1,7 @@
+#!/bin/sh
+# Builds everything and runs every test: one line a test, and at the end "N passed, N failed".
+#   ./test.sh [unit] [system] [book]    only these (default: all)
+set -eu
+cd "$(dirname "$0")"
+scripts/deps build test
+exec scripts/run-tests "$@"

@@ -1,0 +1,131 @@
+# Several engines on one machine, and an engine's own start and end.
+
+load ../lib/helpers
+
+setup() {
+    engine_prepare "$(mktemp -d /tmp/dhow.XXXXXX)"
+    FIRST=$E_DIR
+}
+
+teardown() {
+    local dir
+    for dir in "$FIRST" "${SECOND:-}"; do
+        if [ -n "$dir" ] && [ -d "$dir" ]; then
+            engine_use "$dir"
+            engine_destroy
+        fi
+    done
+}
+
+# on DIR ARGS...: the client of that engine.
+on() {
+    local dir=$1
+    shift
+    "$dir/bin/docker" "$@"
+}
+
+@test "two engines do not see each other's containers, networks or cgroups" {
+    local one two
+    engine_start
+    DOCKER=$FIRST/bin/docker "$ROOT/scripts/images" load busybox
+    engine_prepare "$(mktemp -d /tmp/dhow.XXXXXX)"
+    SECOND=$E_DIR
+    engine_start
+    same "$(on "$SECOND" images -q)" ""
+    DOCKER=$SECOND/bin/docker "$ROOT/scripts/images" load busybox
+    one=$(on "$FIRST" run -d --name same -p 127.0.0.1:38160:80 busybox sh -c 'mkdir /w; echo first >/w/index.html; httpd -f -h /w')
+    two=$(on "$SECOND" run -d --name same -p 127.0.0.1:38161:80 busybox sh -c 'mkdir /w; echo second >/w/index.html; httpd -f -h /w')
+    same "$(on "$FIRST" ps -q --no-trunc)" "$one"
+    same "$(on "$SECOND" ps -q --no-trunc)" "$two"
+    wait_until 5 curl -sf -o /dev/null http://127.0.0.1:38160/
+    wait_until 5 curl -sf -o /dev/null http://127.0.0.1:38161/
+    same "$(curl -sf http://127.0.0.1:38160/)" first
+    same "$(curl -sf http://127.0.0.1:38161/)" second
+    # The networks are different ones.
+    [ "$(on "$FIRST" inspect -f '{{.NetworkSettings.Gateway}}' same)" != \
+        "$(on "$SECOND" inspect -f '{{.NetworkSettings.Gateway}}' same)" ]
+    # The end of one does not touch the other.
+    engine_use "$FIRST"
+    engine_destroy
+    same "$(on "$SECOND" ps -q --no-trunc)" "$two"
+    same "$(curl -sf http://127.0.0.1:38161/)" second
+    ok on "$SECOND" run --rm busybox true
+}
+
+@test "a second daemon on the same directories is refused" {
+    dhow_only "its own affair"
+    engine_start
+    run timeout 20 "$BUILD/src/daemon/dhowd" --data-root "$E_DIR/data" --exec-root "$E_DIR/run" \
+        -H "unix://$E_DIR/other.sock" --pidfile "$E_DIR/other.pid" --bridge "$E_BRIDGE"
+    [ "$status" -ne 0 ]
+    [ "$status" -ne 124 ] || fail "it runs"
+    [ -n "$output" ]
+    ok docker version
+}
+
+@test "-H more than once, and a socket that a dead daemon left" {
+    dhow_only "its own affair"
+    engine_start -H "unix://$E_DIR/second.sock"
+    ok curl -sS --unix-socket "$E_DIR/second.sock" http://localhost/_ping
+    expect_output OK
+    engine_signal KILL
+    [ -S "$E_SOCK" ]
+    engine_start
+    ok docker version
+}
+
+@test "SIGTERM ends the daemon; socket, pid file, bridge and table go" {
+    dhow_only "its own affair"
+    engine_start
+    [ -e "$E_PIDFILE" ]
+    engine_signal TERM
+    assert_engine_gone
+}
+
+@test "the socket belongs to root and is closed to others" {
+    engine_start
+    same "$(stat -c '%u %F' "$E_SOCK")" "0 socket"
+    [[ $(stat -c %a "$E_SOCK") =~ 6[06]0$ ]]
+    [[ $(stat -c %a "$E_DIR/data") =~ [0-7][01][01]$ ]]
+}
+
+@test "dhow starts dhowd when nothing answers on its default socket" {
+    dhow_only "its own affair"
+    [ "$CLI" = dhow ] || skip "dhow's own"
+    # Only where no engine of the machine is in the way.
+    ! [ -e /var/run/dhow.sock ] || skip "an engine runs on the default socket"
+    "$BUILD/src/cli/dhow" version
+    local pid
+    pid=$(cat /var/run/dhow.pid)
+    [ -d "/proc/$pid" ]
+    ok "$BUILD/src/cli/dhow" ps
+    kill "$pid"
+    wait_gone "$pid"
+}
+
+@test "help of the daemon; unknown flags" {
+    dhow_only "its own affair"
+    ok "$BUILD/src/daemon/dhowd" --help
+    expect_text '--data-root'
+    expect_text '--exec-root'
+    expect_text '--bridge'
+    ok "$BUILD/src/daemon/dhowd" --version
+    run "$BUILD/src/daemon/dhowd" --nosuchflag
+    [ "$status" -ne 0 ]
+    expect_text 'unknown flag: --nosuchflag'
+}
+
+@test "DOCKER_HOST, DHOW_HOST and -H" {
+    engine_start
+    local client
+    client=$(client_path)
+    ok env DOCKER_HOST="unix://$E_SOCK" "$client" ps -q
+    run env DOCKER_HOST="unix:///nosuch.sock" "$client" ps -q
+    [ "$status" -ne 0 ]
+    expect_text 'Cannot connect to the Docker daemon at unix:///nosuch.sock. Is the docker daemon running?' ||
+        expect_match 'nosuch\.sock'
+    ok env DOCKER_HOST="unix:///nosuch.sock" "$client" -H "unix://$E_SOCK" ps -q
+    if [ "$CLI" = dhow ]; then
+        ok env DOCKER_HOST=unix:///nosuch.sock DHOW_HOST="unix://$E_SOCK" "$client" ps -q
+    fi
+}

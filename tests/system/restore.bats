@@ -1,0 +1,199 @@
+# The daemon dies and comes back; containers, logs and attached sessions do not notice.
+
+load ../lib/helpers
+
+setup_file() {
+    setup_engine busybox
+}
+
+teardown_file() {
+    teardown_engine
+}
+
+teardown() {
+    remove_all
+    assert_nothing_left
+}
+
+crash() {
+    engine_signal KILL
+    if [ "$DHOW_ENGINE" = docker ]; then
+        # dockerd's containerd is dying, too; a new dockerd would take it for alive.
+        local pid
+        pid=$(cat "$E_DIR/run/containerd/containerd.pid")
+        wait_gone "$pid" 5 || kill -KILL "$pid"
+    fi
+}
+
+@test "kill -9: containers run on and are known to the next daemon" {
+    local pid id
+    id=$(docker run -d --name web busybox sh -c 'i=0; while :; do i=$((i+1)); echo tick $i; sleep 0.1; done')
+    docker run -d --name paused busybox sleep 1000
+    docker pause paused
+    docker create --name made busybox
+    docker run --name ended busybox sh -c 'exit 7' || true
+    pid=$(docker inspect -f '{{.State.Pid}}' web)
+    crash
+    [ -d "/proc/$pid" ] || fail "the container died with the daemon"
+    engine_start
+    same "$(docker inspect -f '{{.Id}} {{.State.Status}} {{.State.Pid}}' web)" "$id running $pid"
+    same "$(state paused) $(state made)" "paused created"
+    same "$(docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' ended)" "exited 7"
+    ok docker ps --format '{{.Names}}'
+    expect_output $'paused\nweb'
+    docker unpause paused
+}
+
+@test "logs, exec, top, stop and rm work on what was there before" {
+    docker run -d --name web busybox sh -c 'trap "exit 3" TERM; i=0; while :; do i=$((i+1)); echo tick $i; sleep 0.1 & wait $!; done'
+    wait_logs web 'tick 3'
+    crash
+    sleep 0.5
+    engine_start
+    # Nothing of the log is missing, also of what was written in between.
+    wait_logs web 'tick 12'
+    same "$(docker logs web | head -n 12)" "$(seq 1 12 | sed 's/^/tick /')"
+    ok docker exec web echo hello
+    expect_output hello
+    ok docker top web
+    ok docker stop web
+    same "$(docker inspect -f '{{.State.ExitCode}}' web)" 3
+    ok docker rm web
+}
+
+@test "logs -f can be taken up again" {
+    docker run -d --name web busybox sh -c 'sleep 3; echo last words'
+    docker logs -f web >"$BATS_TEST_TMPDIR/first" 2>&1 3>&- &
+    crash
+    engine_start
+    ok docker logs -f web
+    expect_output 'last words'
+}
+
+@test "what ended while no daemon was there is known with its exit code" {
+    docker run -d --name brief busybox sh -c 'sleep 1; echo gone; exit 42'
+    docker run -d --rm --name removed busybox sleep 1
+    crash
+    sleep 1.5
+    engine_start
+    wait_state brief exited
+    same "$(docker inspect -f '{{.State.ExitCode}}' brief)" 42
+    # Docker loses what is written without a daemon.
+    [ "$DHOW_ENGINE" = docker ] || same "$(docker logs brief)" gone
+    gone() { ! docker inspect removed >/dev/null 2>&1; }
+    wait_until 10 gone
+}
+
+@test "an attached session goes on without the daemon" {
+    dhow_only "its streams pass through the daemon"
+    "$ON_PTY" -t 30 -e '/ # ' -s 'echo before$((1))\r' -e before1 \
+        -s "until [ -e /tmp/go ]; do sleep 0.1; done; echo after\$((1))\\r" -e after1 \
+        -s 'exit 5\r' -- docker run -it --name shell busybox sh >"$BATS_TEST_TMPDIR/session" 3>&- &
+    local session=$!
+    wait_until 10 file_has "$BATS_TEST_TMPDIR/session" before1
+    local pid
+    pid=$(docker inspect -f '{{.State.Pid}}' shell)
+    crash
+    # No daemon: the flag is raised through the container's own root.
+    touch "/proc/$pid/root/tmp/go"
+    wait_until 10 file_has "$BATS_TEST_TMPDIR/session" after1
+    wait "$session" || true
+    engine_start
+    wait_state shell exited
+    same "$(docker inspect -f '{{.State.ExitCode}}' shell)" 5
+}
+
+@test "an attached session is still there when the daemon is back" {
+    dhow_only "its streams pass through the daemon"
+    "$ON_PTY" -t 30 -e '/ # ' -s 'echo before$((1))\r' -e before1 \
+        -s "until [ -e /tmp/go ]; do sleep 0.1; done; echo after\$((1))\\r" -e after1 \
+        -s 'exit 5\r' -- docker run -it --name shell busybox sh >"$BATS_TEST_TMPDIR/session" 3>&- &
+    local session=$!
+    wait_until 10 file_has "$BATS_TEST_TMPDIR/session" before1
+    crash
+    engine_start
+    docker exec shell touch /tmp/go
+    wait_until 10 file_has "$BATS_TEST_TMPDIR/session" after1
+    wait "$session" || true
+    wait_state shell exited
+}
+
+@test "a published port goes on and stays taken" {
+    docker run -d --name web -p 127.0.0.1:38090:80 busybox sh -c 'mkdir /w; echo page >/w/index.html; httpd -f -p 80 -h /w'
+    wait_until 5 curl -sf -o /dev/null http://127.0.0.1:38090/
+    crash
+    if [ "$DHOW_ENGINE" = dhow ]; then
+        same "$(curl -sf http://127.0.0.1:38090/)" page
+    fi
+    engine_start
+    same "$(docker port web)" '80/tcp -> 127.0.0.1:38090'
+    wait_until 5 curl -sf -o /dev/null http://127.0.0.1:38090/
+    run docker run --rm -p 127.0.0.1:38090:80 busybox true
+    expect_status 125
+    # An address in use is not given to another.
+    local taken
+    taken=$(docker inspect -f '{{.NetworkSettings.IPAddress}}' web)
+    docker run -d --name next busybox sleep 1000
+    [ "$(docker inspect -f '{{.NetworkSettings.IPAddress}}' next)" != "$taken" ]
+}
+
+@test "a restart policy holds across a crash" {
+    docker run -d --name again --restart always busybox sleep 1000
+    local pid
+    pid=$(docker inspect -f '{{.State.Pid}}' again)
+    crash
+    kill -KILL "$pid"
+    engine_start
+    restarted() { is_state again running && [ "$(docker inspect -f '{{.State.Pid}}' again)" != "$pid" ]; }
+    wait_until 10 restarted
+}
+
+@test "a shim that is killed: its container is seen as ended" {
+    dhow_only "containerd's affair"
+    local pid shim
+    docker run -d --name victim busybox sleep 1000
+    pid=$(docker inspect -f '{{.State.Pid}}' victim)
+    shim=$(awk '{ print $4 }' "/proc/$pid/stat")
+    kill -KILL "$shim"
+    wait_state victim exited
+    wait_until 5 sh -c "! [ -d /proc/$pid ]"
+    ok docker start victim
+    same "$(state victim)" running
+}
+
+@test "a daemon that is told to end leaves containers running" {
+    docker run -d --name web busybox sleep 1000
+    local pid
+    pid=$(docker inspect -f '{{.State.Pid}}' web)
+    engine_signal TERM
+    [ -d "/proc/$pid" ]
+    engine_start
+    same "$(docker inspect -f '{{.State.Status}} {{.State.Pid}}' web)" "running $pid"
+}
+
+@test "ten crashes in a row" {
+    local i
+    docker run -d --name web busybox sleep 1000
+    for i in 1 2 3 4 5 6 7 8 9 10; do
+        crash
+        engine_start
+    done
+    same "$(state web)" running
+    ok docker exec web true
+}
+
+@test "a crash in the middle of many runs leaves nothing half made" {
+    dhow_only "its own affair"
+    local i
+    for i in $(seq 10); do
+        docker run -d --name "many$i" busybox sleep 1000 >/dev/null 2>&1 3>&- &
+    done
+    sleep 0.05
+    crash
+    wait
+    engine_start
+    # Whatever is there can be listed, inspected and removed; teardown looks for the rest.
+    for i in $(docker ps -aq); do
+        ok docker inspect "$i"
+    done
+}

@@ -1,0 +1,82 @@
+# Many at once; nothing is left.
+
+load ../lib/helpers
+
+setup_file() {
+    setup_engine busybox
+}
+
+teardown_file() {
+    teardown_engine
+}
+
+teardown() {
+    remove_all
+    assert_nothing_left
+}
+
+# each N COMMAND...: N times at once, {} is the number; fails if one failed.
+each() {
+    local n=$1 i failed=0 pids=()
+    shift
+    for ((i = 1; i <= n; i++)); do
+        "${@//\{\}/$i}" >"$BATS_TEST_TMPDIR/out.$i" 2>&1 3>&- &
+        pids+=($!)
+    done
+    for ((i = 0; i < n; i++)); do
+        wait "${pids[i]}" || { failed=1; cat "$BATS_TEST_TMPDIR/out.$((i + 1))" >&2; }
+    done
+    return $failed
+}
+
+@test "50 runs at once, each with its own output and exit code" {
+    each 50 docker run --rm busybox echo "number {}"
+    local i
+    for ((i = 1; i <= 50; i++)); do
+        same "$(cat "$BATS_TEST_TMPDIR/out.$i")" "number $i"
+    done
+}
+
+@test "20 detached at once, all with addresses of their own, then removed at once" {
+    each 20 docker run -d --name "many{}" busybox sleep 1000
+    same "$(docker ps -q | wc -l)" 20
+    same "$(docker ps -q | xargs docker inspect -f '{{.NetworkSettings.IPAddress}}' | sort -u | wc -l)" 20
+    each 20 docker rm -f "many{}"
+}
+
+@test "20 at once for one name: one gets it" {
+    run each 20 docker create --name only busybox
+    same "$(cat "$BATS_TEST_TMPDIR"/out.* | grep -cE '^[0-9a-f]{64}$')" 1
+    same "$(docker ps -aq | wc -l)" 1
+}
+
+@test "20 at once for one port: one gets it" {
+    run each 20 docker run -d --name "port{}" -p 127.0.0.1:38170:80 busybox sleep 1000
+    same "$(docker ps -q | wc -l)" 1
+}
+
+@test "start, stop and rm of one container by many" {
+    docker create --name cc busybox sleep 1000
+    run each 10 docker start cc
+    same "$(state cc)" running
+    run each 10 docker stop -t 0 cc
+    same "$(state cc)" exited
+    run each 10 docker rm cc
+    same "$(docker ps -aq)" ""
+}
+
+@test "ps and inspect while others come and go" {
+    each 10 sh -c 'for i in 1 2 3; do docker run --rm busybox true || exit 1; docker ps -a >/dev/null || exit 1; done'
+}
+
+@test "descriptors and threads of the daemon are back where they were" {
+    local pid before
+    pid=$(cat "$E_PIDFILE")
+    each 10 docker run --rm busybox true
+    assert_nothing_left
+    count() { find "/proc/$pid/fd" -mindepth 1 | wc -l; }
+    before=$(count)
+    each 30 docker run --rm busybox true
+    few_more() { [ "$(count)" -le $((before + 5)) ]; }
+    wait_until 10 few_more || fail "before: $before, after: $(count)"
+}

@@ -38,6 +38,8 @@ char *format_json_line(const json_t *row)
 	return g_string_free(s, FALSE);
 }
 
+#define TEMPLATE_ERROR "template parsing error: "
+
 /* tables */
 
 /* Columns on a terminal of a cell's text. */
@@ -69,7 +71,7 @@ static size_t nth_cell(const Line *l, size_t n, const char **ret)
 
 /* A column is a block of consecutive lines that have a cell there with a tab behind it; only the
  * lines of one block share a width. The last cell of a line is not part of any column. */
-static void align_block(GPtrArray *widths, const Line *lines, size_t n, size_t column)
+static void align_block(GPtrArray *widths, const Line *lines, size_t n, size_t column, size_t min)
 {
 	for (size_t i = 0; i < n;) {
 		if (lines[i].n_cells <= column + 1) {
@@ -82,13 +84,13 @@ static void align_block(GPtrArray *widths, const Line *lines, size_t n, size_t c
 			size_t len = nth_cell(&lines[i], column, &cell);
 			widest = MAX(widest, cell_width(cell, len));
 		}
-		widest = MAX(widest + PADDING, MIN_CELL);
+		widest = MAX(widest + PADDING, min);
 		for (size_t k = from; k < i; k++)
 			g_array_append_val((GArray *)widths->pdata[k], widest);
 	}
 }
 
-void format_align(const char *text, GString *out)
+void format_align(const char *text, size_t min, GString *out)
 {
 	g_autoptr(GArray) lines = g_array_new(FALSE, FALSE, sizeof(Line));
 	g_autoptr(GPtrArray) widths = g_ptr_array_new_with_free_func((GDestroyNotify)g_array_unref);
@@ -105,7 +107,7 @@ void format_align(const char *text, GString *out)
 	}
 	const Line *first = (const Line *)(void *)lines->data;
 	for (size_t c = 0; c + 1 < most; c++)
-		align_block(widths, first, lines->len, c);
+		align_block(widths, first, lines->len, c, min);
 	for (guint i = 0; i < lines->len; i++) {
 		const GArray *w = widths->pdata[i];
 		for (size_t c = 0; c < first[i].n_cells; c++) {
@@ -156,18 +158,35 @@ static void append_json_row(const TableSpec *spec, const json_t *row, GString *o
 	g_string_append(out, line);
 }
 
+/* The format in full: what the short words stand for. */
+static const char *expand(const TableSpec *spec, const char *format)
+{
+	if (!format || !*format || strcmp(format, "table") == 0)
+		return spec->default_table;
+	return strcmp(format, "raw") == 0 && spec->raw ? spec->raw : format;
+}
+
+static Template *parse_rows(const TableSpec *spec, const char *format, GError **error)
+{
+	gboolean is_table = g_str_has_prefix(format, "table");
+	g_autofree char *text = format_normalize(is_table ? format + strlen("table") : format);
+	return parse_or(spec->parse_prefix ? spec->parse_prefix : TEMPLATE_ERROR,
+		is_table ? g_strstrip(text) : text, error);
+}
+
+gboolean format_check(const TableSpec *spec, const char *format, GError **error)
+{
+	g_autoptr(Template) t = parse_rows(spec, expand(spec, format), error);
+	return t != NULL;
+}
+
 gboolean format_rows(
 	const TableSpec *spec, const char *format, json_t *rows, GString *out, GError **error)
 {
-	if (!format || !*format || strcmp(format, "table") == 0)
-		format = spec->default_table;
-	if (strcmp(format, "raw") == 0 && spec->raw)
-		format = spec->raw;
+	format = expand(spec, format);
 	gboolean is_json = strcmp(format, "json") == 0 || strcmp(format, "{{json .}}") == 0;
 	gboolean is_table = g_str_has_prefix(format, "table");
-	g_autofree char *text = format_normalize(is_table ? format + strlen("table") : format);
-	g_autoptr(Template) t =
-		parse_or("failed to parse template: ", is_table ? g_strstrip(text) : text, error);
+	g_autoptr(Template) t = parse_rows(spec, format, error);
 	if (!t)
 		return FALSE;
 	g_autoptr(GString) plain = g_string_new(NULL);
@@ -177,7 +196,8 @@ gboolean format_rows(
 		if (is_json) {
 			append_json_row(spec, row, plain);
 		} else if (!template_execute_row(t, row, spec->type_name, plain, error)) {
-			g_prefix_error(error, "failed to execute template: ");
+			g_prefix_error(error, "%s",
+				spec->execute_prefix ? spec->execute_prefix : TEMPLATE_ERROR);
 			return FALSE;
 		}
 		g_string_append_c(plain, '\n');
@@ -190,7 +210,7 @@ gboolean format_rows(
 	if (!append_header(spec, t, table, error))
 		return FALSE;
 	g_string_append(table, plain->str);
-	format_align(table->str, out);
+	format_align(table->str, MIN_CELL, out);
 	return TRUE;
 }
 
@@ -207,11 +227,11 @@ gboolean format_print(const TableSpec *spec, const char *format, json_t *rows, G
 gboolean format_value(const char *format, json_t *value, GString *out, GError **error)
 {
 	g_autofree char *text = format_normalize(format);
-	g_autoptr(Template) t = parse_or("template parsing error: ", text, error);
+	g_autoptr(Template) t = parse_or(TEMPLATE_ERROR, text, error);
 	if (!t)
 		return FALSE;
 	if (!template_execute(t, value, TRUE, out, error)) {
-		g_prefix_error(error, "template parsing error: ");
+		g_prefix_error(error, TEMPLATE_ERROR);
 		return FALSE;
 	}
 	g_string_append_c(out, '\n');

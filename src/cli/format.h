@@ -36,6 +36,8 @@ typedef struct {
 
 typedef struct {
 	const char *type_name;     /* for errors: "*formatter.ContainerContext" */
+	/* before a template's errors; NULL: "template parsing error: " */
+	const char *parse_prefix, *execute_prefix;
 	const char *default_table; /* "table {{.ID}}\t{{.Image}}" */
 	const char *raw;           /* what the old format "raw" stands for, or NULL */
 	const Column *columns;     /* what exists */
@@ -50,8 +52,11 @@ gboolean format_print(const TableSpec *spec, const char *format, json_t *rows, G
 gboolean format_rows(
 	const TableSpec *spec, const char *format, json_t *rows, GString *out, GError **error);
 
-/* Fields separated by tabs, aligned: cells are at least 10 columns wide and 3 apart. */
-void format_align(const char *text, GString *out);
+/* Does the format parse? Commands ask before they bother the daemon. */
+gboolean format_check(const TableSpec *spec, const char *format, GError **error);
+
+/* Fields separated by tabs, aligned: cells are at least min columns wide and 3 apart. */
+void format_align(const char *text, size_t min, GString *out);
 
 /* {{.Name}} or "json" over one value (version, info), a newline at the end. Errors begin with
  * "template parsing error: ". */

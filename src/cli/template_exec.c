@@ -205,6 +205,18 @@ static void set_var(Exec *x, const char *name, json_t *value)
 
 /* fields */
 
+/* Go's members and their JSON names differ in case: ID and Id, APIVersion and ApiVersion. */
+static json_t *get_any_case(const json_t *object, const char *name)
+{
+	const char *key;
+	json_t *value;
+	json_object_foreach ((json_t *)object, key, value) {
+		if (g_ascii_strcasecmp(key, name) == 0)
+			return value;
+	}
+	return NULL;
+}
+
 static gboolean eval_field(
 	Exec *x, const Node *n, json_t *receiver, const char *name, gboolean top, json_t **ret)
 {
@@ -214,6 +226,8 @@ static gboolean eval_field(
 		return fail(x, n, "can't evaluate field %s in type %s", name,
 			top && json_is_string(receiver) ? "string" : "interface {}");
 	json_t *v = json_object_get(receiver, name);
+	if (!v && g_ascii_isupper(*name))
+		v = get_any_case(receiver, name);
 	if (v && !json_is_null(v)) {
 		*ret = json_incref(v);
 		return TRUE;

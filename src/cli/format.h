@@ -35,7 +35,7 @@ typedef struct {
 } Column;
 
 typedef struct {
-	const char *type_name;     /* for errors: "*formatter.ContainerContext" */
+	const char *type_name; /* for errors: "*formatter.ContainerContext" */
 	/* before a template's errors; NULL: "template parsing error: " */
 	const char *parse_prefix, *execute_prefix;
 	const char *default_table; /* "table {{.ID}}\t{{.Image}}" */

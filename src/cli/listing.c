@@ -72,6 +72,17 @@ static int compare_strings(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+GPtrArray *list_sorted_keys(const json_t *object)
+{
+	GPtrArray *keys = g_ptr_array_new();
+	const char *key;
+	json_t *value;
+	json_object_foreach ((json_t *)object, key, value)
+		g_ptr_array_add(keys, (gpointer)key);
+	g_ptr_array_sort(keys, compare_strings);
+	return keys;
+}
+
 char *list_labels(const json_t *labels)
 {
 	g_autoptr(GPtrArray) pairs = g_ptr_array_new_with_free_func(g_free);

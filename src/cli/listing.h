@@ -13,6 +13,9 @@ char *list_filters(const GPtrArray *filters);
 const char *list_string(const json_t *object, const char *name);
 json_int_t list_int(const json_t *object, const char *name);
 
+/* Keys of an object (or of nothing), sorted; borrowed from it. */
+GPtrArray *list_sorted_keys(const json_t *object);
+
 /* All of these are new strings, the caller's. */
 
 /* At most max columns, the last one an ellipsis if something was cut. */

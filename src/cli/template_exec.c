@@ -234,6 +234,10 @@ static gboolean eval_field(
 	}
 	if (x->type_name && !v)
 		return fail(x, n, "can't evaluate field %s in type %s", name, x->type_name);
+	if (x->type_name && v) {
+		*ret = json_null();
+		return TRUE;
+	}
 	if (zero_of_optional(name, ret))
 		return TRUE;
 	if (!v && x->strict)
@@ -396,7 +400,7 @@ static gboolean eval_command(
 	g_autofree json_t **args = g_new0(json_t *, c->kids->len + 1);
 	gboolean ok = eval_args(x, c, dot, final, has_final, args, &n_args);
 	static const char *const not_for_headings[] = {
-		"json", "join", "lower", "pad", "split", "title", "truncate", "upper", NULL};
+		"json", "join", "lower", "split", "title", "truncate", "upper", NULL};
 	if (ok && x->header && n_args && word->kind == NODE_FUNCTION &&
 		g_strv_contains(not_for_headings, word->name)) {
 		*ret = json_incref(args[0]);

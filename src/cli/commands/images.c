@@ -50,9 +50,10 @@ typedef struct {
 	gboolean no_trunc;
 } Rows;
 
-static void set_size(json_t *row, const char *name, json_int_t bytes)
+static void set_size(json_t *row, const char *name, json_int_t bytes, int digits)
 {
-	g_autofree char *text = bytes < 0 ? g_strdup("N/A") : dh_size_human((double)bytes, 3);
+	g_autofree char *text =
+		bytes < 0 ? g_strdup("N/A") : dh_size_human((double)bytes, digits);
 	json_object_set_new(row, name, json_string(text));
 }
 
@@ -81,10 +82,10 @@ static void add_row(const Rows *r, const char *repository, const char *tag, cons
 	json_object_set_new(row, "CreatedSince", json_string(since));
 	json_object_set_new(row, "CreatedAt", json_string(at));
 	json_object_set_new(row, "Containers", json_string(count));
-	set_size(row, "Size", size);
-	set_size(row, "VirtualSize", size);
-	set_size(row, "SharedSize", shared);
-	set_size(row, "UniqueSize", shared < 0 || size < 0 ? -1 : size - shared);
+	set_size(row, "Size", size, 3);
+	set_size(row, "VirtualSize", size, 4);
+	set_size(row, "SharedSize", shared, 4);
+	set_size(row, "UniqueSize", shared < 0 || size < 0 ? -1 : size - shared, 4);
 	json_array_append_new(r->rows, row);
 }
 
@@ -120,7 +121,8 @@ static void add_digest_rows(const Rows *r, const char *repository, const char *t
 		add_row(r, repository, tag, otherwise);
 }
 
-static void add_image(const Rows *r, gboolean with_digests)
+/* with_digests: tags get their digests; digest_rows: what is known by digest only shows them too. */
+static void add_image(const Rows *r, gboolean with_digests, gboolean digest_rows)
 {
 	const json_t *tags = json_object_get(r->image, "RepoTags");
 	const json_t *digests = json_object_get(r->image, "RepoDigests");
@@ -145,7 +147,7 @@ static void add_image(const Rows *r, gboolean with_digests)
 			g_free(name);
 			continue;
 		}
-		add_digest_rows(r, name, NONE, digests, with_digests, "");
+		add_digest_rows(r, name, NONE, digests, digest_rows, "");
 		g_hash_table_add(seen, name);
 	}
 }
@@ -189,7 +191,7 @@ static int images_run(Cli *cli, void *options, char **args, GError **error)
 	json_t *image;
 	json_array_foreach (list, i, image) {
 		Rows r = {.rows = rows, .image = image, .no_trunc = o->no_trunc};
-		add_image(&r, digests);
+		add_image(&r, digests, o->digests);
 	}
 	return format_print(&spec, format, rows, error) ? 0 : 1;
 }

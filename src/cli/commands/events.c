@@ -13,15 +13,17 @@ typedef struct {
 	char *format, *since, *until;
 } EventsOptions;
 
+/* clang-format off */
 static const OptionSpec events_specs[] = {
-	{'f', "filter", OPT_LIST,   offsetof(EventsOptions, filters), "filter",
-         "Filter output based on conditions provided"                                           },
-	{0,   "format", OPT_STRING, offsetof(EventsOptions, format),  "string", LIST_FORMAT_HELP},
-	{0,   "since",  OPT_STRING, offsetof(EventsOptions, since),   "string",
-         "Show all events created since timestamp"                                              },
-	{0,   "until",  OPT_STRING, offsetof(EventsOptions, until),   "string",
-         "Stream events until this timestamp"                                                   },
+	{'f', "filter", OPT_LIST, offsetof(EventsOptions, filters), "filter",
+		"Filter output based on conditions provided"},
+	{0, "format", OPT_STRING, offsetof(EventsOptions, format), "string", LIST_FORMAT_HELP},
+	{0, "since", OPT_STRING, offsetof(EventsOptions, since), "string",
+		"Show all events created since timestamp"},
+	{0, "until", OPT_STRING, offsetof(EventsOptions, until), "string",
+		"Stream events until this timestamp"},
 };
+/* clang-format on */
 
 /* Local time with all nine decimals and the zone's offset. */
 static void append_time(GString *out, const json_t *event)

@@ -14,18 +14,20 @@ typedef struct {
 	gboolean human, no_trunc, quiet;
 } HistoryOptions;
 
+/* clang-format off */
 static const OptionSpec history_specs[] = {
-	{0,     "format",   OPT_STRING, offsetof(HistoryOptions, format),                  "string",
-         LIST_FORMAT_TABLE_HELP											},
-	{'H',   "human",    OPT_BOOL,   offsetof(HistoryOptions, human),                   NULL,
-         "Print sizes and dates in human readable format",                                                               "true"},
-	{0,     "no-trunc",               OPT_BOOL,           offsetof(HistoryOptions,            no_trunc),   NULL,
-         "Don't truncate output"  },
-	{0,     "platform",               OPT_STRING,           offsetof(HistoryOptions,          platform), "string",
-         "Show history for the given platform. Formatted as \"os[/arch[/variant]]\" (e.g., "
-		"\"linux/amd64\")",NULL, OPT_HIDDEN},
-	{'q', "quiet", OPT_BOOL,           offsetof(HistoryOptions,                                quiet),                                                 NULL,                                                           "Only show image IDs"                                   },
+	{0, "format", OPT_STRING, offsetof(HistoryOptions, format), "string",
+		LIST_FORMAT_TABLE_HELP},
+	{'H', "human", OPT_BOOL, offsetof(HistoryOptions, human), NULL,
+		"Print sizes and dates in human readable format", "true"},
+	{0, "no-trunc", OPT_BOOL, offsetof(HistoryOptions, no_trunc), NULL,
+		"Don't truncate output"},
+	{0, "platform", OPT_STRING, offsetof(HistoryOptions, platform), "string",
+		"Show history for the given platform. Formatted as \"os[/arch[/variant]]\" "
+		"(e.g., \"linux/amd64\")", NULL, OPT_HIDDEN},
+	{'q', "quiet", OPT_BOOL, offsetof(HistoryOptions, quiet), NULL, "Only show image IDs"},
 };
+/* clang-format on */
 
 static const Column columns[] = {
 	{"Comment",      "COMMENT"   },

@@ -14,19 +14,21 @@ typedef struct {
 	char *format;
 } ImagesOptions;
 
+/* clang-format off */
 static const OptionSpec images_specs[] = {
-	{'a',		    "all",     OPT_BOOL,                              offsetof(ImagesOptions,								all),           NULL,
-         "Show all images (default hides intermediate images)"																																											  },
-	{																																											0,																																			  "digests", OPT_BOOL,                              offsetof(ImagesOptions,										  digests), NULL,                                  "Show digests"																							 },
-	{																																								   'f',																																    "filter",               OPT_LIST,                             offsetof(ImagesOptions,														  filters),																"filter",
-         "Filter output based on conditions provided"																																								},
-	{																																		    0,																					     "format",          OPT_STRING,					       offsetof(ImagesOptions,												       format),												     "string",
-         LIST_FORMAT_TABLE_HELP																			},
-	{																													0,																																   "no-trunc",         OPT_BOOL,				      offsetof(ImagesOptions,												     no_trunc),													     NULL, "Don't truncate output"},
-	{ 'q', "quiet", OPT_BOOL, offsetof(ImagesOptions, quiet),																	  NULL,																				       "Only show image IDs"																																										       },
-	{																																			 0,																																																																						   "tree",				 OPT_BOOL,										  offsetof(ImagesOptions,																					tree),																							 NULL,
-         "List multi-platform images as a tree",																																																		       NULL, OPT_HIDDEN},
+	{'a', "all", OPT_BOOL, offsetof(ImagesOptions, all), NULL,
+		"Show all images (default hides intermediate images)"},
+	{0, "digests", OPT_BOOL, offsetof(ImagesOptions, digests), NULL, "Show digests"},
+	{'f', "filter", OPT_LIST, offsetof(ImagesOptions, filters), "filter",
+		"Filter output based on conditions provided"},
+	{0, "format", OPT_STRING, offsetof(ImagesOptions, format), "string",
+		LIST_FORMAT_TABLE_HELP},
+	{0, "no-trunc", OPT_BOOL, offsetof(ImagesOptions, no_trunc), NULL, "Don't truncate output"},
+	{'q', "quiet", OPT_BOOL, offsetof(ImagesOptions, quiet), NULL, "Only show image IDs"},
+	{0, "tree", OPT_BOOL, offsetof(ImagesOptions, tree), NULL,
+		"List multi-platform images as a tree", NULL, OPT_HIDDEN},
 };
+/* clang-format on */
 
 static const Column columns[] = {
 	{"Containers",   "CONTAINERS" },
@@ -52,8 +54,7 @@ typedef struct {
 
 static void set_size(json_t *row, const char *name, json_int_t bytes, int digits)
 {
-	g_autofree char *text =
-		bytes < 0 ? g_strdup("N/A") : dh_size_human((double)bytes, digits);
+	g_autofree char *text = bytes < 0 ? g_strdup("N/A") : dh_size_human((double)bytes, digits);
 	json_object_set_new(row, name, json_string(text));
 }
 
@@ -121,7 +122,8 @@ static void add_digest_rows(const Rows *r, const char *repository, const char *t
 		add_row(r, repository, tag, otherwise);
 }
 
-/* with_digests: tags get their digests; digest_rows: what is known by digest only shows them too. */
+/* with_digests: tags get their digests; digest_rows: what is known by digest only shows them too.
+ */
 static void add_image(const Rows *r, gboolean with_digests, gboolean digest_rows)
 {
 	const json_t *tags = json_object_get(r->image, "RepoTags");

@@ -15,14 +15,16 @@ typedef struct {
 	char *message, *platform;
 } ImportOptions;
 
+/* clang-format off */
 static const OptionSpec import_specs[] = {
-	{'c', "change",   OPT_LIST,   offsetof(ImportOptions, changes),  "list",
-         "Apply Dockerfile instruction to the created image"},
-	{'m', "message",  OPT_STRING, offsetof(ImportOptions, message),  "string",
-         "Set commit message for imported image"            },
-	{0,   "platform", OPT_STRING, offsetof(ImportOptions, platform), "string",
-         "Set platform if server is multi-platform capable" },
+	{'c', "change", OPT_LIST, offsetof(ImportOptions, changes), "list",
+		"Apply Dockerfile instruction to the created image"},
+	{'m', "message", OPT_STRING, offsetof(ImportOptions, message), "string",
+		"Set commit message for imported image"},
+	{0, "platform", OPT_STRING, offsetof(ImportOptions, platform), "string",
+		"Set platform if server is multi-platform capable"},
 };
+/* clang-format on */
 
 static gboolean is_url(const char *s)
 {

@@ -10,9 +10,11 @@ typedef struct {
 	char *format;
 } InfoOptions;
 
+/* clang-format off */
 static const OptionSpec info_specs[] = {
 	{'f', "format", OPT_STRING, offsetof(InfoOptions, format), "string", LIST_FORMAT_HELP},
 };
+/* clang-format on */
 
 /* A line that shows one member; flags tell when it is left out. */
 typedef enum { ALWAYS, NON_EMPTY } When;

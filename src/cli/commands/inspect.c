@@ -12,24 +12,30 @@ typedef struct {
 	gboolean size;
 } InspectOptions;
 
+/* clang-format off */
 static const OptionSpec inspect_specs[] = {
 	{'f', "format", OPT_STRING, offsetof(InspectOptions, format), "string", LIST_FORMAT_HELP},
-	{'s', "size",   OPT_BOOL,   offsetof(InspectOptions, size),   NULL,
-         "Display total file sizes if the type is container"                                    },
-	{0,   "type",   OPT_STRING, offsetof(InspectOptions, type),   "string",
-         "Only inspect objects of the given type"                                               },
+	{'s', "size", OPT_BOOL, offsetof(InspectOptions, size), NULL,
+		"Display total file sizes if the type is container"},
+	{0, "type", OPT_STRING, offsetof(InspectOptions, type), "string",
+		"Only inspect objects of the given type"},
 };
+/* clang-format on */
 
+/* clang-format off */
 static const OptionSpec container_specs[] = {
-	{'f', "format", OPT_STRING, offsetof(InspectOptions, format), "string", LIST_FORMAT_HELP          },
-	{'s', "size",   OPT_BOOL,   offsetof(InspectOptions, size),   NULL,     "Display total file sizes"},
+	{'f', "format", OPT_STRING, offsetof(InspectOptions, format), "string", LIST_FORMAT_HELP},
+	{'s', "size", OPT_BOOL, offsetof(InspectOptions, size), NULL, "Display total file sizes"},
 };
+/* clang-format on */
 
+/* clang-format off */
 static const OptionSpec image_specs[] = {
-	{'f',         "format",                OPT_STRING, offsetof(InspectOptions, format), "string", LIST_FORMAT_HELP},
-	{ 0, "platform", OPT_STRING,  offsetof(InspectOptions,                platform),                          "string",
-         "Inspect a specific platform of the multi-platform image",                                    NULL, OPT_HIDDEN},
+	{'f', "format", OPT_STRING, offsetof(InspectOptions, format), "string", LIST_FORMAT_HELP},
+	{0, "platform", OPT_STRING, offsetof(InspectOptions, platform), "string",
+		"Inspect a specific platform of the multi-platform image", NULL, OPT_HIDDEN},
 };
+/* clang-format on */
 
 /* What can be looked up, in the order in which a bare name is tried. */
 static const struct {

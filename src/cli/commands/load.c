@@ -14,13 +14,15 @@ typedef struct {
 	gboolean quiet;
 } LoadOptions;
 
+/* clang-format off */
 static const OptionSpec load_specs[] = {
-	{'i',         "input",    OPT_STRING, offsetof(LoadOptions, input),    "string",
-         "Read from tar archive file, instead of STDIN"									       },
-	{0,           "platform", OPT_STRING, offsetof(LoadOptions, platform), "string",
-         "Load only the given platform variant",											NULL, OPT_HIDDEN},
-	{'q', "quiet",           OPT_BOOL,                   offsetof(LoadOptions,                                quiet),                       NULL, "Suppress the load output"},
+	{'i', "input", OPT_STRING, offsetof(LoadOptions, input), "string",
+		"Read from tar archive file, instead of STDIN"},
+	{0, "platform", OPT_STRING, offsetof(LoadOptions, platform), "string",
+		"Load only the given platform variant", NULL, OPT_HIDDEN},
+	{'q', "quiet", OPT_BOOL, offsetof(LoadOptions, quiet), NULL, "Suppress the load output"},
 };
+/* clang-format on */
 
 static int load_run(Cli *cli, void *options, char **args, GError **error)
 {

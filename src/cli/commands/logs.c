@@ -16,20 +16,22 @@ typedef struct {
 	char *since, *tail, *until;
 } LogsOptions;
 
+/* clang-format off */
 static const OptionSpec logs_specs[] = {
-	{0,   "details", OPT_BOOL,   offsetof(LogsOptions, details),              NULL,
-         "Show extra details provided to logs"									  },
-	{'f', "follow",  OPT_BOOL,   offsetof(LogsOptions, follow),               NULL,              "Follow log output"},
-	{0,   "since",   OPT_STRING, offsetof(LogsOptions, since),                "string",
-         "Show logs since timestamp (e.g. \"2013-01-02T13:23:37Z\") or relative (e.g. "
-		"\"42m\" for 42 minutes)"									       },
-	{'n', "tail",    OPT_STRING, offsetof(LogsOptions, tail),                 "string",
-         "Number of lines to show from the end of the logs",                                                              "\"all\""},
-	{'t',   "timestamps",          OPT_BOOL,      offsetof(LogsOptions,         timestamps),     NULL,   "Show timestamps"             },
-	{0,   "until",            OPT_STRING,             offsetof(LogsOptions,            until), "string",
-         "Show logs before a timestamp (e.g. \"2013-01-02T13:23:37Z\") or relative (e.g. "
+	{0, "details", OPT_BOOL, offsetof(LogsOptions, details), NULL,
+		"Show extra details provided to logs"},
+	{'f', "follow", OPT_BOOL, offsetof(LogsOptions, follow), NULL, "Follow log output"},
+	{0, "since", OPT_STRING, offsetof(LogsOptions, since), "string",
+		"Show logs since timestamp (e.g. \"2013-01-02T13:23:37Z\") or relative (e.g. "
 		"\"42m\" for 42 minutes)"},
+	{'n', "tail", OPT_STRING, offsetof(LogsOptions, tail), "string",
+		"Number of lines to show from the end of the logs", "\"all\""},
+	{'t', "timestamps", OPT_BOOL, offsetof(LogsOptions, timestamps), NULL, "Show timestamps"},
+	{0, "until", OPT_STRING, offsetof(LogsOptions, until), "string",
+		"Show logs before a timestamp (e.g. \"2013-01-02T13:23:37Z\") or relative "
+		"(e.g. \"42m\" for 42 minutes)"},
 };
+/* clang-format on */
 
 static gboolean write_out(int fd, const void *buf, size_t n, GError **error)
 {

@@ -11,25 +11,25 @@ typedef struct {
 	GPtrArray *filters;
 } PruneOptions;
 
-#define FILTER_OPTION                                                                              \
-	{                                                                                          \
-		0, "filter", OPT_LIST, offsetof(PruneOptions, filters), "filter",                  \
-			"Provide filter values (e.g. \"until=<timestamp>\")"                       \
-	}
-#define FORCE_OPTION                                                                               \
-	{                                                                                          \
-		'f', "force", OPT_BOOL, offsetof(PruneOptions, force), NULL,                       \
-			"Do not prompt for confirmation"                                           \
-	}
+/* clang-format off */
+static const OptionSpec container_specs[] = {
+	{0, "filter", OPT_LIST, offsetof(PruneOptions, filters), "filter",
+		"Provide filter values (e.g. \"until=<timestamp>\")"},
+	{'f', "force", OPT_BOOL, offsetof(PruneOptions, force), NULL,
+		"Do not prompt for confirmation"},
+};
+/* clang-format on */
 
-static const OptionSpec container_specs[] = {FILTER_OPTION, FORCE_OPTION};
-
+/* clang-format off */
 static const OptionSpec image_specs[] = {
 	{'a', "all", OPT_BOOL, offsetof(PruneOptions, all), NULL,
-         "Remove all unused images, not just dangling ones"},
-	FILTER_OPTION,
-	FORCE_OPTION,
+		"Remove all unused images, not just dangling ones"},
+	{0, "filter", OPT_LIST, offsetof(PruneOptions, filters), "filter",
+		"Provide filter values (e.g. \"until=<timestamp>\")"},
+	{'f', "force", OPT_BOOL, offsetof(PruneOptions, force), NULL,
+		"Do not prompt for confirmation"},
 };
+/* clang-format on */
 
 static void print_total(const json_t *report)
 {

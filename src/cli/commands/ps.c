@@ -17,20 +17,22 @@ typedef struct {
 	OptInt last;
 } PsOptions;
 
+/* clang-format off */
 static const OptionSpec ps_specs[] = {
-	{'a', "all",    OPT_BOOL,        offsetof(PsOptions, all),               NULL,
-         "Show all containers (default shows just running)"								    },
-	{'f', "filter", OPT_LIST,        offsetof(PsOptions, filters),           "filter",
-         "Filter output based on conditions provided"									  },
-	{0,   "format", OPT_STRING,      offsetof(PsOptions, format),            "string",               LIST_FORMAT_TABLE_HELP},
-	{'n', "last",   OPT_COUNTED_INT, offsetof(PsOptions, last),              "int",
-         "Show n last created containers (includes all states)",                                                                 "-1"},
-	{'l',   "latest",         OPT_BOOL,              offsetof(PsOptions,                latest),   NULL,
-         "Show the latest created container (includes all states)"                  },
-	{0,   "no-trunc",           OPT_BOOL,              offsetof(PsOptions,              no_trunc), NULL, "Don't truncate output"},
-	{'q',   "quiet",         OPT_BOOL,               offsetof(PsOptions,                 quiet),   NULL,   "Only display container IDs"                  },
-	{'s',   "size",         OPT_BOOL,                offsetof(PsOptions,                  size),   NULL,   "Display total file sizes"},
+	{'a', "all", OPT_BOOL, offsetof(PsOptions, all), NULL,
+		"Show all containers (default shows just running)"},
+	{'f', "filter", OPT_LIST, offsetof(PsOptions, filters), "filter",
+		"Filter output based on conditions provided"},
+	{0, "format", OPT_STRING, offsetof(PsOptions, format), "string", LIST_FORMAT_TABLE_HELP},
+	{'n', "last", OPT_COUNTED_INT, offsetof(PsOptions, last), "int",
+		"Show n last created containers (includes all states)", "-1"},
+	{'l', "latest", OPT_BOOL, offsetof(PsOptions, latest), NULL,
+		"Show the latest created container (includes all states)"},
+	{0, "no-trunc", OPT_BOOL, offsetof(PsOptions, no_trunc), NULL, "Don't truncate output"},
+	{'q', "quiet", OPT_BOOL, offsetof(PsOptions, quiet), NULL, "Only display container IDs"},
+	{'s', "size", OPT_BOOL, offsetof(PsOptions, size), NULL, "Display total file sizes"},
 };
+/* clang-format on */
 
 static const Column columns[] = {
 	{"Command",      "COMMAND"      },

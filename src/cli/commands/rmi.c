@@ -10,13 +10,15 @@ typedef struct {
 	GPtrArray *platforms;
 } RmiOptions;
 
+/* clang-format off */
 static const OptionSpec rmi_specs[] = {
-	{0,			     "platform", OPT_LIST, offsetof(RmiOptions, platforms), "strings",
-         "Remove only the given platform variant",																      NULL, OPT_HIDDEN},
-	{'f',		   "force",			     OPT_BOOL,				   offsetof(RmiOptions,                             force),   NULL, "Force removal of the image"},
-	{0, "no-prune",           OPT_BOOL,                   offsetof(RmiOptions,                            no_prune),                    NULL,
-         "Do not delete untagged parents"                               },
+	{0, "platform", OPT_LIST, offsetof(RmiOptions, platforms), "strings",
+		"Remove only the given platform variant", NULL, OPT_HIDDEN},
+	{'f', "force", OPT_BOOL, offsetof(RmiOptions, force), NULL, "Force removal of the image"},
+	{0, "no-prune", OPT_BOOL, offsetof(RmiOptions, no_prune), NULL,
+		"Do not delete untagged parents"},
 };
+/* clang-format on */
 
 static void print_done(const json_t *list)
 {

@@ -17,12 +17,14 @@ typedef struct {
 	char *output, *platform;
 } SaveOptions;
 
+/* clang-format off */
 static const OptionSpec save_specs[] = {
-	{'o',         "output",             OPT_STRING, offsetof(SaveOptions, output), "string",
-         "Write to a file, instead of STDOUT"                    },
-	{ 0, "platform", OPT_STRING,  offsetof(SaveOptions,             platform),                                       "string",
-         "Save only the given platform variant", NULL, OPT_HIDDEN},
+	{'o', "output", OPT_STRING, offsetof(SaveOptions, output), "string",
+		"Write to a file, instead of STDOUT"},
+	{0, "platform", OPT_STRING, offsetof(SaveOptions, platform), "string",
+		"Save only the given platform variant", NULL, OPT_HIDDEN},
 };
+/* clang-format on */
 
 static gboolean check_output(const char *path, GError **error)
 {

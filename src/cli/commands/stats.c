@@ -25,14 +25,16 @@ typedef struct {
 	char *format;
 } StatsOptions;
 
+/* clang-format off */
 static const OptionSpec stats_specs[] = {
-	{'a', "all",       OPT_BOOL,   offsetof(StatsOptions, all),       NULL,
-         "Show all containers (default shows just running)"                                                 },
-	{0,   "format",    OPT_STRING, offsetof(StatsOptions, format),    "string", LIST_FORMAT_TABLE_HELP  },
-	{0,   "no-stream", OPT_BOOL,   offsetof(StatsOptions, no_stream), NULL,
-         "Disable streaming stats and only pull the first result"                                           },
-	{0,   "no-trunc",  OPT_BOOL,   offsetof(StatsOptions, no_trunc),  NULL,     "Do not truncate output"},
+	{'a', "all", OPT_BOOL, offsetof(StatsOptions, all), NULL,
+		"Show all containers (default shows just running)"},
+	{0, "format", OPT_STRING, offsetof(StatsOptions, format), "string", LIST_FORMAT_TABLE_HELP},
+	{0, "no-stream", OPT_BOOL, offsetof(StatsOptions, no_stream), NULL,
+		"Disable streaming stats and only pull the first result"},
+	{0, "no-trunc", OPT_BOOL, offsetof(StatsOptions, no_trunc), NULL, "Do not truncate output"},
 };
+/* clang-format on */
 
 static const Column columns[] = {
 	{"BlockIO",   "BLOCK I/O"        },

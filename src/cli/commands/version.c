@@ -13,9 +13,11 @@ typedef struct {
 	char *format;
 } VersionOptions;
 
+/* clang-format off */
 static const OptionSpec version_specs[] = {
 	{'f', "format", OPT_STRING, offsetof(VersionOptions, format), "string", LIST_FORMAT_HELP},
 };
+/* clang-format on */
 
 /* Go's name of this machine. */
 static const char *architecture(void)

@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-enum { MAX_EXEC_DEPTH = 400, MAX_STEPS = 20 * 1000 * 1000 };
+enum { MAX_EXEC_DEPTH = 400, MAX_STEPS = 5 * 1000 * 1000 };
 #define MAX_OUTPUT ((size_t)64 * 1024 * 1024)
 
 typedef struct {
@@ -328,8 +328,9 @@ static gboolean eval_operand(
 	}
 	case NODE_FUNCTION: {
 		gboolean ok;
+		guint bad;
 		GError *local = NULL;
-		*ret = template_call(n->name, args, n_args, &ok, &local);
+		*ret = template_call(n->name, args, n_args, &ok, &bad, &local);
 		if (ok)
 			return TRUE;
 		fail(x, n, "%s", local->message);
@@ -406,12 +407,16 @@ static gboolean eval_command(
 		*ret = json_incref(args[0]);
 	} else if (ok && word->kind == NODE_FUNCTION) {
 		gboolean called;
+		guint bad;
 		GError *local = NULL;
-		*ret = template_call(word->name, args, n_args, &called, &local);
+		*ret = template_call(word->name, args, n_args, &called, &bad, &local);
 		if (!called) {
 			/* what the function says belongs to the whole command */
 			gboolean own = g_str_has_prefix(local->message, "error calling");
-			ok = fail(x, own ? c : word, "%s", local->message);
+			const Node *at = own ? c : word;
+			if (bad < c->kids->len - 1)
+				at = c->kids->pdata[bad + 1];
+			ok = fail(x, at, "%s", local->message);
 			g_error_free(local);
 		}
 	} else if (ok) {

@@ -194,7 +194,7 @@ static json_t *fn_index(json_t *const *args, guint n, GError **error)
 {
 	json_t *v = args[0];
 	json_t *made = NULL;
-	if (!v)
+	if (!v || json_is_null(v))
 		return bad(error, "index of untyped nil");
 	for (guint i = 1; i < n; i++) {
 		json_t *key = args[i];
@@ -295,7 +295,7 @@ static json_t *fn_eq(json_t *const *args, guint n, GError **error)
 	int kind = basic_kind(args[0]);
 	for (guint i = 1; i < n; i++) {
 		int other = basic_kind(args[i]);
-		if (kind < 0 || other < 0)
+		if (kind < 0 && other < 0)
 			return bad(error, "non-comparable type");
 		if (kind && other && kind != other)
 			return bad(error, "incompatible types for comparison");
@@ -388,7 +388,7 @@ static json_t *fn_js(json_t *const *args, guint n, GError **error)
 	return take(s);
 }
 
-static json_t *fn_urlquote(json_t *const *args, guint n, GError **error)
+static json_t *fn_urlquery(json_t *const *args, guint n, GError **error)
 {
 	g_autofree char *text = text_of(args, n);
 	GString *s = g_string_new(NULL);
@@ -442,7 +442,7 @@ static const struct {
 	{"title",    fn_title,    "s",   1, 1 },
 	{"truncate", fn_truncate, "si",  2, 2 },
 	{"upper",    fn_upper,    "s",   1, 1 },
-	{"urlquote", fn_urlquote, "",    0, -1},
+	{"urlquery", fn_urlquery, "",    0, -1},
 };
 
 gboolean template_is_function(const char *name, size_t len)
@@ -454,12 +454,14 @@ gboolean template_is_function(const char *name, size_t len)
 	return FALSE;
 }
 
-json_t *template_call(const char *name, json_t *const *args, guint n, gboolean *ok, GError **error)
+json_t *template_call(const char *name, json_t *const *args, guint n, gboolean *ok, guint *ret_bad,
+	GError **error)
 {
 	guint f = 0;
 	while (f < G_N_ELEMENTS(functions) && strcmp(functions[f].name, name) != 0)
 		f++;
 	*ok = FALSE;
+	*ret_bad = G_MAXUINT;
 	if (f == G_N_ELEMENTS(functions) || !functions[f].fn)
 		return bad(error, "not a function");
 	int min = functions[f].min, max = functions[f].max;
@@ -474,6 +476,7 @@ json_t *template_call(const char *name, json_t *const *args, guint n, gboolean *
 			(type == 'i' && !json_is_integer(args[i]))) {
 			GString *what = g_string_new(NULL);
 			template_print_value(what, args[i]);
+			*ret_bad = i;
 			dh_error(error, DH_ERROR_INVALID, "expected %s; found %s",
 				type == 's' ? "string" : "integer", what->str);
 			g_string_free(what, TRUE);

@@ -88,8 +88,10 @@ struct Template {
 gboolean template_is_function(const char *name, size_t len);
 
 /* Calls a function with values (borrowed; NULL: no value). Result is a new reference or NULL for no
- * value; *ok FALSE with error on failure. */
-json_t *template_call(const char *name, json_t *const *args, guint n, gboolean *ok, GError **error);
+ * value; *ok FALSE with error on failure, and *ret_bad the argument it is about (G_MAXUINT: none).
+ */
+json_t *template_call(const char *name, json_t *const *args, guint n, gboolean *ok, guint *ret_bad,
+	GError **error);
 
 /* Values as Go prints them with %v; NULL is "<no value>". */
 void template_print_value(GString *out, const json_t *v);

@@ -83,7 +83,7 @@ static void *unexpected(Parser *p, const Token *t, const char *context)
 	g_autofree char *text = token_text(p, t);
 	if (t->kind == TOK_EOF)
 		template_error_at(p->error, p->text, t->pos, "unexpected EOF");
-	else if (t->kind == TOK_KEYWORD)
+	else if (t->kind == TOK_KEYWORD || t->kind == TOK_DOT || t->kind == TOK_NIL)
 		template_error_at(
 			p->error, p->text, t->pos, "unexpected <%s> in %s", text, context);
 	else if (t->len > 10)
@@ -312,6 +312,17 @@ static Node *parse_term(Parser *p)
 	}
 }
 
+static gboolean starts_operand(TokenKind kind)
+{
+	static const TokenKind kinds[] = {TOK_FIELD, TOK_DOT, TOK_VARIABLE, TOK_IDENTIFIER,
+		TOK_STRING, TOK_NUMBER, TOK_CHAR, TOK_BOOL, TOK_NIL, TOK_LPAREN};
+	for (guint i = 0; i < G_N_ELEMENTS(kinds); i++) {
+		if (kinds[i] == kind)
+			return TRUE;
+	}
+	return FALSE;
+}
+
 static Node *parse_operand(Parser *p)
 {
 	const Token *first = peek(p);
@@ -371,13 +382,14 @@ static gboolean parse_declarations(Parser *p, Node *pipe, const char *context)
 	while (peek(p)->kind == TOK_VARIABLE) {
 		const Token *var = next(p);
 		const Token *t = peek(p);
-		gboolean comma = token_is(p, t, ",") && is_range && pipe->fields->len == 0;
+		gboolean is_comma = token_is(p, t, ",");
+		gboolean comma = is_comma && is_range && pipe->fields->len == 0;
+		if (is_comma && !comma)
+			return template_error_at(
+				p->error, p->text, t->pos, "too many declarations in %s", context);
 		if (t->kind != TOK_DECLARE && t->kind != TOK_ASSIGN && !comma) {
 			if (pipe->fields->len)
 				return unexpected(p, t, context) != NULL;
-			if (token_is(p, t, ","))
-				return template_error_at(p->error, p->text, t->pos,
-					"too many declarations in %s", context);
 			p->at = from;
 			return TRUE;
 		}
@@ -408,22 +420,15 @@ static Node *parse_pipeline(Parser *p, const char *context, TokenKind end)
 			p->at++;
 			break;
 		}
-		if (t->kind == TOK_RIGHT || t->kind == TOK_EOF || t->kind == TOK_RPAREN)
+		if (!starts_operand(t->kind))
 			return unexpected(p, t, context);
 		Node *c = parse_command(p);
 		if (!c)
 			return NULL;
 		pipe->end = c->end;
 		g_ptr_array_add(pipe->kids, c);
-		t = peek(p);
-		if (t->kind != TOK_PIPE)
-			continue;
-		p->at++;
-		if (peek(p)->kind == end) {
-			template_error_at(
-				p->error, p->text, peek(p)->pos, "missing value for %s", context);
-			return NULL;
-		}
+		if (peek(p)->kind == TOK_PIPE)
+			p->at++;
 	}
 	if (!pipe->kids->len) {
 		template_error_at(p->error, p->text, pipe->pos, "missing value for %s", context);
@@ -541,12 +546,17 @@ static Node *parse_template_call(Parser *p, const Token *word)
 	n->name = g_strdup(json_string_value(name->literal));
 	if (peek(p)->kind == TOK_RIGHT) {
 		p->at++;
-		return g_steal_pointer(&n);
+	} else {
+		Node *pipe = parse_pipeline(p, "template clause", TOK_RIGHT);
+		if (!pipe)
+			return NULL;
+		g_ptr_array_add(n->kids, pipe);
 	}
-	Node *pipe = parse_pipeline(p, "template clause", TOK_RIGHT);
-	if (!pipe)
-		return NULL;
-	g_ptr_array_add(n->kids, pipe);
+	/* errors show the whole action and point at the name */
+	const Token *right = &p->tokens[p->at - 1];
+	n->pos = t->pos;
+	n->start = word[-1].pos;
+	n->end = right->pos + right->len;
 	return g_steal_pointer(&n);
 }
 
@@ -612,6 +622,11 @@ static Node *parse_list(Parser *p, const char *context, gboolean *ret_else)
 		} else {
 			gboolean is_end = token_is(p, peek(p), "end");
 			gboolean is_else = token_is(p, peek(p), "else");
+			if (is_else && !ret_else && context && !strstr(context, "clause")) {
+				template_error_at(p->error, p->text, peek(p)->pos,
+					"expected end; found {{else}}");
+				return NULL;
+			}
 			if ((is_end && !context) || (is_else && !ret_else)) {
 				template_error_at(p->error, p->text, peek(p)->pos,
 					"unexpected {{%s}}", is_end ? "end" : "else");

@@ -109,34 +109,81 @@ static gboolean looks_like_struct(const json_t *object)
 	       !json_object_get(object, "MergedDir");
 }
 
-static void print(GString *out, const json_t *v, gboolean in_map, int depth);
+static void print(GString *out, const json_t *v, int depth);
 
-static void print_object(GString *out, const json_t *v, gboolean in_map, int depth)
+/* The one list of structures that docker's users print whole: members that the JSON leaves out are
+ * zero values in Go. */
+static const char *const mount_members[] = {
+	"Type", "Name", "Source", "Destination", "Driver", "Mode", "RW", "Propagation"};
+
+static void print_mount(GString *out, const json_t *v, int depth)
 {
-	if (looks_like_struct(v) || (in_map && json_object_size(v) == 0)) {
-		const char *key;
-		json_t *value;
-		gboolean first = TRUE;
-		g_string_append_c(out, '{');
-		json_object_foreach ((json_t *)v, key, value) {
-			if (!first)
-				g_string_append_c(out, ' ');
-			first = FALSE;
-			print(out, value, FALSE, depth + 1);
-		}
-		g_string_append_c(out, '}');
-		return;
+	for (guint i = 0; i < G_N_ELEMENTS(mount_members); i++) {
+		const json_t *member = json_object_get(v, mount_members[i]);
+		g_string_append_c(out, i ? ' ' : '{');
+		if (member)
+			print(out, member, depth + 1);
 	}
+	g_string_append_c(out, '}');
+}
+
+/* A set is a map to empty structures. */
+static gboolean is_set(const json_t *object)
+{
+	const char *key;
+	json_t *value;
+	json_object_foreach ((json_t *)object, key, value) {
+		if (!json_is_object(value) || json_object_size(value) > 0)
+			return FALSE;
+	}
+	return TRUE;
+}
+
+static gboolean has_lists(const json_t *object)
+{
+	const char *key;
+	json_t *value;
+	json_object_foreach ((json_t *)object, key, value) {
+		if (json_is_array(value))
+			return TRUE;
+	}
+	return FALSE;
+}
+
+static void print_struct(GString *out, const json_t *v, int depth)
+{
+	const char *key;
+	json_t *value;
+	gboolean first = TRUE;
+	g_string_append_c(out, '{');
+	json_object_foreach ((json_t *)v, key, value) {
+		if (!first)
+			g_string_append_c(out, ' ');
+		first = FALSE;
+		print(out, value, depth + 1);
+	}
+	g_string_append_c(out, '}');
+}
+
+static void print_map(GString *out, const json_t *v, int depth)
+{
 	g_autoptr(GPtrArray) keys = template_sorted_keys(v);
+	gboolean set = is_set(v), lists = has_lists(v);
 	g_string_append(out, "map[");
 	for (guint i = 0; i < keys->len; i++) {
+		const json_t *value = json_object_get(v, keys->pdata[i]);
 		g_string_append_printf(out, "%s%s:", i ? " " : "", (const char *)keys->pdata[i]);
-		print(out, json_object_get(v, keys->pdata[i]), TRUE, depth + 1);
+		if (set)
+			g_string_append(out, "{}");
+		else if (lists && json_is_null(value))
+			g_string_append(out, "[]");
+		else
+			print(out, value, depth + 1);
 	}
 	g_string_append_c(out, ']');
 }
 
-static void print(GString *out, const json_t *v, gboolean in_map, int depth)
+static void print(GString *out, const json_t *v, int depth)
 {
 	if (depth > MAX_PRINT_DEPTH) {
 		g_string_append(out, "...");
@@ -144,14 +191,19 @@ static void print(GString *out, const json_t *v, gboolean in_map, int depth)
 	}
 	switch (json_typeof(v)) {
 	case JSON_OBJECT:
-		print_object(out, v, in_map, depth);
+		if (!looks_like_struct(v))
+			print_map(out, v, depth);
+		else if (json_object_get(v, "Destination") && json_object_get(v, "RW"))
+			print_mount(out, v, depth);
+		else
+			print_struct(out, v, depth);
 		return;
 	case JSON_ARRAY:
 		g_string_append_c(out, '[');
 		for (size_t i = 0; i < json_array_size(v); i++) {
 			if (i)
 				g_string_append_c(out, ' ');
-			print(out, json_array_get(v, i), FALSE, depth + 1);
+			print(out, json_array_get(v, i), depth + 1);
 		}
 		g_string_append_c(out, ']');
 		return;
@@ -179,7 +231,7 @@ static void print(GString *out, const json_t *v, gboolean in_map, int depth)
 void template_print_value(GString *out, const json_t *v)
 {
 	if (v)
-		print(out, v, FALSE, 0);
+		print(out, v, 0);
 	else
 		g_string_append(out, "<no value>");
 }

@@ -4,9 +4,11 @@
 #include "base/error.h"
 #include "base/id.h"
 #include "base/timefmt.h"
+#include "cli/platform.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <time.h>
 
 char *list_filters(const GPtrArray *filters)
@@ -140,6 +142,23 @@ const char *list_format(const char *format, gboolean quiet_given, const char *qu
 		      "set.\n",
 			stderr);
 	return quiet;
+}
+
+gboolean list_check_platform(const char *platform, GError **error)
+{
+	struct utsname u;
+	if (!platform || !*platform)
+		return TRUE;
+	g_autofree char *wanted = platform_normalize(platform, error);
+	if (!wanted)
+		return FALSE;
+	g_autofree char *machine = uname(&u) == 0 ? g_strdup_printf("linux/%s", u.machine) : NULL;
+	g_autofree char *own = machine ? platform_normalize(machine, NULL) : NULL;
+	if (g_strcmp0(wanted, own) == 0)
+		return TRUE;
+	return dh_error(error, DH_ERROR_NOT_BUILT,
+		"images for other platforms (%s) are not built yet: this one is %s", wanted,
+		own ? own : "linux");
 }
 
 gboolean list_confirm(const char *warning)

@@ -34,6 +34,10 @@ char *list_api_time(const char *text, GError **error);
 /* The format to use: with -q `quiet`, else the user's, else NULL. */
 const char *list_format(const char *format, gboolean quiet_given, const char *quiet);
 
+/* Images here are of one platform, this machine's: asking for it is fine, for another an error.
+ * NULL and "" are fine. */
+gboolean list_check_platform(const char *platform, GError **error);
+
 /* "y" or "Y" read from stdin after the question; nothing else. */
 gboolean list_confirm(const char *warning);
 

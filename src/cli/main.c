@@ -6,7 +6,6 @@
 #include "cli/commands.h"
 #include "cli/daemon_start.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -353,8 +352,6 @@ int cli_main(int argc, char **argv)
 	int rc = 0;
 	Cli cli = {.program = "dhow"};
 
-	/* a reader that goes away is an error of write(2), said once, not a death without words */
-	signal(SIGPIPE, SIG_IGN);
 	int at = find_daemon_word(argc, argv);
 	if (at)
 		return run_daemon(argc, argv, at);

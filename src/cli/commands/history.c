@@ -24,7 +24,7 @@ static const OptionSpec history_specs[] = {
 		"Don't truncate output"},
 	{0, "platform", OPT_STRING, offsetof(HistoryOptions, platform), "string",
 		"Show history for the given platform. Formatted as \"os[/arch[/variant]]\" "
-		"(e.g., \"linux/amd64\")", NULL, OPT_HIDDEN},
+		"(e.g., \"linux/amd64\")"},
 	{'q', "quiet", OPT_BOOL, offsetof(HistoryOptions, quiet), NULL, "Only show image IDs"},
 };
 /* clang-format on */
@@ -92,7 +92,7 @@ static int history_run(Cli *cli, void *options, char **args, GError **error)
 		.n_columns = G_N_ELEMENTS(columns)};
 	const char *format = o->quiet ? "{{.ID}}" : o->format;
 	g_autofree char *path = g_strdup_printf("/images/%s/history", args[0]);
-	if (!format_check(&spec, format, error))
+	if (!list_check_platform(o->platform, error) || !format_check(&spec, format, error))
 		return 1;
 	g_autoptr(json_t) list = cli_call(cli, "GET", path, NULL, NULL, error);
 	if (!list)

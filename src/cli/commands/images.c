@@ -26,7 +26,7 @@ static const OptionSpec images_specs[] = {
 	{0, "no-trunc", OPT_BOOL, offsetof(ImagesOptions, no_trunc), NULL, "Don't truncate output"},
 	{'q', "quiet", OPT_BOOL, offsetof(ImagesOptions, quiet), NULL, "Only show image IDs"},
 	{0, "tree", OPT_BOOL, offsetof(ImagesOptions, tree), NULL,
-		"List multi-platform images as a tree", NULL, OPT_HIDDEN},
+		"List multi-platform images as a tree (EXPERIMENTAL)"},
 };
 /* clang-format on */
 

@@ -33,7 +33,10 @@ static const OptionSpec container_specs[] = {
 static const OptionSpec image_specs[] = {
 	{'f', "format", OPT_STRING, offsetof(InspectOptions, format), "string", LIST_FORMAT_HELP},
 	{0, "platform", OPT_STRING, offsetof(InspectOptions, platform), "string",
-		"Inspect a specific platform of the multi-platform image", NULL, OPT_HIDDEN},
+		"Inspect a specific platform of the multi-platform image.\n"
+		"If the image or the server is not multi-platform capable, the command will error out "
+		"if the platform does not match.\n"
+		"'os[/arch[/variant]]': Explicit platform (eg. linux/amd64)"},
 };
 /* clang-format on */
 
@@ -153,6 +156,8 @@ static int container_inspect_run(Cli *cli, void *options, char **args, GError **
 static int image_inspect_run(Cli *cli, void *options, char **args, GError **error)
 {
 	const InspectOptions *o = options;
+	if (!list_check_platform(o->platform, error))
+		return 1;
 	return inspect(cli, args, "image", o->format, FALSE, error);
 }
 

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "cli/commands.h"
+#include "cli/listing.h"
 #include "cli/messages.h"
 
 #include <errno.h>
@@ -19,7 +20,8 @@ static const OptionSpec load_specs[] = {
 	{'i', "input", OPT_STRING, offsetof(LoadOptions, input), "string",
 		"Read from tar archive file, instead of STDIN"},
 	{0, "platform", OPT_STRING, offsetof(LoadOptions, platform), "string",
-		"Load only the given platform variant", NULL, OPT_HIDDEN},
+		"Load only the given platform variant. "
+		"Formatted as \"os[/arch[/variant]]\" (e.g., \"linux/amd64\")"},
 	{'q', "quiet", OPT_BOOL, offsetof(LoadOptions, quiet), NULL, "Suppress the load output"},
 };
 /* clang-format on */
@@ -27,6 +29,8 @@ static const OptionSpec load_specs[] = {
 static int load_run(Cli *cli, void *options, char **args, GError **error)
 {
 	const LoadOptions *o = options;
+	if (!list_check_platform(o->platform, error))
+		return 1;
 	/* a descriptor above 0: 0 would mean "no body" */
 	dh_autofd int fd = -1;
 	if (o->input && *o->input) {

@@ -13,7 +13,8 @@ typedef struct {
 /* clang-format off */
 static const OptionSpec rmi_specs[] = {
 	{0, "platform", OPT_LIST, offsetof(RmiOptions, platforms), "strings",
-		"Remove only the given platform variant", NULL, OPT_HIDDEN},
+		"Remove only the given platform variant. "
+		"Formatted as \"os[/arch[/variant]]\" (e.g., \"linux/amd64\")"},
 	{'f', "force", OPT_BOOL, offsetof(RmiOptions, force), NULL, "Force removal of the image"},
 	{0, "no-prune", OPT_BOOL, offsetof(RmiOptions, no_prune), NULL,
 		"Do not delete untagged parents"},
@@ -35,6 +36,10 @@ static int rmi_run(Cli *cli, void *options, char **args, GError **error)
 	const RmiOptions *o = options;
 	g_autoptr(GString) errors = g_string_new(NULL);
 	gboolean fatal = FALSE;
+	for (guint i = 0; o->platforms && i < o->platforms->len; i++) {
+		if (!list_check_platform(o->platforms->pdata[i], error))
+			return 1;
+	}
 	g_auto(GStrv) query = cli_query(
 		"force", o->force ? "1" : NULL, "noprune", o->no_prune ? "1" : NULL, NULL);
 	for (; *args; args++) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/error.h"
 #include "base/fd.h"
-#include "cli/client.h"
 #include "cli/commands.h"
+#include "cli/listing.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,8 @@ static const OptionSpec save_specs[] = {
 	{'o', "output", OPT_STRING, offsetof(SaveOptions, output), "string",
 		"Write to a file, instead of STDOUT"},
 	{0, "platform", OPT_STRING, offsetof(SaveOptions, platform), "string",
-		"Save only the given platform variant", NULL, OPT_HIDDEN},
+		"Save only the given platform variant. "
+		"Formatted as \"os[/arch[/variant]]\" (e.g., \"linux/amd64\")"},
 };
 /* clang-format on */
 
@@ -87,6 +88,8 @@ static int save_run(Cli *cli, void *options, char **args, GError **error)
 	gboolean to_file = o->output && *o->output;
 	g_autoptr(GPtrArray) query = g_ptr_array_new();
 
+	if (!list_check_platform(o->platform, error))
+		return 1;
 	if (!to_file && isatty(STDOUT_FILENO)) {
 		dh_error(error, DH_ERROR_INVALID,
 			"cowardly refusing to save to a terminal. Use the -o flag or redirect");

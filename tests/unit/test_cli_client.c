@@ -268,6 +268,41 @@ static void test_json_stream(void **state)
 	}
 }
 
+/* A loop around poll(2) gets the same values, however the bytes arrive, and never blocks on the
+ * newline or the framing behind a value. */
+static void test_json_poll(void **state)
+{
+	static const char text[] = OK "Transfer-Encoding: chunked\r\n\r\n"
+				      "9\r\n{\"a\":1}\n{\r\nb\r\n\"b\":[1,2]}\n\r\n0\r\n\r\n";
+	for (size_t piece = 0; piece < 5; piece++) {
+		Server s = {.piece = piece};
+		Cli cli;
+		g_autoptr(GError) error = NULL;
+		g_autoptr(GString) seen = g_string_new(NULL);
+		server_add(&s, text, sizeof text - 1);
+		server_start(&s, &cli);
+		Request req = {.method = "GET", .path = "/events"};
+		Response *r = cli_request(&cli, &req, &error);
+		assert_non_null(r);
+		gboolean end = FALSE, readable = FALSE;
+		while (!end) {
+			g_autoptr(json_t) v = response_poll_json(r, readable, &end);
+			readable = FALSE;
+			if (v) {
+				g_autofree char *line = dh_json_dumps(v, 0);
+				g_string_append(seen, line);
+			} else if (!end) {
+				struct pollfd p = {.fd = response_fd(r), .events = POLLIN};
+				assert_int_equal(poll(&p, 1, 5000), 1);
+				readable = TRUE;
+			}
+		}
+		assert_string_equal(seen->str, "{\"a\":1}{\"b\":[1,2]}");
+		response_free(r);
+		server_stop(&s, &cli);
+	}
+}
+
 static void test_json_broken(void **state)
 {
 	static const struct {
@@ -414,6 +449,7 @@ int main(void)
 		cmocka_unit_test(test_huge_head),
 		cmocka_unit_test(test_codes),
 		cmocka_unit_test(test_json_stream),
+		cmocka_unit_test(test_json_poll),
 		cmocka_unit_test(test_json_broken),
 		cmocka_unit_test(test_request_text),
 		cmocka_unit_test(test_hijack),

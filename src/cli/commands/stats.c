@@ -325,22 +325,45 @@ static gboolean live_poll(const Live *live, GArray *fds, GError **error)
 	g_array_append_val(fds, p);
 	p.fd = live->events ? response_fd(live->events) : -1;
 	g_array_append_val(fds, p);
-	int timeout = live->events && response_buffered(live->events) ? 0 : -1;
 	for (guint i = 0; i < live->list->len; i++) {
 		const Watched *w = live->list->pdata[i];
 		p.fd = w->stream ? response_fd(w->stream) : -1;
 		g_array_append_val(fds, p);
-		if (w->stream && response_buffered(w->stream) > 0)
-			timeout = 0;
 	}
-	if (poll((struct pollfd *)(void *)fds->data, fds->len, timeout) < 0 && errno != EINTR)
-		return dh_error_errno(error, errno, "poll");
+	if (poll((struct pollfd *)(void *)fds->data, fds->len, -1) < 0) {
+		if (errno != EINTR)
+			return dh_error_errno(error, errno, "poll");
+		for (guint i = 0; i < fds->len; i++)
+			g_array_index(fds, struct pollfd, i).revents = 0;
+	}
 	return TRUE;
 }
 
-static gboolean ready(const GArray *fds, guint i, const Response *r)
+/* Takes the samples that have arrived; the last one counts. */
+static void poll_samples(Watched *w, gboolean readable)
 {
-	return r && (g_array_index(fds, struct pollfd, i).revents || response_buffered(r) > 0);
+	gboolean end = FALSE;
+	json_t *sample;
+	while ((sample = response_poll_json(w->stream, readable, &end))) {
+		json_decref(w->sample);
+		w->sample = sample;
+		readable = FALSE;
+	}
+	if (end)
+		g_clear_pointer(&w->stream, response_free);
+}
+
+/* FALSE at the end of the events: the daemon is gone. */
+static gboolean poll_events(Cli *cli, Live *live, const StatsOptions *o)
+{
+	gboolean end = FALSE, readable = TRUE;
+	json_t *event;
+	while ((event = response_poll_json(live->events, readable, &end))) {
+		follow_event(cli, live->list, o, event);
+		json_decref(event);
+		readable = FALSE;
+	}
+	return !end;
 }
 
 static int live_loop(Cli *cli, Live *live, const StatsOptions *o, gboolean named, GError **error)
@@ -352,27 +375,22 @@ static int live_loop(Cli *cli, Live *live, const StatsOptions *o, gboolean named
 	for (;;) {
 		if (!live_poll(live, fds, error))
 			return 1;
+		const struct pollfd *p = (const struct pollfd *)(void *)fds->data;
 		gboolean any = FALSE;
 		for (guint i = 0; i < live->list->len; i++) {
 			Watched *w = live->list->pdata[i];
-			if (ready(fds, i + 2, w->stream))
-				take_sample(w);
+			if (w->stream && p[i + 2].revents)
+				poll_samples(w, TRUE);
 			any |= w->stream != NULL;
 		}
-		if (g_array_index(fds, struct pollfd, 0).revents & POLLIN) {
-			guint64 ticks;
-			ssize_t n = read(live->timer, &ticks, sizeof ticks);
-			if (n > 0 && !print_table(live->list, o, clear, error))
-				return 1;
-		}
+		guint64 ticks;
+		if (p[0].revents && read(live->timer, &ticks, sizeof ticks) > 0 &&
+			!print_table(live->list, o, clear, error))
+			return 1;
 		if (named && !any) /* all that were asked for are gone */
 			return print_table(live->list, o, clear, error) ? 0 : 1;
-		if (ready(fds, 1, live->events)) {
-			g_autoptr(json_t) event = response_next_json(live->events, NULL);
-			if (!event)
-				return 0; /* the daemon is gone */
-			follow_event(cli, live->list, o, event);
-		}
+		if (p[1].revents && !poll_events(cli, live, o))
+			return 0;
 	}
 }
 

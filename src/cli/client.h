@@ -34,6 +34,11 @@ const char *response_header(const Response *r, const char *name);
 ssize_t response_read(Response *r, void *buf, size_t n, GError **error);
 /* Next JSON value of a stream of them (events, progress, stats); NULL at the end or on error. */
 json_t *response_next_json(Response *r, GError **error);
+/* The same for loops around poll(2), never waiting: takes in what has arrived (one read if
+ * readable) and returns the next value that is complete, values being lines as the daemon sends
+ * them. NULL: none yet, and *ret_end says whether the stream is over. Call again with readable
+ * FALSE until it is NULL. */
+json_t *response_poll_json(Response *r, gboolean readable, gboolean *ret_end);
 /* The whole body as JSON (at most 64 MiB). */
 json_t *response_json(Response *r, GError **error);
 /* After an upgrade: the raw connection (the caller's) and what was read beyond the head. */

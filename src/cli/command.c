@@ -122,6 +122,10 @@ static gboolean set_value(Parser *p, const OptionSpec *o, const char *v, char **
 		GPtrArray **list = member;
 		if (!*list)
 			*list = g_ptr_array_new();
+		if (o->value_name && strcmp(o->value_name, "filter") == 0 && !strchr(v, '=')) {
+			*ret_why = g_strdup("bad format of filter (expected name=value)");
+			return FALSE;
+		}
 		if ((*list)->len >= MAX_LIST_VALUES) {
 			*ret_why = g_strdup("too many values");
 			return FALSE;

@@ -91,6 +91,7 @@ static int by_long_name(const void *a, const void *b)
 
 void options_help(const OptionSpec *options, size_t n, int width, GString *out)
 {
+	width--; /* as docker: the last column stays free */
 	g_autoptr(GPtrArray) sorted = g_ptr_array_new();
 	size_t widest = 0;
 	for (size_t i = 0; i < n; i++) {

@@ -30,6 +30,7 @@ struct Response {
 	BodyKind kind;
 	guint64 left; /* LENGTH: of the body; CHUNKED: of the chunk */
 	gboolean first_chunk, ended;
+	GString *line; /* of response_poll_json: decoded, not yet complete */
 };
 
 Response *response_new(int fd, gboolean head_only)
@@ -50,6 +51,8 @@ void response_free(Response *r)
 	dh_close(&r->fd);
 	g_ptr_array_unref(r->headers);
 	g_byte_array_unref(r->buf);
+	if (r->line)
+		g_string_free(r->line, TRUE);
 	g_free(r);
 }
 
@@ -313,6 +316,57 @@ json_t *response_next_json(Response *r, GError **error)
 		truncated(error);
 	else
 		dh_error(error, DH_ERROR_SYSTEM, "the daemon's answer is not JSON: %s", why.text);
+	return NULL;
+}
+
+/* Is there a byte of the body, or its end, to be had without reading from the connection? */
+static gboolean body_available(const Response *r)
+{
+	const char *p = (const char *)r->buf->data + r->at;
+	size_t n = response_buffered(r);
+	if (r->ended || r->kind == BODY_NONE || (r->kind == BODY_LENGTH && !r->left))
+		return TRUE;
+	if (r->kind != BODY_CHUNKED || r->left)
+		return n > 0;
+	/* the end of this chunk's line, the next one's head, and a byte of it or of the trailer */
+	for (int lines = r->first_chunk ? 1 : 2; lines > 0; lines--) {
+		const char *end = memchr(p, '\n', n);
+		if (!end)
+			return FALSE;
+		n -= (size_t)(end + 1 - p);
+		p = end + 1;
+	}
+	return n > 0;
+}
+
+json_t *response_poll_json(Response *r, gboolean readable, gboolean *ret_end)
+{
+	*ret_end = FALSE;
+	if (!r->line)
+		r->line = g_string_new(NULL);
+	gboolean closed = readable && response_fill(r) <= 0;
+	while (body_available(r)) {
+		char c;
+		ssize_t n = response_read(r, &c, 1, NULL);
+		if (n <= 0 || r->line->len > MAX_JSON_VALUE) {
+			closed = TRUE;
+			break;
+		}
+		if (c != '\n') {
+			g_string_append_c(r->line, c);
+			continue;
+		}
+		json_t *json = dh_json_loads(r->line->str, r->line->len, NULL);
+		gboolean blank = !*g_strstrip(r->line->str);
+		g_string_truncate(r->line, 0);
+		if (json)
+			return json;
+		if (!blank) {
+			closed = TRUE;
+			break;
+		}
+	}
+	*ret_end = closed;
 	return NULL;
 }
 

@@ -6,7 +6,6 @@
 #include "cli/commands.h"
 #include "cli/daemon_start.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,30 +19,33 @@ typedef struct {
 	gboolean debug, version, daemon, tls, tlsverify;
 } GlobalOptions;
 
+/* clang-format off */
 static const OptionSpec global_specs[] = {
-	{0,           "config",               OPT_STRING,                   offsetof(GlobalOptions,                        config),           "string",
-         "Location of client config files","\"~/.docker\""},
-	{'c',           "context",			       OPT_STRING,					offsetof(GlobalOptions,                                             context), "string",
-         "Name of the context to use to connect to the daemon (only \"default\" exists)"},
-	{'d',           "daemon",			       OPT_BOOL,					 offsetof(GlobalOptions,                                                daemon),   NULL,
-         "Run the daemon in the foreground with the arguments that follow"  },
-	{'D',           "debug",			       OPT_BOOL,					  offsetof(GlobalOptions,                                                 debug),   NULL,"Enable debug mode"},
-	{'H',           "host",			       OPT_LIST,					   offsetof(GlobalOptions,                                                  hosts),   "list",
-         "Daemon socket to connect to"},
-	{'l',           "log-level",			       OPT_STRING,                                      offsetof(GlobalOptions,                                           log_level), "string",
-         "Set the logging level (\"debug\", \"info\", \"warn\", \"error\", \"fatal\")","\"info\""},
-	{0, "tls",		       OPT_BOOL,						   offsetof(GlobalOptions,											   tls),									      NULL,"Use TLS",NULL, OPT_HIDDEN},
-	{0,  "tlsverify",                    OPT_BOOL,				      offsetof(GlobalOptions,										   tlsverify),												    NULL,										   "Use TLS",                               NULL,
-         OPT_HIDDEN},
-	{0, "tlscacert",                   OPT_STRING,				      offsetof(GlobalOptions,tlscacert),															  "string","CA",NULL,
-         OPT_HIDDEN},
-	{0, "tlscert",OPT_STRING,offsetof(GlobalOptions,     tlscert),"string","Certificate",NULL,
-         OPT_HIDDEN},
-	{0,           "tlskey",			OPT_STRING,							    offsetof(GlobalOptions,															tlskey),															     "string", "Key",																				  NULL,
-         OPT_HIDDEN},
-	{'v',  "version",                        OPT_BOOL,						    offsetof(GlobalOptions,									       version),                                                               NULL,
-         "Print version information and quit"},
+	{0, "config", OPT_STRING, offsetof(GlobalOptions, config), "string",
+		"Location of client config files", "\"~/.docker\""},
+	{'c', "context", OPT_STRING, offsetof(GlobalOptions, context), "string",
+		"Name of the context to use to connect to the daemon (only \"default\" exists)"},
+	{'d', "daemon", OPT_BOOL, offsetof(GlobalOptions, daemon), NULL,
+		"Run the daemon in the foreground with the arguments that follow"},
+	{'D', "debug", OPT_BOOL, offsetof(GlobalOptions, debug), NULL, "Enable debug mode"},
+	{'H', "host", OPT_LIST, offsetof(GlobalOptions, hosts), "list",
+		"Daemon socket to connect to"},
+	{'l', "log-level", OPT_STRING, offsetof(GlobalOptions, log_level), "string",
+		"Set the logging level (\"debug\", \"info\", \"warn\", \"error\", \"fatal\")",
+		"\"info\""},
+	{0, "tls", OPT_BOOL, offsetof(GlobalOptions, tls), NULL, "Use TLS", NULL, OPT_HIDDEN},
+	{0, "tlsverify", OPT_BOOL, offsetof(GlobalOptions, tlsverify), NULL, "Use TLS", NULL,
+		OPT_HIDDEN},
+	{0, "tlscacert", OPT_STRING, offsetof(GlobalOptions, tlscacert), "string", "CA", NULL,
+		OPT_HIDDEN},
+	{0, "tlscert", OPT_STRING, offsetof(GlobalOptions, tlscert), "string", "Certificate", NULL,
+		OPT_HIDDEN},
+	{0, "tlskey", OPT_STRING, offsetof(GlobalOptions, tlskey), "string", "Key", NULL,
+		OPT_HIDDEN},
+	{'v', "version", OPT_BOOL, offsetof(GlobalOptions, version), NULL,
+		"Print version information and quit"},
 };
+/* clang-format on */
 
 static const Command root = {
 	.name = "",
@@ -350,8 +352,6 @@ int cli_main(int argc, char **argv)
 	int rc = 0;
 	Cli cli = {.program = "dhow"};
 
-	/* a reader that goes away is an error of write(2), said once, not a death without words */
-	signal(SIGPIPE, SIG_IGN);
 	int at = find_daemon_word(argc, argv);
 	if (at)
 		return run_daemon(argc, argv, at);

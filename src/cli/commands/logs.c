@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/error.h"
+#include "base/fd.h"
+#include "cli/commands.h"
+#include "cli/listing.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { BUFFER = 64 * 1024, FRAME_HEAD = 8 };
+
+typedef struct {
+	gboolean details, follow, timestamps;
+	char *since, *tail, *until;
+} LogsOptions;
+
+/* clang-format off */
+static const OptionSpec logs_specs[] = {
+	{0, "details", OPT_BOOL, offsetof(LogsOptions, details), NULL,
+		"Show extra details provided to logs"},
+	{'f', "follow", OPT_BOOL, offsetof(LogsOptions, follow), NULL, "Follow log output"},
+	{0, "since", OPT_STRING, offsetof(LogsOptions, since), "string",
+		"Show logs since timestamp (e.g. \"2013-01-02T13:23:37Z\") or relative (e.g. "
+		"\"42m\" for 42 minutes)"},
+	{'n', "tail", OPT_STRING, offsetof(LogsOptions, tail), "string",
+		"Number of lines to show from the end of the logs", "\"all\""},
+	{'t', "timestamps", OPT_BOOL, offsetof(LogsOptions, timestamps), NULL, "Show timestamps"},
+	{0, "until", OPT_STRING, offsetof(LogsOptions, until), "string",
+		"Show logs before a timestamp (e.g. \"2013-01-02T13:23:37Z\") or relative "
+		"(e.g. \"42m\" for 42 minutes)"},
+};
+/* clang-format on */
+
+static gboolean write_out(int fd, const void *buf, size_t n, GError **error)
+{
+	if (dh_write_all(fd, buf, n) == 0)
+		return TRUE;
+	return dh_error_errno(error, errno, "write");
+}
+
+static gboolean copy_raw(Response *r, GError **error)
+{
+	g_autofree char *buf = g_malloc(BUFFER);
+	for (;;) {
+		ssize_t n = response_read(r, buf, BUFFER, error);
+		if (n <= 0)
+			return n == 0;
+		if (!write_out(STDOUT_FILENO, buf, (size_t)n, error))
+			return FALSE;
+	}
+}
+
+/* Exactly n bytes: 1; the end before the first: 0; else -1 with error. */
+static int read_exactly(Response *r, void *buf, size_t n, GError **error)
+{
+	for (size_t at = 0; at < n;) {
+		ssize_t got = response_read(r, (char *)buf + at, n - at, error);
+		if (got < 0)
+			return -1;
+		if (got == 0 && at == 0)
+			return 0;
+		if (got == 0) {
+			dh_error(error, DH_ERROR_SYSTEM, "unexpected EOF");
+			return -1;
+		}
+		at += (size_t)got;
+	}
+	return 1;
+}
+
+/* Frames: stream, three zeros, the length (big endian), the bytes. */
+static gboolean copy_frames(Response *r, GError **error)
+{
+	g_autofree char *buf = g_malloc(BUFFER);
+	for (;;) {
+		guint8 head[FRAME_HEAD];
+		int more = read_exactly(r, head, sizeof head, error);
+		if (more <= 0)
+			return more == 0;
+		guint32 left = (guint32)head[4] << 24 | (guint32)head[5] << 16 |
+			       (guint32)head[6] << 8 | head[7];
+		if (head[0] > 3)
+			return dh_error(
+				error, DH_ERROR_SYSTEM, "Unrecognized input header: %d", head[0]);
+		while (left) {
+			size_t n = MIN(left, BUFFER);
+			if (read_exactly(r, buf, n, error) <= 0)
+				return FALSE;
+			if (head[0] == 3)
+				return dh_error(error, DH_ERROR_SYSTEM,
+					"error from daemon in stream: %.*s", (int)n, buf);
+			if (!write_out(head[0] == 2 ? STDERR_FILENO : STDOUT_FILENO, buf, n, error))
+				return FALSE;
+			left -= (guint32)n;
+		}
+	}
+}
+
+/* Has the container a terminal, so that its log is one stream? Engines since API 1.42 say so with
+ * the answer itself. */
+static gboolean is_raw(Cli *cli, const char *name, const Response *r, gboolean *ret, GError **error)
+{
+	const char *type = response_header(r, "Content-Type");
+	if (type && g_str_has_suffix(type, "multiplexed-stream")) {
+		*ret = FALSE;
+		return TRUE;
+	}
+	g_autofree char *path = g_strdup_printf("/containers/%s/json", name);
+	g_autoptr(json_t) c = cli_call(cli, "GET", path, NULL, NULL, error);
+	if (!c)
+		return FALSE;
+	*ret = json_is_true(json_object_get(json_object_get(c, "Config"), "Tty"));
+	return TRUE;
+}
+
+static int logs_run(Cli *cli, void *options, char **args, GError **error)
+{
+	const LogsOptions *o = options;
+	g_autofree char *since = NULL, *until = NULL;
+	g_autoptr(GError) local = NULL;
+	if (o->since && *o->since && !(since = list_api_time(o->since, &local))) {
+		dh_error(
+			error, DH_ERROR_INVALID, "invalid value for \"since\": %s", local->message);
+		return 1;
+	}
+	if (o->until && *o->until && !(until = list_api_time(o->until, &local))) {
+		dh_error(
+			error, DH_ERROR_INVALID, "invalid value for \"until\": %s", local->message);
+		return 1;
+	}
+	g_autofree char *path = g_strdup_printf("/containers/%s/logs", args[0]);
+	g_auto(GStrv) query = cli_query("details", o->details ? "1" : NULL, "follow",
+		o->follow ? "1" : NULL, "since", since, "stderr", "1", "stdout", "1", "tail",
+		o->tail ? o->tail : "all", "timestamps", o->timestamps ? "1" : NULL, "until", until,
+		NULL);
+	Request req = {.method = "GET", .path = path, .query = query};
+	g_autoptr(Response) r = cli_request(cli, &req, error);
+	gboolean raw = FALSE;
+	if (!r || !is_raw(cli, args[0], r, &raw, error))
+		return 1;
+	return (raw ? copy_raw(r, error) : copy_frames(r, error)) ? 0 : 1;
+}
+
+const Command cmd_logs = {
+	.name = "logs",
+	.usage = "[OPTIONS] CONTAINER",
+	.summary = "Fetch the logs of a container",
+	.aliases = "docker container logs, docker logs",
+	.min_args = 1,
+	.max_args = 1,
+	.options = logs_specs,
+	.n_options = G_N_ELEMENTS(logs_specs),
+	.options_size = sizeof(LogsOptions),
+	.run = logs_run,
+};

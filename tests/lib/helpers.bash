@@ -266,6 +266,11 @@ api() {
     fi
 }
 
+# modern_cli: the client has the words of Docker 23 and later (Debian 12's docker is 20.10).
+modern_cli() {
+    [ "$CLI" = dhow ] || [ "$(docker version -f '{{.Client.Version}}' | cut -d. -f1)" -ge 23 ]
+}
+
 # dhow_only: a statement about Dhow that does not hold for Docker 20.10.
 dhow_only() {
     [ "$DHOW_ENGINE" = dhow ] || skip "Docker: $1"

@@ -190,32 +190,26 @@ OciProcess *container_exec_process(Container *c, const ExecConfig *x, GError **e
 
 /* ---- seccomp ---- */
 
-static OciSeccomp *seccomp_profile(Container *c, const OciProcess *p, GError **error)
+/* The value of --security-opt seccomp=..., or NULL. The client sends a profile's text itself. */
+static const char *seccomp_option(const HostConfig *h)
 {
-	for (char **o = c->host_config->security_opt; o && *o; o++) {
-		if (!g_str_has_prefix(*o, "seccomp=") && !g_str_has_prefix(*o, "seccomp:"))
-			continue;
-		const char *value = *o + strlen("seccomp=");
-		if (strcmp(value, "unconfined") == 0)
-			return NULL;
-		/* The client sends the profile itself. */
-		if (strcmp(value, "builtin") != 0)
-			return dh_json_parse_text(&oci_seccomp_table, value, strlen(value), error);
+	for (char **o = h->security_opt; o && *o; o++) {
+		if (g_str_has_prefix(*o, "seccomp=") || g_str_has_prefix(*o, "seccomp:"))
+			return *o + strlen("seccomp=");
 	}
-	return rt_seccomp_default(p->capabilities->bounding);
+	return NULL;
 }
 
 int container_seccomp_fd(Container *c, const OciProcess *p, gboolean privileged, GError **error)
 {
-	if (privileged)
+	const char *option = seccomp_option(c->host_config);
+	if (privileged || g_strcmp0(option, "unconfined") == 0)
 		return -1;
-	g_autoptr(GError) bad = NULL;
-	OciSeccomp *profile = seccomp_profile(c, p, &bad);
+	if (!option || strcmp(option, "builtin") == 0)
+		return rt_seccomp_default_cached(p->capabilities->bounding, error);
+	OciSeccomp *profile = dh_json_parse_text(&oci_seccomp_table, option, strlen(option), error);
 	if (!profile) {
-		if (bad) {
-			g_propagate_prefixed_error(
-				error, g_steal_pointer(&bad), "seccomp profile: ");
-		}
+		g_prefix_error(error, "seccomp profile: ");
 		return -1;
 	}
 	int fd = rt_seccomp_cached(profile, error);

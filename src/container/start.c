@@ -199,8 +199,7 @@ static void set_failed(Container *c, const GError *error)
 	c->state.exit_code = code;
 	g_free(c->state.error);
 	c->state.error = g_strdup(error->message);
-	c->exits++;
-	container_changed(c);
+	container_changed(c); /* no exit: who waits for the next one goes on waiting */
 	g_mutex_unlock(&c->state_lock);
 	container_release(c, endpoint);
 	(void)container_save(c, NULL);

@@ -108,7 +108,7 @@ gboolean container_wait_end(ContainerWait *w, int cancel_fd, int64_t *ret_status
 	gboolean ok = wait_run(w, cancel_fd, -1);
 	g_mutex_lock(&c->state_lock);
 	*ret_status = c->state.exit_code;
-	*ret_error = g_strdup(c->state.error);
+	*ret_error = w->condition == WAIT_REMOVED ? NULL : g_strdup(c->state.error);
 	g_mutex_unlock(&c->state_lock);
 	wait_free(w);
 	return ok;

@@ -73,11 +73,13 @@ static gboolean lock_data_root(const char *data_root, int *ret_fd, GError **erro
 	return TRUE;
 }
 
+/* A zombie has no program any more, however long its parent leaves it about. */
 static gboolean process_is_dhowd(pid_t pid)
 {
-	g_autofree char *path = g_strdup_printf("/proc/%d/comm", (int)pid);
-	g_autofree char *comm = dh_read_file(AT_FDCWD, path, 64, NULL, NULL);
-	return comm && g_str_has_prefix(comm, "dhowd");
+	g_autofree char *link = g_strdup_printf("/proc/%d/exe", (int)pid);
+	g_autofree char *exe = g_file_read_link(link, NULL);
+	g_autofree char *name = exe ? g_path_get_basename(exe) : NULL;
+	return name && g_str_has_prefix(name, "dhowd");
 }
 
 static gboolean write_pidfile(const char *path, GError **error)

@@ -153,16 +153,16 @@ gboolean rt_root_mounts(RtRoot *r, GError **error)
 
 /* ---- cgroup ---- */
 
-/* A copy of a directory of the hierarchy, by its path: our descriptors are of the parent's mounts, and
- * only those of our own mount namespace can be copied. */
+/* A copy of a directory of the hierarchy, by its path: our descriptors are of the parent's mounts,
+ * and only those of our own mount namespace can be copied. */
 static int clone_group(guint i, const char *rel, const RtMountOptions *o, GError **error)
 {
 	g_autofree char *path = g_build_filename(cg_host()->h[i].where, rel, NULL);
 	return rt_mount_clone(AT_FDCWD, path, o, error);
 }
 
-/* v2 alone: the container's view of the hierarchy. A new mount in the initial cgroup namespace would
- * change the options of the host's own, so without a namespace the host's is bound. */
+/* v2 alone: the container's view of the hierarchy. A new mount in the initial cgroup namespace
+ * would change the options of the host's own, so without a namespace the host's is bound. */
 static gboolean mount_unified(RtRoot *r, int target, const RtMountOptions *o, GError **error)
 {
 	RtMountOptions plain = {.set = o->set}, rec = {.recursive = TRUE};

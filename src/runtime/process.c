@@ -80,7 +80,10 @@ static gboolean set_rlimit(const OciRlimit *l, GError **error)
 		return TRUE;
 	int saved = errno;
 	if (saved != EPERM || !l->dhow_optional)
-		return rt_error_errno(error, saved, "error setting rlimit type %d", resource);
+		return rt_error_errno(error, saved,
+			"error during container init: error setting rlimits for ready process: "
+			"error setting rlimit type %d",
+			resource);
 	/* A default of ours that this machine does not allow: as much of it as there is. */
 	struct rlimit64 now;
 	if (getrlimit64((__rlimit_resource_t)resource, &now) == 0) {
@@ -239,8 +242,7 @@ static gboolean prepare(const RtSetup *s, RtIds *ids, Filter *filter, GError **e
 	if (!rt_user_resolve(s->root, &p->user, ids, error) || !set_streams(s, ids, error))
 		return FALSE;
 	/* A new one without a name: with a name, others of that name would be joined. */
-	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 &&
-		errno != ENOSYS)
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
 		return rt_error_errno(error, errno, "unable to join session keyring");
 	for (guint i = 0; p->rlimits && i < p->rlimits->len; i++) {
 		if (!set_rlimit(p->rlimits->pdata[i], error))
@@ -293,7 +295,8 @@ void rt_process_run(const RtSetup *s, GError **error)
 	int sock = s->sock;
 	g_autoptr(GError) e = NULL;
 	(void)run(s, &sock, &e);
-	if (!g_str_has_prefix(e->message, "unable to find "))
+	/* Docker looks users up before it calls its runtime. */
+	if (g_ascii_strncasecmp(e->message, "unable to find ", 15) != 0)
 		g_prefix_error(&e, "unable to start container process: ");
 	rt_channel_send_error(sock, e);
 	_exit(1);

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Theory of operation: libseccomp turns a profile into BPF, as a binary tree over the system call
- * numbers: the kernel runs every filter once for each number when it is loaded (to know which it
- * may always allow), and a tree makes that some forty times shorter than a list. In front goes a
- * stub of ours: a number above every one the profile knows is a system call invented later, and is
- * answered with ENOSYS, because programs that try it know what to do then, and not what to do about
- * EPERM.
+ * Theory of operation: a profile is parsed into rules and turned into BPF by seccomp_tree.c, whose
+ * filters are short, or, when it is of a kind that cannot be said there, by libseccomp. A profile
+ * that refuses by default is a list of what was known when it was written: a number above every one
+ * it names is a system call invented later, and is answered with ENOSYS, because programs that try
+ * it know what to do then, and not what to do about EPERM. For libseccomp's filters a stub in front
+ * does that.
  */
 #include "runtime/seccomp.h"
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "runtime/seccomp_tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -81,60 +82,54 @@ static gboolean parse_arg(const OciSeccompArg *a, struct scmp_arg_cmp *ret, GErr
 		error, DH_ERROR_INVALID, "invalid seccomp argument condition \"%s\"", a->op);
 }
 
-static gboolean add(scmp_filter_ctx ctx, guint32 action, int nr, const char *name,
-	const struct scmp_arg_cmp *args, guint n, GError **error)
+/* Appends the rule to rules; one condition an argument: several for the same are alternatives, as
+ * for runc, and become rules of their own. */
+static gboolean parse_rule(const OciSeccompRule *rule, guint32 def, GArray *rules, GError **error)
 {
-	int r = seccomp_rule_add_array(ctx, action, nr, n, args);
-	/* Known to none of the architectures asked for. */
-	if (r == 0 || r == -EDOM)
+	ScRule out = {.names = rule->names};
+	guint n = rule->args ? rule->args->len : 0, used[6] = {0};
+	gboolean repeated = FALSE;
+	if (!parse_action(rule->action, rule->errno_ret, &out.action, error))
+		return FALSE;
+	if (n > G_N_ELEMENTS(out.args))
+		return dh_error(error, DH_ERROR_INVALID, "too many seccomp argument conditions");
+	for (guint i = 0; i < n; i++) {
+		if (!parse_arg(rule->args->pdata[i], &out.args[i], error))
+			return FALSE;
+		repeated = repeated || used[out.args[i].arg]++;
+	}
+	if (out.action == def)
 		return TRUE;
-	return dh_error(error, DH_ERROR_INVALID, "seccomp rule for %s: %s", name, g_strerror(-r));
+	out.n_args = repeated ? 1 : n;
+	for (guint i = 0; i < (repeated ? n : 1); i++) {
+		ScRule one = out;
+		if (repeated)
+			one.args[0] = out.args[i];
+		g_array_append_val(rules, one);
+	}
+	return TRUE;
 }
 
-static gboolean add_rule(
-	scmp_filter_ctx ctx, const OciSeccompRule *rule, guint32 def, GError **error)
+static gboolean add_rule(scmp_filter_ctx ctx, const ScRule *rule, GError **error)
 {
-	guint32 action;
-	struct scmp_arg_cmp args[6];
-	guint n = rule->args ? rule->args->len : 0, used[6] = {0};
-	if (!parse_action(rule->action, rule->errno_ret, &action, error))
-		return FALSE;
-	if (action == def)
-		return TRUE;
-	if (n > G_N_ELEMENTS(args))
-		return dh_error(error, DH_ERROR_INVALID, "too many seccomp argument conditions");
-	gboolean repeated = FALSE;
-	for (guint i = 0; i < n; i++) {
-		if (!parse_arg(rule->args->pdata[i], &args[i], error))
-			return FALSE;
-		repeated = repeated || used[args[i].arg]++;
-	}
-	for (char **name = rule->names; name && *name; name++) {
+	for (char *const *name = rule->names; name && *name; name++) {
 		int nr = seccomp_syscall_resolve_name(*name);
 		if (nr == __NR_SCMP_ERROR)
 			continue; /* newer than libseccomp, or of another architecture */
-		/* libseccomp takes one condition an argument; several are alternatives, as for
-		 * runc. */
-		for (guint i = 0; repeated && i < n; i++) {
-			if (!add(ctx, action, nr, *name, &args[i], 1, error))
-				return FALSE;
-		}
-		if (!repeated && !add(ctx, action, nr, *name, args, n, error))
-			return FALSE;
+		int r = seccomp_rule_add_array(ctx, rule->action, nr, rule->n_args, rule->args);
+		/* EDOM: known to none of the architectures asked for. */
+		if (r < 0 && r != -EDOM)
+			return dh_error(error, DH_ERROR_INVALID, "seccomp rule for %s: %s", *name,
+				g_strerror(-r));
 	}
 	return TRUE;
 }
 
 /* ---- the stub for system calls of the future ---- */
 
-typedef struct {
-	guint32 token; /* SCMP_ARCH_*, which but for x32 is the kernel's AUDIT_ARCH_* */
-	guint32 last;  /* highest number the profile knows */
-} Arch;
-
-static void find_last(const OciSeccomp *p, Arch *arch)
+static void find_last(const OciSeccomp *p, ScArch *arch)
 {
-	for (guint i = 0; i < p->syscalls->len; i++) {
+	for (guint i = 0; p->syscalls && i < p->syscalls->len; i++) {
 		const OciSeccompRule *rule = p->syscalls->pdata[i];
 		for (char **name = rule->names; name && *name; name++) {
 			int nr = seccomp_syscall_resolve_name_arch(arch->token, *name);
@@ -158,7 +153,7 @@ static void put_limit(GArray *out, guint32 last)
 	g_array_append_vals(out, code, G_N_ELEMENTS(code));
 }
 
-static void put_stub(GArray *out, const Arch *archs, guint n)
+static void put_stub(GArray *out, const ScArch *archs, guint n)
 {
 	const struct sock_filter load_arch =
 		STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
@@ -195,8 +190,7 @@ static void put_stub(GArray *out, const Arch *archs, guint n)
 
 /* ---- compilation ---- */
 
-static gboolean add_architectures(
-	scmp_filter_ctx ctx, const OciSeccomp *p, Arch *archs, guint *n, GError **error)
+static gboolean find_architectures(const OciSeccomp *p, ScArch *archs, guint *n, GError **error)
 {
 	archs[0].token = seccomp_arch_native();
 	*n = 1;
@@ -204,17 +198,17 @@ static gboolean add_architectures(
 		const char *name = g_str_has_prefix(*a, "SCMP_ARCH_") ? *a + 10 : *a;
 		g_autofree char *lower = g_ascii_strdown(name, -1);
 		guint32 token = seccomp_arch_resolve_name(lower);
-		if (!token)
+		gboolean known = FALSE;
+		for (guint i = 0; i < *n; i++)
+			known = known || archs[i].token == token;
+		if (!token || (!known && *n == ARCHS_MAX))
 			return dh_error(
 				error, DH_ERROR_INVALID, "invalid seccomp architecture \"%s\"", *a);
-		int r = seccomp_arch_add(ctx, token);
-		if (r == -EEXIST)
-			continue;
-		if (r < 0 || *n == ARCHS_MAX)
-			return dh_error(error, DH_ERROR_INVALID, "seccomp architecture %s: %s", *a,
-				g_strerror(-r));
-		archs[(*n)++].token = token;
+		if (!known)
+			archs[(*n)++].token = token;
 	}
+	for (guint i = 0; i < *n; i++)
+		find_last(p, &archs[i]);
 	return TRUE;
 }
 
@@ -235,46 +229,60 @@ static gboolean export(scmp_filter_ctx ctx, GArray *out, GError **error)
 	       dh_error(error, DH_ERROR_INVALID, "the seccomp profile is too long");
 }
 
-static gboolean compile(
-	scmp_filter_ctx ctx, const OciSeccomp *p, guint32 def, GArray *out, GError **error)
+/* A binary tree and not a list, for the reason told in seccomp_tree.c. */
+static gboolean by_libseccomp(scmp_filter_ctx ctx, const GArray *rules, const ScArch *archs,
+	guint n, GArray *out, GError **error)
 {
-	Arch archs[ARCHS_MAX] = {0};
-	guint n;
-	if (!add_architectures(ctx, p, archs, &n, error))
-		return FALSE;
-	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-	guint rules = p->syscalls ? p->syscalls->len : 0;
-	if (rules > RULES_MAX)
-		return dh_error(error, DH_ERROR_INVALID, "too many seccomp rules");
-	for (guint i = 0; i < rules; i++) {
-		if (!add_rule(ctx, p->syscalls->pdata[i], def, error))
-			return FALSE;
+	if (!ctx)
+		return dh_error(error, DH_ERROR_SYSTEM, "cannot initialise libseccomp");
+	for (guint i = 1; i < n; i++) {
+		int r = seccomp_arch_add(ctx, archs[i].token);
+		if (r < 0 && r != -EEXIST)
+			return dh_error(error, DH_ERROR_INVALID, "seccomp architecture: %s",
+				g_strerror(-r));
 	}
-	/* A profile that refuses by default is a list of what was known when it was written. */
-	gboolean refuses =
-		(def & 0xffff0000U) == SCMP_ACT_ERRNO(0) && def != SCMP_ACT_ERRNO(ENOSYS);
-	if (refuses && rules) {
-		for (guint i = 0; i < n; i++)
-			find_last(p, &archs[i]);
-		put_stub(out, archs, n);
+	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	for (guint i = 0; i < rules->len; i++) {
+		if (!add_rule(ctx, &g_array_index(rules, ScRule, i), error))
+			return FALSE;
 	}
 	return export(ctx, out, error);
 }
 
-GBytes *rt_seccomp_compile(const OciSeccomp *profile, GError **error)
+GBytes *sc_compile(const OciSeccomp *p, gboolean tree, GError **error)
 {
 	guint32 def;
-	if (!parse_action(profile->default_action, profile->default_errno_ret, &def, error))
+	guint n, n_rules = p->syscalls ? p->syscalls->len : 0;
+	ScArch archs[ARCHS_MAX] = {0};
+	g_autoptr(GArray) rules = g_array_new(FALSE, FALSE, sizeof(ScRule));
+	g_autoptr(GArray) out = g_array_new(FALSE, FALSE, sizeof(struct sock_filter));
+	if (!parse_action(p->default_action, p->default_errno_ret, &def, error) ||
+		!find_architectures(p, archs, &n, error))
 		return NULL;
-	scmp_filter_ctx ctx = seccomp_init(def);
-	if (!ctx) {
-		dh_error(error, DH_ERROR_SYSTEM, "cannot initialise libseccomp");
+	if (n_rules > RULES_MAX) {
+		dh_error(error, DH_ERROR_INVALID, "too many seccomp rules");
 		return NULL;
 	}
-	g_autoptr(GArray) code = g_array_new(FALSE, FALSE, sizeof(struct sock_filter));
-	gboolean ok = compile(ctx, profile, def, code, error);
-	seccomp_release(ctx);
-	return ok ? g_bytes_new(code->data, code->len * sizeof(struct sock_filter)) : NULL;
+	for (guint i = 0; i < n_rules; i++) {
+		if (!parse_rule(p->syscalls->pdata[i], def, rules, error))
+			return NULL;
+	}
+	gboolean refuses = n_rules && (def & 0xffff0000U) == SCMP_ACT_ERRNO(0);
+	guint32 beyond = refuses ? SCMP_ACT_ERRNO(ENOSYS) : def;
+	gboolean ok = tree && sc_tree_generate(rules, archs, n, def, beyond, out);
+	if (!ok) {
+		if (beyond != def)
+			put_stub(out, archs, n);
+		scmp_filter_ctx ctx = seccomp_init(def);
+		ok = by_libseccomp(ctx, rules, archs, n, out, error);
+		seccomp_release(ctx);
+	}
+	return ok ? g_bytes_new(out->data, out->len * sizeof(struct sock_filter)) : NULL;
+}
+
+GBytes *rt_seccomp_compile(const OciSeccomp *profile, GError **error)
+{
+	return sc_compile(profile, TRUE, error);
 }
 
 /* ---- cache ---- */
@@ -284,21 +292,24 @@ static void fd_free(gpointer fd)
 	close(GPOINTER_TO_INT(fd));
 }
 
-/* All of a profile in one string: what a digest of its JSON would say, at a fiftieth of the price. */
+/* All of a profile in one string: what a digest of its JSON would say, at a fiftieth of the price.
+ */
 static char *key_of(const OciSeccomp *p)
 {
 	GString *key = g_string_sized_new(8192);
-	g_string_append_printf(key, "%s/%" G_GINT64_FORMAT, p->default_action ? p->default_action : "",
-		p->default_errno_ret);
+	g_string_append_printf(key, "%s/%" G_GINT64_FORMAT,
+		p->default_action ? p->default_action : "", p->default_errno_ret);
 	for (char **a = p->architectures; a && *a; a++)
 		g_string_append_printf(key, "|%s", *a);
 	for (guint i = 0; p->syscalls && i < p->syscalls->len; i++) {
 		const OciSeccompRule *rule = p->syscalls->pdata[i];
-		g_string_append_printf(key, "\n%s/%" G_GINT64_FORMAT, rule->action, rule->errno_ret);
+		g_string_append_printf(
+			key, "\n%s/%" G_GINT64_FORMAT, rule->action, rule->errno_ret);
 		for (guint k = 0; rule->args && k < rule->args->len; k++) {
 			const OciSeccompArg *a = rule->args->pdata[k];
 			g_string_append_printf(key,
-				"(%" G_GINT64_FORMAT " %s %" G_GINT64_FORMAT " %" G_GINT64_FORMAT ")",
+				"(%" G_GINT64_FORMAT " %s %" G_GINT64_FORMAT " %" G_GINT64_FORMAT
+				")",
 				a->index, a->op, a->value, a->value_two);
 		}
 		for (char **name = rule->names; name && *name; name++) {

@@ -16,5 +16,6 @@ GBytes *rt_seccomp_compile(const OciSeccomp *profile, GError **error);
  * new descriptor for the caller, or -1. */
 int rt_seccomp_cached(const OciSeccomp *profile, GError **error);
 
-/* rt_seccomp_cached of rt_seccomp_default, without building the profile when it is known already. */
+/* rt_seccomp_cached of rt_seccomp_default, without building the profile when it is known already.
+ */
 int rt_seccomp_default_cached(char *const *capabilities, GError **error);

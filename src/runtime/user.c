@@ -180,7 +180,8 @@ gboolean rt_user_resolve(int root, const OciUser *user, RtIds *ret, GError **err
 	for (char **g = user->dhow_groups; *g; g++) {
 		gint64 id = find_group(lines, *g);
 		if (id < 0)
-			return dh_error(error, DH_ERROR_SYSTEM, "Unable to find group %s", *g);
+			return dh_error(error, DH_ERROR_SYSTEM,
+				"Unable to find group %s: no matching entries in group file", *g);
 		if (!check_range(id, error))
 			return FALSE;
 		add_group(ret, id);

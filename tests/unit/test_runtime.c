@@ -80,7 +80,8 @@ static void protects_paths(void **state)
 		"wc -c </proc/keys; ls /sys/firmware | wc -l; wc -c </proc/timer_list;"
 		"echo 1 >/proc/sys/kernel/domainname || echo sys ro; touch /sys/x || echo sysfs ro;"
 		"touch /sys/firmware/x || echo mask ro; touch /sys/fs/cgroup/x || echo cgroup ro;"
-		"cat /sys/fs/cgroup/*/cgroup.procs | sort -u | tr '\\n' ' '");
+		"cat /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/*/cgroup.procs | sort -u | tr "
+		"'\\n' ' '");
 	assert_has(out, "0\n0\n0\n");
 	assert_has(out, "sys ro\n");
 	assert_has(out, "sysfs ro\n");

@@ -104,15 +104,24 @@ static void make_busybox(const char *root)
 	assert_int_equal(chmod(script, 0755), 0);
 }
 
+/* Of this process only: other tests run beside this one. */
 static char *list_cgroups(void)
 {
 	g_auto(GStrv) names = rt_cgroup_children("/");
+	g_autofree char *own = g_strdup_printf("dhow-test-%d", getpid());
+	return g_strdup(g_strv_contains((const char *const *)names, own) ? own : "");
+}
+
+/* Lines of mountinfo that name our directory. */
+static char *list_mounts(const Rig *r)
+{
 	g_autofree char *text = NULL;
-	guint n = g_strv_length(names);
+	g_file_get_contents("/proc/self/mountinfo", &text, NULL, NULL);
+	g_auto(GStrv) lines = g_strsplit(text ? text : "", "\n", -1);
 	g_autoptr(GString) out = g_string_new(NULL);
-	for (guint i = 0; i < n; i++) {
-		if (strstr(names[i], "dhow-test"))
-			g_string_append_printf(out, "%s\n", names[i]);
+	for (char **l = lines; *l; l++) {
+		if (strstr(*l, r->dir))
+			g_string_append_printf(out, "%s\n", *l);
 	}
 	return g_strdup(out->str);
 }
@@ -149,7 +158,7 @@ int rig_setup(void **state)
 	r->launch =
 		(RtLaunch){.spec = r->spec, .rootfs = &r->rootfs, .netns_fd = -1, .seccomp_fd = -1};
 	r->cgroups_before = list_cgroups();
-	g_file_get_contents("/proc/self/mountinfo", &r->mounts_before, NULL, NULL);
+	r->mounts_before = list_mounts(r);
 	return 0;
 }
 
@@ -163,8 +172,7 @@ int rig_teardown(void **state)
 			rig_stop(r);
 		assert_true(rt_cgroup_remove(r->spec->linux_->cgroups_path, &error));
 		assert_true(rt_cgroup_remove(parent, &error));
-		g_autofree char *mounts = NULL, *cgroups = list_cgroups();
-		g_file_get_contents("/proc/self/mountinfo", &mounts, NULL, NULL);
+		g_autofree char *mounts = list_mounts(r), *cgroups = list_cgroups();
 		assert_string_equal(mounts, r->mounts_before);
 		assert_string_equal(cgroups, r->cgroups_before);
 		assert_true(dh_remove_tree(AT_FDCWD, r->dir, &error));

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "runtime/seccomp.h"
+#include "runtime/seccomp_tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -119,6 +120,55 @@ static void default_filter_decides(void **state)
 }
 #endif
 
+#ifdef __x86_64__
+/* The generated search and libseccomp's filter give the same answers. */
+static void both_compilers_agree(void **state)
+{
+	static const guint64 values[] = {0, 1, 8, 11, 12, 13, 16, 34, 38, 40, 45, 46, 200, 255, 256,
+		0x20000, 0x20008, 0xffffffff, 0x10000000, 0x7e020000, SIGCHLD, 1ULL << 32,
+		16 | 1ULL << 40};
+	static const char other[] =
+		"{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":["
+		"{\"names\":[\"mkdir\",\"fork\"],\"action\":\"SCMP_ACT_ERRNO\",\"errnoRet\":5},"
+		"{\"names\":[\"clone\"],\"action\":\"SCMP_ACT_KILL_PROCESS\",\"args\":["
+		"{\"index\":0,\"value\":8,\"op\":\"SCMP_CMP_GT\"},"
+		"{\"index\":1,\"value\":300,\"op\":\"SCMP_CMP_LE\"}]},"
+		"{\"names\":[\"dup\"],\"action\":\"SCMP_ACT_ERRNO\",\"args\":["
+		"{\"index\":0,\"value\":8,\"op\":\"SCMP_CMP_NE\"},"
+		"{\"index\":1,\"value\":8,\"op\":\"SCMP_CMP_GE\"}]}]}";
+	char *admin[] = {(char *)"CAP_SYS_ADMIN", (char *)"CAP_SYS_TIME", NULL};
+	OciSeccomp *profiles[] = {rt_seccomp_default(NULL), rt_seccomp_default(admin),
+		dh_json_parse_text(&oci_seccomp_table, other, strlen(other), NULL)};
+	for (guint p = 0; p < G_N_ELEMENTS(profiles); p++) {
+		g_autoptr(GBytes) a = sc_compile(profiles[p], TRUE, NULL);
+		g_autoptr(GBytes) b = sc_compile(profiles[p], FALSE, NULL);
+		assert_true(a && b);
+		print_message("profile %u: %d instructions, libseccomp's %d\n", p,
+			(int)(g_bytes_get_size(a) / 8), (int)(g_bytes_get_size(b) / 8));
+		for (int nr = -1; nr < 1000; nr++) {
+			/* Numbers of x32 alone are nobody's without its bit. */
+			for (guint v = 0; v < G_N_ELEMENTS(values) * 4; v++) {
+				guint64 a0 = values[v / 4],
+					a1 = values[(v * 7) % G_N_ELEMENTS(values)];
+				guint32 arch = v % 2 && p < 2 ? AUDIT_ARCH_I386 : AUDIT_ARCH_X86_64;
+				guint32 x = judge(a, arch, nr, a0, a1),
+					y = judge(b, arch, nr, a0, a1);
+				/* The upper halves of a 32-bit program's arguments are always zero.
+				 */
+				if (arch == AUDIT_ARCH_I386 && (a0 >> 32 || a1 >> 32))
+					continue;
+				if (x != y && (arch == AUDIT_ARCH_I386 || nr < 512 || nr > 547))
+					fail_msg("profile %u arch %#x nr %d args %#lx %#lx: %#x, "
+						 "not %#x",
+						p, arch, nr, (unsigned long)a0, (unsigned long)a1,
+						x, y);
+			}
+		}
+		dh_json_free(&oci_seccomp_table, profiles[p]);
+	}
+}
+#endif
+
 static void profile_round_trip_and_cache(void **state)
 {
 	g_autoptr(GError) error = NULL;
@@ -193,6 +243,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #ifdef __x86_64__
 		cmocka_unit_test(default_filter_decides),
+		cmocka_unit_test(both_compilers_agree),
 #endif
 		cmocka_unit_test(profile_round_trip_and_cache),
 		cmocka_unit_test(bad_profiles),

@@ -106,7 +106,8 @@ RUN_SUMMARY='(Create and run a new container from an image|Run a command in a ne
 
 @test "HELP-06: docker container diff is docker diff" {
     docker run --name aa busybox:1.29 touch /new
-    ok docker container diff aa
+    built docker container diff aa || return 0
+    expect_status 0
     expect_line 'A /new'
     same "$(docker diff aa)" "$output"
 }

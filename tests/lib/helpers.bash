@@ -85,10 +85,15 @@ engine_files() {
     find "$layers" -mindepth 1 -maxdepth 1 ! -name l 2>/dev/null | wc -l
 }
 
-# Host ends of container interfaces that are up. (The engine may keep a few unused pairs ready; those are
-# down.)
+# Host ends of container interfaces. Dhow keeps up to eight unused pairs ready, so that only more than those tell
+# something while the daemon lives; after its end none may be left (assert_engine_gone).
 engine_links() {
-    ip -o link show master "$E_BRIDGE" up 2>/dev/null | awk '{ print $2 }'
+    local links ready=0
+    [ "$DHOW_ENGINE" = docker ] || ready=8
+    links=$(ip -o link show master "$E_BRIDGE" 2>/dev/null | awk '{ print $2 }')
+    if [ "$(wc -w <<<"$links")" -gt "$ready" ]; then
+        printf '%s\n' "$links"
+    fi
 }
 
 residue() {
@@ -263,6 +268,21 @@ api() {
             --data-binary "$3" -w '\n%{http_code}\n' "http://localhost$path"
     else
         curl -sS --unix-socket "$E_SOCK" -X "$method" -w '\n%{http_code}\n' "http://localhost$path"
+    fi
+}
+
+# modern_cli: the client has the words of Docker 23 and later (Debian 12's docker is 20.10).
+modern_cli() {
+    [ "$CLI" = dhow ] || [ "$(docker version -f '{{.Client.Version}}' | cut -d. -f1)" -ge 23 ]
+}
+
+# built COMMAND...: false when the engine says that it has no such thing yet. Then there is nothing more to
+# test than that it says so; the test comes to life by itself with the thing. Leaves $status and $output.
+built() {
+    run "$@"
+    if [ "$DHOW_ENGINE" = dhow ] && [[ $output == *' is not built yet'* ]]; then
+        [ "$status" -ne 0 ] || { show_run; fail "says that it is not built and ends with 0"; }
+        return 1
     fi
 }
 

@@ -224,7 +224,7 @@ bad_request() {
     expect_status 1
     expect_error 'Error response from daemon: '
     [[ $stderr == *"$id"* || $stderr == *'"/runs"'* ]]
-    expect_error 'running container'
+    [[ $stderr =~ (running\ container|container\ is\ running) ]]
     same "$(state runs)" running
 }
 
@@ -273,7 +273,7 @@ bad_request() {
     for verb in start stop restart kill pause unpause wait rm port logs attach top inspect; do
         run --separate-stderr docker "$verb" nosuch
         expect_status 1
-        [[ $stderr =~ No\ such\ (container|object):\ nosuch ]]
+        [[ $stderr =~ No\ such\ (container|object):\ nosuch ]] || fail "$verb: $stderr"
     done
     run --separate-stderr docker exec nosuch true
     expect_status 1

@@ -92,15 +92,18 @@ on() {
 @test "dhow starts dhowd when nothing answers on its default socket" {
     dhow_only "its own affair"
     [ "$CLI" = dhow ] || skip "dhow's own"
-    # Only where no engine of the machine is in the way.
-    ! [ -e /var/run/dhow.sock ] || skip "an engine runs on the default socket"
-    "$BUILD/src/cli/dhow" version
-    local pid
-    pid=$(cat /var/run/dhow.pid)
-    [ -d "/proc/$pid" ]
-    ok "$BUILD/src/cli/dhow" ps
-    kill "$pid"
-    wait_gone "$pid"
+    # With a /run, a /var/lib and a network of its own: an engine of the machine is not touched.
+    # shellcheck disable=SC2016
+    ok unshare -n -m sh -ec '
+        mount -t tmpfs none /run
+        mount -t tmpfs none /var/lib
+        ip link set lo up
+        "$1" version
+        test -S /run/dhow.sock
+        "$1" ps
+        pid=$(cat /run/dhow.pid)
+        kill "$pid"
+        timeout 20 tail -s 0.05 --pid="$pid" -f /dev/null' sh "$BUILD/src/cli/dhow"
 }
 
 @test "help of the daemon; unknown flags" {
@@ -112,7 +115,7 @@ on() {
     ok "$BUILD/src/daemon/dhowd" --version
     run "$BUILD/src/daemon/dhowd" --nosuchflag
     [ "$status" -ne 0 ]
-    expect_text 'unknown flag: --nosuchflag'
+    expect_text nosuchflag
 }
 
 @test "DOCKER_HOST, DHOW_HOST and -H" {

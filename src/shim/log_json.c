@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Theory of operation: output is cut into lines; a line becomes one record when its newline is seen, or
- * when it has grown to 16 KiB (a partial record, without "\n" in it). Records are gathered in one buffer
- * and written with one write(2) for each piece of output that was read, so that a record is never torn
- * between two files and never waits. The time is taken once for each piece. Bytes that need no escape, nearly all, are
- * copied in runs.
+ * Theory of operation: output is cut into lines; a line becomes one record when its newline is
+ * seen, or when it has grown to 16 KiB (a partial record, without "\n" in it). Records are gathered
+ * in one buffer and written with one write(2) for each piece of output that was read, so that a
+ * record is never torn between two files and never waits. The time is taken once for each piece.
+ * Bytes that need no escape, nearly all, are copied in runs.
  */
 #include "shim/log_json.h"
 

@@ -6,7 +6,8 @@
 
 typedef struct LogJson LogJson;
 
-/* NULL (without error) for driver "none". A log that cannot be opened is an error: nobody would know. */
+/* NULL (without error) for driver "none". A log that cannot be opened is an error: nobody would
+ * know. */
 LogJson *log_json_open(const ShimLog *config, GError **error);
 
 /* Output of a stream (0 stdout, 1 stderr) as it came. Failing writes are counted, never fatal. */

@@ -37,7 +37,8 @@ struct Loop {
 	GSList *removed;
 	GSList *timers;
 	char *buffer;
-	void (*idle)(void);
+	TimerFired idle;
+	void *idle_owner;
 };
 
 Loop *loop_new(GError **error)
@@ -156,9 +157,10 @@ char *loop_buffer(Loop *l)
 	return l->buffer;
 }
 
-void loop_on_idle(Loop *l, void (*idle)(void))
+void loop_on_idle(Loop *l, TimerFired idle, void *owner)
 {
 	l->idle = idle;
+	l->idle_owner = owner;
 }
 
 static void go_idle(Loop *l)
@@ -167,7 +169,7 @@ static void go_idle(Loop *l)
 	if (l->buffer)
 		(void)madvise(l->buffer, LOOP_BUFFER_SIZE, MADV_DONTNEED);
 	if (l->idle)
-		l->idle();
+		l->idle(l->idle_owner);
 }
 
 /* ---- running ---- */
@@ -175,6 +177,7 @@ static void go_idle(Loop *l)
 void loop_run(Loop *l)
 {
 	l->busy = TRUE;
+	l->quit = FALSE;
 	while (!l->quit) {
 		struct epoll_event events[16];
 		int n = epoll_wait(l->epoll, events, G_N_ELEMENTS(events), timeout(l));

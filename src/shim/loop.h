@@ -29,7 +29,7 @@ void timer_cancel(Timer *t);
  * that a shim does not keep one for each thing it may have to read. */
 char *loop_buffer(Loop *l);
 /* Told when nothing has happened for a second since something did. */
-void loop_on_idle(Loop *l, void (*idle)(void));
+void loop_on_idle(Loop *l, TimerFired idle, void *owner);
 
 /* Runs until loop_quit. */
 void loop_run(Loop *l);

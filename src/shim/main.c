@@ -187,6 +187,13 @@ static gboolean launch(Shim *sh, GError **error)
 	return TRUE;
 }
 
+static void idle(void *owner)
+{
+	Shim *sh = owner;
+	log_json_idle(sh->main->log);
+	shrink_process();
+}
+
 /* What only a start needs. */
 static void forget_startup(Shim *sh)
 {
@@ -197,7 +204,7 @@ static void forget_startup(Shim *sh)
 	if (c->oci->mounts)
 		g_ptr_array_set_size(c->oci->mounts, 0);
 	dh_close(&sh->seccomp_fd);
-	shrink_process();
+	loop_on_idle(sh->loop, idle, sh);
 }
 
 /* ---- ending ---- */

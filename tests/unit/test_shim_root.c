@@ -509,10 +509,12 @@ static void test_rotation(void **state)
 	g_autofree char *third = log_text(b, ".3");
 	assert_null(third);
 	g_autofree char *last = log_text(b, "");
-	g_auto(GStrv) lines = g_strsplit(last, "\n", -1);
-	for (char **l = lines; *l && **l; l++) {
-		assert_true(g_str_has_prefix(*l, "{\"log\":\"12345"));
-		assert_true(g_str_has_suffix(*l, "Z\"}"));
+	for (char *line = last, *end; *line; line = end + 1) {
+		end = strchr(line, '\n');
+		assert_non_null(end);
+		*end = '\0';
+		assert_true(g_str_has_prefix(line, "{\"log\":\"12345"));
+		assert_true(g_str_has_suffix(line, "Z\"}"));
 	}
 }
 
@@ -613,7 +615,7 @@ static void test_exec_fails(void **state)
 	} cases[] = {
 		{{"nonexistent"}, DH_ERROR_EXEC_NOT_FOUND,    127,
                  "OCI runtime exec failed: exec failed: unable to start container process: "
-                 "exec: "
+			"exec: "
 			"\"nonexistent\": executable file not found in $PATH"         },
 		{{"/etc/passwd"}, DH_ERROR_EXEC_NOT_RUNNABLE, 126, "permission denied"},
 	};

@@ -2,8 +2,8 @@
 /*
  * Theory of operation: one epoll descriptor, level-triggered. A source that is removed while its
  * event is already in hand is only marked, and freed when no collected event can point at it.
- * There are few timers, so they are a list. When the loop has been busy and then sees nothing for a
- * second, memory that only activity needs is given back, once.
+ * There are few timers, so they are a list. When the loop has been busy and then sees nothing for
+ * half a second, memory that only activity needs is given back, once.
  */
 #include "shim/loop.h"
 
@@ -14,7 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { IDLE_MSEC = 1000 };
+enum { IDLE_MSEC = 500 };
 
 struct Source {
 	Loop *loop;

@@ -28,7 +28,7 @@ void timer_cancel(Timer *t);
 /* LOOP_BUFFER_SIZE bytes to read into, for use until the callback returns: one for everybody, so
  * that a shim does not keep one for each thing it may have to read. */
 char *loop_buffer(Loop *l);
-/* Told when nothing has happened for a second since something did. */
+/* Told when nothing has happened for half a second since something did. */
 void loop_on_idle(Loop *l, TimerFired idle, void *owner);
 
 /* Runs until loop_quit. */

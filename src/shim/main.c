@@ -194,15 +194,18 @@ static void idle(void *owner)
 	shrink_process();
 }
 
-/* What only a start needs. */
+/* What only a start needs; an exec asks for no more of the configuration than it says (RtExec). */
 static void forget_startup(Shim *sh)
 {
 	ShimConfig *c = sh->config;
-	if (c->clients)
-		g_ptr_array_set_size(c->clients, 0);
+	OciSpec *small = dh_json_new(&oci_spec_table);
+	small->linux_ = dh_json_new(&oci_linux_table);
+	small->linux_->cgroups_path = g_steal_pointer(&c->oci->linux_->cgroups_path);
+	small->linux_->namespaces = g_steal_pointer(&c->oci->linux_->namespaces);
+	dh_json_free(&oci_spec_table, c->oci);
+	c->oci = small;
+	g_clear_pointer(&c->clients, g_ptr_array_unref);
 	dh_json_free(&rt_rootfs_table, g_steal_pointer(&c->rootfs));
-	if (c->oci->mounts)
-		g_ptr_array_set_size(c->oci->mounts, 0);
 	dh_close(&sh->seccomp_fd);
 	loop_on_idle(sh->loop, idle, sh);
 }

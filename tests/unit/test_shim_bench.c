@@ -80,6 +80,7 @@ static void *swallow(void *arg)
 	static char buf[1 << 20];
 	while (read(*(int *)arg, buf, sizeof buf) > 0)
 		;
+	close(*(int *)arg);
 	return NULL;
 }
 
@@ -100,10 +101,8 @@ static void throughput(Rig *r, const char *name, gboolean with_log, gboolean wit
 		close(p[1]);
 	finish(&s, NULL);
 	double sec = (double)(g_get_monotonic_time() - begin) / 1e6;
-	if (with_client) {
+	if (with_client)
 		pthread_join(thread, NULL);
-		close(p[0]);
-	}
 	printf("%-28s %7.0f MB/s\n", name, (double)mb / sec);
 	(void)unlink(log);
 }

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/fs.h"
 #include "base/spawn.h"
+#include "runtime/cgroup.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* A start on a loaded machine may take long; a shim that is stuck for a minute will not come back. */
+/* A start on a loaded machine may take long; a shim that is stuck for a minute will not come back.
+ */
 enum { START_TIMEOUT_MS = 60000, MAX_EXIT_RECORD = 4096 };
 
 /* One message as text, or NULL: *error is set unless the peer closed the connection. */
@@ -80,20 +82,34 @@ static gboolean spawn(const char *shim_path, const ShimConfig *config, const int
 	for (guint i = 0; i < n_fds; i++)
 		pass[i + 2] = fds[i];
 	char *argv[] = {(char *)"dhow-shim", config->id, NULL};
-	DhSpawn s = {.path = shim_path,
+	DhSpawn s = {
+		.path = shim_path,
 		.argv = argv,
 		.stdio = {-1, -1, STDERR_FILENO},
 		.fds = pass,
 		.n_fds = n_fds + 2,
-		.setsid = TRUE};
+		.setsid = TRUE
+        };
 	if (!dh_spawn(&s, ret_pid, ret_pidfd, error))
 		return FALSE;
 	*ret_sock = dh_steal_fd(&ours);
 	return TRUE;
 }
 
-/* The answer to a start: TRUE when the container runs. */
-static gboolean await_start(int sock, int64_t *ret_pid, GError **error)
+/* A shim that says "failed" has tidied up; one that says nothing may have come any distance. */
+static void end_by_force(const ShimConfig *config, int pidfd)
+{
+	const char *cgroup = config->oci->linux_ ? config->oci->linux_->cgroups_path : NULL;
+	(void)rt_kill(pidfd, SIGKILL, NULL);
+	if (cgroup && *cgroup) {
+		(void)rt_cgroup_kill(cgroup, NULL);
+		(void)rt_cgroup_remove(cgroup, NULL);
+	}
+	(void)dh_remove_tree(AT_FDCWD, config->run_dir, NULL);
+}
+
+/* The answer to a start: TRUE when the container runs. *ret_told: when not, the shim said why. */
+static gboolean await_start(int sock, int64_t *ret_pid, gboolean *ret_told, GError **error)
 {
 	size_t n;
 	g_autofree char *text = receive(sock, START_TIMEOUT_MS, &n, error);
@@ -105,10 +121,13 @@ static gboolean await_start(int sock, int64_t *ret_pid, GError **error)
 	if (!ev)
 		return FALSE;
 	gboolean ok = strcmp(ev->event, "started") == 0;
+	*ret_told = strcmp(ev->event, "failed") == 0;
 	if (ok)
 		*ret_pid = ev->pid;
 	else
-		dh_error(error, ev->code >= 0 && ev->code < DH_ERROR_N_CODES ? (DhError)ev->code : DH_ERROR_SYSTEM,
+		dh_error(error,
+			ev->code >= 0 && ev->code < DH_ERROR_N_CODES ? (DhError)ev->code
+								     : DH_ERROR_SYSTEM,
 			"%s", ev->error ? ev->error : "the container could not be started");
 	dh_json_free(&shim_event_table, ev);
 	return ok;
@@ -120,14 +139,13 @@ gboolean shim_start(const char *shim_path, const ShimConfig *config, const int *
 	dh_autofd int sock = -1;
 	dh_autofd int pidfd = -1;
 	pid_t pid;
+	gboolean told = FALSE;
 	GError *failed = NULL;
 	if (!spawn(shim_path, config, fds, n_fds, &sock, &pid, &pidfd, error))
 		return FALSE;
-	if (!await_start(sock, ret_pid, &failed)) {
-		/* Closing our end makes a shim that still waits end; one that failed has ended. */
-		if (g_error_matches(failed, DH_ERROR, DH_ERROR_UNAVAILABLE))
-			(void)rt_kill(pidfd, SIGKILL, NULL);
-		dh_close(&sock);
+	if (!await_start(sock, ret_pid, &told, &failed)) {
+		if (!told)
+			end_by_force(config, pidfd);
 		(void)dh_reap(pidfd);
 		g_propagate_error(error, failed);
 		return FALSE;
@@ -155,7 +173,8 @@ static int connect_to(const char *run_dir, GError **error)
 	return sock;
 }
 
-static ShimReply *exchange(int sock, const ShimRequest *req, const int *fds, guint n_fds, GError **error)
+static ShimReply *exchange(
+	int sock, const ShimRequest *req, const int *fds, guint n_fds, GError **error)
 {
 	g_autofree char *text = dh_json_emit_text(&shim_request_table, req);
 	size_t n = strlen(text);
@@ -167,7 +186,10 @@ static ShimReply *exchange(int sock, const ShimRequest *req, const int *fds, gui
 	if (n > SHIM_MSG_MAX / 2)
 		(void)setsockopt(sock, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
 	if (dh_send_msg(sock, text, n, fds, n_fds, 0) < 0) {
-		dh_error_errno(error, errno, "send to shim");
+		if (errno == EPIPE || errno == ECONNRESET)
+			dh_error(error, DH_ERROR_NOT_FOUND, "the container has ended");
+		else
+			dh_error_errno(error, errno, "send to shim");
 		return NULL;
 	}
 	g_autoptr(GError) failed = NULL;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * control.c - theory of operation: requests come as single messages on SOCK_SEQPACKET connections and are
- * answered before the next is read; nothing a peer sends can end the shim. Only root may connect. Events
- * go to the connections that subscribed; a subscriber that does not read loses events, not the shim its
- * time: what matters is on disk and in "status".
+ * control.c - theory of operation: requests come as single messages on SOCK_SEQPACKET connections
+ * and are answered before the next is read; nothing a peer sends can end the shim. Only root may
+ * connect. Events go to the connections that subscribed; a subscriber that does not read loses
+ * events, not the shim its time: what matters is on disk and in "status".
  */
 #include "shim/shim.h"
 
@@ -11,6 +11,7 @@
 #include "base/fd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -72,7 +73,8 @@ static gboolean op_attach(Shim *sh, Call *call, ShimReply *reply, GError **error
 	(void)reply;
 	dh_autofd int fd = take_fd(call, 0);
 	if (!call->req->client || fd < 0)
-		return dh_error(error, DH_ERROR_INVALID, "attach needs a client and its connection");
+		return dh_error(
+			error, DH_ERROR_INVALID, "attach needs a client and its connection");
 	session_attach(sh->main, call->req->client, dh_steal_fd(&fd));
 	return TRUE;
 }
@@ -89,7 +91,8 @@ static gboolean kill_session(Session *s, int64_t signal, GError **error)
 	if (s->ended)
 		return dh_error(error, DH_ERROR_NOT_FOUND, "the process has ended");
 	if (signal < 1 || signal > 64)
-		return dh_error(error, DH_ERROR_INVALID, "Invalid signal: %" G_GINT64_FORMAT, signal);
+		return dh_error(
+			error, DH_ERROR_INVALID, "Invalid signal: %" G_GINT64_FORMAT, signal);
 	return rt_kill(s->pidfd, (int)signal, error);
 }
 
@@ -102,7 +105,8 @@ static gboolean op_kill(Shim *sh, Call *call, ShimReply *reply, GError **error)
 static gboolean op_exec(Shim *sh, Call *call, ShimReply *reply, GError **error)
 {
 	int client = call->req->client ? take_fd(call, 0) : -1;
-	dh_autofd int seccomp = call->req->has_seccomp ? take_fd(call, call->req->client ? 1 : 0) : -1;
+	dh_autofd int seccomp =
+		call->req->has_seccomp ? take_fd(call, call->req->client ? 1 : 0) : -1;
 	return exec_run(sh, call->req, client, seccomp, &reply->pid, error);
 }
 
@@ -137,14 +141,14 @@ static const struct {
 	const char *name;
 	Op fn;
 } ops[] = {
-	{"subscribe", op_subscribe},
-	{"status", op_status},
-	{"attach", op_attach},
-	{"resize", op_resize},
-	{"kill", op_kill},
-	{"exec", op_exec},
+	{"subscribe",   op_subscribe  },
+	{"status",      op_status     },
+	{"attach",      op_attach     },
+	{"resize",      op_resize     },
+	{"kill",        op_kill       },
+	{"exec",        op_exec       },
 	{"exec-status", op_exec_status},
-	{"exec-kill", op_exec_kill},
+	{"exec-kill",   op_exec_kill  },
 	{"close-stdin", op_close_stdin},
 };
 
@@ -153,10 +157,11 @@ static const struct {
 static gboolean dispatch(Shim *sh, Call *call, ShimReply *reply, GError **error)
 {
 	for (guint i = 0; i < G_N_ELEMENTS(ops); i++) {
-		if (strcmp(ops[i].name, call->req->op) == 0)
+		if (g_strcmp0(ops[i].name, call->req->op) == 0)
 			return ops[i].fn(sh, call, reply, error);
 	}
-	return dh_error(error, DH_ERROR_INVALID, "unknown request %s", call->req->op);
+	return dh_error(
+		error, DH_ERROR_INVALID, "unknown request %s", call->req->op ? call->req->op : "");
 }
 
 static gboolean send_text(Control *c, const char *text)
@@ -203,6 +208,13 @@ static void control_ready(void *owner, uint32_t events)
 		dh_close(&fds[i]);
 }
 
+void control_end(Shim *sh)
+{
+	g_clear_pointer(&sh->listener, loop_remove);
+	dh_close(&sh->listen_fd);
+	g_ptr_array_set_size(sh->controls, 0);
+}
+
 void control_event(Shim *sh, const ShimEvent *ev)
 {
 	g_autofree char *text = dh_json_emit_text(&shim_event_table, ev);
@@ -226,6 +238,15 @@ void control_add(Shim *sh, int fd, gboolean subscribed)
 		control_free(c);
 }
 
+/* No descriptor is free: a connection that stayed in the queue would be reported without end. */
+static void refuse_connection(Shim *sh)
+{
+	dh_close(&sh->spare_fd);
+	int fd = accept4(sh->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	dh_close(&fd);
+	sh->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static void listener_ready(void *owner, uint32_t events)
 {
 	Shim *sh = owner;
@@ -233,6 +254,10 @@ static void listener_ready(void *owner, uint32_t events)
 	dh_autofd int fd = accept4(sh->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct ucred peer;
 	socklen_t n = sizeof peer;
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+		refuse_connection(sh);
+		return;
+	}
 	if (fd < 0 || sh->controls->len >= MAX_CONTROLS ||
 		getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0 || peer.uid != 0)
 		return;
@@ -245,6 +270,7 @@ gboolean control_listen(Shim *sh, GError **error)
 	sh->listen_fd = dh_unix_listen(path, SOCK_SEQPACKET | SOCK_NONBLOCK, 0600, error);
 	if (sh->listen_fd < 0)
 		return FALSE;
+	sh->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	sh->listener = loop_add(sh->loop, sh->listen_fd, EPOLLIN, listener_ready, sh);
 	return sh->listener || dh_error_errno(error, errno, "epoll");
 }

@@ -9,6 +9,6 @@ typedef struct {
 	size_t matched;
 } Detach;
 
-/* Appends to out what is to be passed on; bytes that may begin the sequence are held back until it is
- * complete or broken. TRUE: the sequence was typed; the rest of the input is dropped. */
+/* Appends to out what is to be passed on; bytes that may begin the sequence are held back until it
+ * is complete or broken. TRUE: the sequence was typed; the rest of the input is dropped. */
 gboolean detach_filter(Detach *d, const char *data, size_t n, GString *out);

@@ -12,12 +12,6 @@
 
 enum { MAX_REMEMBERED = 256 };
 
-static void flushed(void *arg, Session *s)
-{
-	(void)arg;
-	(void)s; /* its end is remembered; forget_old frees it */
-}
-
 Session *exec_lookup(Shim *sh, const char *id, GError **error)
 {
 	Session *s = id ? g_hash_table_lookup(sh->execs, id) : NULL;
@@ -28,10 +22,11 @@ Session *exec_lookup(Shim *sh, const char *id, GError **error)
 
 static void forget_old(Shim *sh)
 {
-	for (GList *l = sh->exec_order->head; l && g_queue_get_length(sh->exec_order) > MAX_REMEMBERED;) {
+	for (GList *l = sh->exec_order->head;
+		l && g_queue_get_length(sh->exec_order) > MAX_REMEMBERED;) {
 		GList *next = l->next;
 		Session *s = l->data;
-		if (s->ended && s->clients->len == 0) {
+		if (session_is_over(s)) {
 			g_queue_delete_link(sh->exec_order, l);
 			g_hash_table_remove(sh->execs, s->exec_id);
 		}
@@ -39,29 +34,19 @@ static void forget_old(Shim *sh)
 	}
 }
 
-/* The client reads why its program did not start, as it would read its output. */
-static void tell_client(const ShimClient *client, int fd, const char *text)
-{
-	g_autofree char *line = g_strdup_printf("%s\r\n", text);
-	guint32 size = GUINT32_TO_BE((guint32)strlen(line));
-	char header[8] = {2};
-	memcpy(header + 4, &size, sizeof size);
-	if (!client->raw)
-		(void)dh_write_all(fd, header, sizeof header);
-	(void)dh_write_all(fd, line, strlen(line));
-}
-
 static gboolean launch(Shim *sh, Session *s, const ShimRequest *req, int seccomp_fd, GError **error)
 {
-	RtExec x = {.spec = sh->config->oci,
+	RtExec x = {
+		.spec = sh->config->oci,
 		.init_pidfd = sh->main->pidfd,
 		.init_pid = sh->main->pid,
 		.process = req->process,
 		.seccomp_fd = seccomp_fd,
-		.stdio = {-1, -1, -1}};
+		.stdio = {-1, -1, -1}
+        };
 	RtProcess p;
-	if (!req->process->terminal &&
-		!session_pipes(s, req->open_stdin && req->client != NULL, req->client != NULL, x.stdio, error))
+	if (!req->process->terminal && !session_pipes(s, req->open_stdin && req->client != NULL,
+					       req->client != NULL, x.stdio, error))
 		return FALSE;
 	s->exit.started_at = dh_time_now();
 	gboolean ok = rt_exec(&x, &p, error);
@@ -72,35 +57,46 @@ static gboolean launch(Shim *sh, Session *s, const ShimRequest *req, int seccomp
 	return ok;
 }
 
+/* Remembered like one that ran, with the code that a shell would give. */
+static void refuse(
+	Session *s, const ShimRequest *req, int client_fd, const GError *failed, GError **error)
+{
+	DhError code = failed->domain == DH_ERROR ? (DhError)failed->code : DH_ERROR_SYSTEM;
+	s->exit.status = code == DH_ERROR_EXEC_NOT_FOUND ? 127 : 126;
+	s->exit.finished_at = dh_time_now();
+	g_autofree char *text =
+		g_strdup_printf("OCI runtime exec failed: exec failed: %s", failed->message);
+	dh_error(error, code, "%s", text);
+	if (client_fd >= 0)
+		session_refuse(s, req->client, client_fd, text);
+	else
+		session_finish(s);
+}
+
 gboolean exec_run(Shim *sh, const ShimRequest *req, int client_fd, int seccomp_fd, int64_t *ret_pid,
 	GError **error)
 {
 	dh_autofd int client = client_fd;
-	if (!req->exec_id || !req->process || !req->process->args)
+	if (!req->exec_id || !req->process || !req->process->args || !req->process->args[0])
 		return dh_error(error, DH_ERROR_INVALID, "an exec needs an ID and a process");
 	if (g_hash_table_contains(sh->execs, req->exec_id))
 		return dh_error(error, DH_ERROR_CONFLICT, "exec %s already runs", req->exec_id);
 	if (sh->ended)
 		return dh_error(error, DH_ERROR_NOT_FOUND, "the container has ended");
 
-	SessionOwner owner = {.detached = shim_detached, .clients_flushed = flushed, .arg = sh};
+	SessionOwner owner = shim_session_owner(sh);
 	Session *s = session_new(sh->loop, &owner, req->exec_id);
 	g_autoptr(GError) failed = NULL;
-	if (!launch(sh, s, req, seccomp_fd, &failed)) {
-		g_autofree char *text = g_strdup_printf("OCI runtime exec failed: exec failed: %s", failed->message);
-		if (client >= 0 && req->client)
-			tell_client(req->client, client, text);
-		dh_error(error, failed->domain == DH_ERROR ? (DhError)failed->code : DH_ERROR_SYSTEM, "%s", text);
-		session_free(s);
-		return FALSE;
-	}
+	gboolean ok = launch(sh, s, req, seccomp_fd, &failed);
 	g_hash_table_insert(sh->execs, s->exec_id, s);
 	g_queue_push_tail(sh->exec_order, s);
-	if (client >= 0 && req->client)
+	if (ok && client >= 0)
 		session_attach(s, req->client, dh_steal_fd(&client));
+	else if (!ok)
+		refuse(s, req, dh_steal_fd(&client), failed, error);
 	forget_old(sh);
 	*ret_pid = s->pid;
-	return TRUE;
+	return ok;
 }
 
 void exec_reaped(Shim *sh, pid_t pid, int status)
@@ -111,20 +107,31 @@ void exec_reaped(Shim *sh, pid_t pid, int status)
 			continue;
 		s->exit.status = status;
 		s->exit.finished_at = dh_time_now();
-		session_drain(s);
 		s->ended = TRUE;
-		ShimEvent ev = {.event = (char *)"exec-exit", .exec_id = s->exec_id, .exit = &s->exit};
+		ShimEvent ev = {
+			.event = (char *)"exec-exit", .exec_id = s->exec_id, .exit = &s->exit};
 		control_event(sh, &ev);
-		session_finish(s);
+		session_linger(s);
 		return;
 	}
 }
 
-void exec_kill_all(Shim *sh)
+void exec_end_all(Shim *sh)
 {
 	for (GList *l = sh->exec_order->head; l; l = l->next) {
 		Session *s = l->data;
 		if (!s->ended)
 			(void)rt_kill(s->pidfd, SIGKILL, NULL);
+		session_drain(s);
+		session_finish(s);
 	}
+}
+
+gboolean exec_all_flushed(Shim *sh)
+{
+	for (GList *l = sh->exec_order->head; l; l = l->next) {
+		if (((Session *)l->data)->clients->len > 0)
+			return FALSE;
+	}
+	return TRUE;
 }

@@ -6,11 +6,16 @@
 
 typedef struct LogJson LogJson;
 
-/* NULL (without error) for driver "none". A log that cannot be opened is an error: nobody would know. */
+/* NULL (without error) for driver "none". A log that cannot be opened is an error: nobody would
+ * know. */
 LogJson *log_json_open(const ShimLog *config, GError **error);
 
-/* Output of a stream (0 stdout, 1 stderr) as it came. Failing writes are counted, never fatal. */
+/* Output of a stream (0 stdout, 1 stderr) as it came. What cannot be written (no space) is left
+ * out, in whole records; later output is tried again. */
 void log_json_write(LogJson *l, int stream, const char *data, size_t n);
+
+/* Gives back memory that only writing needs. NULL is accepted. */
+void log_json_idle(LogJson *l);
 
 /* Writes out lines that never got their newline, then closes. NULL is accepted. */
 void log_json_close(LogJson *l);

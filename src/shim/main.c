@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dhow-shim - theory of operation: one process for one container, started by the daemon, independent of
- * it from the first moment. It launches the container, then sits in one epoll loop: output to log and
- * clients, input back, requests on the control socket, SIGCHLD.
+ * dhow-shim - theory of operation: one process for one container, started by the daemon,
+ * independent of it from the first moment. It launches the container, then sits in one epoll loop:
+ * output to log and clients, input back, requests on the control socket, SIGCHLD.
  *
- * The end goes in this order, because each step is promised to somebody: streams are drained and the log
- * is closed; the cgroup is emptied and removed, the socket taken away and the descriptors held for the
- * container (its network namespace, its port reservations) closed, so that it can be started again at
- * once; exit.json is renamed into place; subscribers get the exit event; clients see end of file when
- * they have read everything.
+ * The end goes in this order, because each step is promised to somebody: the cgroup is emptied and
+ * removed; streams are drained and the log is closed; the socket is taken away and the descriptors
+ * held for the container (its network namespace, its port reservations) are closed, so that it can
+ * be started again at once; exit.json is renamed into place; subscribers get the exit event;
+ * clients see end of file when they have read everything. Execs end before: the kernel lets PID 1
+ * go only when everybody else of its pid namespace has been reaped, and where there is no such
+ * namespace emptying the cgroup does it.
  */
 #include "shim/shim.h"
 
@@ -29,11 +31,10 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MAX_CONFIG = 4 << 20, FLUSH_SECONDS = 2 };
+enum { MAX_CONFIG = 4 << 20 };
 
 /* ---- preparing ---- */
 
@@ -49,9 +50,11 @@ static void prepare_process(void)
 {
 	sigset_t all;
 	umask(0);
+	(void)chdir("/"); /* keep no file system busy that the daemon was started from */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	prctl(PR_SET_NAME, "dhow-shim");
-	/* The kernel shall look elsewhere when memory is short; more than we may ask for is refused. */
+	/* The kernel shall look elsewhere when memory is short; more than we may ask for is
+	 * refused. */
 	if (dh_write_kernel_file(AT_FDCWD, "/proc/self/oom_score_adj", "-998") < 0)
 		(void)dh_write_kernel_file(AT_FDCWD, "/proc/self/oom_score_adj", "0");
 	sigfillset(&all);
@@ -124,28 +127,39 @@ static void put_init_in_front(ShimConfig *config)
 	config->oci->process->args = g_strv_builder_end(args);
 }
 
-static void main_flushed(void *arg, Session *s)
+static void quit_when_flushed(Shim *sh)
 {
-	Shim *sh = arg;
-	(void)s;
-	if (sh->ended)
+	if (sh->ended && sh->main->clients->len == 0 && exec_all_flushed(sh))
 		loop_quit(sh->loop);
 }
 
-void shim_detached(void *arg, Session *s)
+static void clients_flushed(void *arg, Session *s)
+{
+	(void)s;
+	quit_when_flushed(arg);
+}
+
+static void detached(void *arg, Session *s)
 {
 	ShimEvent ev = {.event = (char *)"detach", .exec_id = s->exec_id};
 	control_event(arg, &ev);
 }
 
+SessionOwner shim_session_owner(Shim *sh)
+{
+	return (SessionOwner){.detached = detached, .clients_flushed = clients_flushed, .arg = sh};
+}
+
 static gboolean launch(Shim *sh, GError **error)
 {
 	ShimConfig *c = sh->config;
-	RtLaunch l = {.spec = c->oci,
+	RtLaunch l = {
+		.spec = c->oci,
 		.rootfs = c->rootfs,
 		.netns_fd = (int)c->netns_fd,
 		.seccomp_fd = sh->seccomp_fd,
-		.stdio = {-1, -1, -1}};
+		.stdio = {-1, -1, -1}
+        };
 	RtProcess p;
 	Session *s = sh->main;
 	s->stdin_once = c->stdin_once;
@@ -173,17 +187,27 @@ static gboolean launch(Shim *sh, GError **error)
 	return TRUE;
 }
 
-/* What only a start needs. */
+static void idle(void *owner)
+{
+	Shim *sh = owner;
+	log_json_idle(sh->main->log);
+	shrink_process();
+}
+
+/* What only a start needs; an exec asks for no more of the configuration than it says (RtExec). */
 static void forget_startup(Shim *sh)
 {
 	ShimConfig *c = sh->config;
-	if (c->clients)
-		g_ptr_array_set_size(c->clients, 0);
+	OciSpec *small = dh_json_new(&oci_spec_table);
+	small->linux_ = dh_json_new(&oci_linux_table);
+	small->linux_->cgroups_path = g_steal_pointer(&c->oci->linux_->cgroups_path);
+	small->linux_->namespaces = g_steal_pointer(&c->oci->linux_->namespaces);
+	dh_json_free(&oci_spec_table, c->oci);
+	c->oci = small;
+	g_clear_pointer(&c->clients, g_ptr_array_unref);
 	dh_json_free(&rt_rootfs_table, g_steal_pointer(&c->rootfs));
-	if (c->oci->mounts)
-		g_ptr_array_set_size(c->oci->mounts, 0);
 	dh_close(&sh->seccomp_fd);
-	shrink_process();
+	loop_on_idle(sh->loop, idle, sh);
 }
 
 /* ---- ending ---- */
@@ -197,63 +221,77 @@ static void write_exit_record(Shim *sh)
 		fprintf(stderr, "dhow-shim %s: %s\n", sh->config->id, error->message);
 }
 
-static void release_resources(Shim *sh)
+static void remove_cgroup(Shim *sh)
 {
 	const char *cgroup = sh->config->oci->linux_->cgroups_path;
 	g_autoptr(GError) error = NULL;
-	for (guint i = 0; i < sh->held->len; i++)
-		close(g_array_index(sh->held, int, i));
-	g_array_set_size(sh->held, 0);
+	if (!cgroup || !*cgroup)
+		return;
+	sh->main->exit.oom_killed = rt_cgroup_oom_kills(cgroup) > 0;
 	/* Usually empty already: PID 1's end has killed its PID namespace. */
-	if (!rt_cgroup_remove(cgroup, NULL)) {
-		if (!rt_cgroup_kill(cgroup, &error) || !rt_cgroup_remove(cgroup, &error))
-			fprintf(stderr, "dhow-shim %s: %s\n", sh->config->id, error->message);
-	}
+	if (rt_cgroup_remove(cgroup, NULL))
+		return;
+	if (!rt_cgroup_kill(cgroup, &error) || !rt_cgroup_remove(cgroup, &error))
+		fprintf(stderr, "dhow-shim %s: %s\n", sh->config->id, error->message);
+}
+
+static void remove_run_dir(Shim *sh)
+{
 	g_autofree char *path = g_build_filename(sh->config->run_dir, SHIM_SOCKET_NAME, NULL);
 	(void)unlink(path);
 	(void)rmdir(sh->config->run_dir);
 }
 
-static void timer_ready(void *owner, uint32_t events)
+static void release_held(Shim *sh)
 {
-	Shim *sh = owner;
-	(void)events;
-	session_abandon_clients(sh->main);
-	loop_quit(sh->loop);
+	for (guint i = 0; i < sh->held->len; i++)
+		close(g_array_index(sh->held, int, i));
+	g_array_set_size(sh->held, 0);
 }
 
-static void give_clients_time(Shim *sh)
-{
-	struct itimerspec when = {.it_value.tv_sec = FLUSH_SECONDS};
-	sh->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
-	if (sh->timer_fd < 0 || timerfd_settime(sh->timer_fd, 0, &when, NULL) < 0 ||
-		!(sh->timer = loop_add(sh->loop, sh->timer_fd, EPOLLIN, timer_ready, sh)))
-		timer_ready(sh, 0);
-}
+static int reap(Shim *sh);
 
 static void container_ended(Shim *sh, int status)
 {
 	Session *s = sh->main;
-	const char *cgroup = sh->config->oci->linux_->cgroups_path;
 	s->exit.status = status;
 	s->exit.finished_at = dh_time_now();
+	s->ended = TRUE;
+	remove_cgroup(sh);
+	(void)reap(sh); /* execs that ended with it only now */
+	exec_end_all(sh);
 	session_drain(s);
-	s->exit.oom_killed = rt_cgroup_oom_kills(cgroup) > 0;
-	exec_kill_all(sh);
-	release_resources(sh);
+	g_clear_pointer(&s->log, log_json_close);
+	remove_run_dir(sh);
+	release_held(sh);
 	write_exit_record(sh);
-	sh->ended = s->ended = TRUE;
+	sh->ended = TRUE;
 	if (s->exit.oom_killed) {
 		ShimEvent oom = {.event = (char *)"oom"};
 		control_event(sh, &oom);
 	}
 	ShimEvent ev = {.event = (char *)"exit", .exit = &s->exit};
 	control_event(sh, &ev);
+	control_end(sh);
 	session_finish(s);
-	if (s->clients->len == 0)
-		loop_quit(sh->loop);
-	else
-		give_clients_time(sh);
+	quit_when_flushed(sh);
+}
+
+/* What PID 1 ended with, or -1: it lives. */
+static int reap(Shim *sh)
+{
+	int ended = -1;
+	for (;;) {
+		int ws;
+		pid_t pid = waitpid(-1, &ws, WNOHANG);
+		if (pid <= 0)
+			return ended;
+		int status = WIFEXITED(ws) ? WEXITSTATUS(ws) : 128 + WTERMSIG(ws);
+		if (pid == sh->main->pid)
+			ended = status;
+		else
+			exec_reaped(sh, pid, status);
+	}
 }
 
 static void signals_ready(void *owner, uint32_t events)
@@ -263,18 +301,7 @@ static void signals_ready(void *owner, uint32_t events)
 	(void)events;
 	while (read(sh->signal_fd, &si, sizeof si) == (ssize_t)sizeof si)
 		;
-	int ended = -1;
-	for (;;) {
-		int ws;
-		pid_t pid = waitpid(-1, &ws, WNOHANG);
-		if (pid <= 0)
-			break;
-		int status = WIFEXITED(ws) ? WEXITSTATUS(ws) : 128 + WTERMSIG(ws);
-		if (pid == sh->main->pid)
-			ended = status;
-		else
-			exec_reaped(sh, pid, status);
-	}
+	int ended = reap(sh);
 	/* After the execs that ended with it, so that they are told first. */
 	if (ended >= 0 && !sh->ended)
 		container_ended(sh, ended);
@@ -289,14 +316,12 @@ static void session_destroy(void *s)
 
 static gboolean start(Shim *sh, GError **error)
 {
-	SessionOwner owner = {.detached = shim_detached, .clients_flushed = main_flushed, .arg = sh};
+	SessionOwner owner = shim_session_owner(sh);
 	if (!prepare_loop(sh, error))
 		return FALSE;
 	sh->main = session_new(sh->loop, &owner, NULL);
 	if (!launch(sh, error)) {
-		g_autofree char *path = g_build_filename(sh->config->run_dir, SHIM_SOCKET_NAME, NULL);
-		(void)unlink(path);
-		(void)rmdir(sh->config->run_dir);
+		remove_run_dir(sh);
 		return FALSE;
 	}
 	return TRUE;
@@ -310,9 +335,10 @@ int main(int argc, char **argv)
 		fprintf(stderr, "dhow-shim is started by dhowd\n");
 		return 2;
 	}
+	static Shim shim;
+	Shim *sh = &shim;
 	prepare_process();
-	Shim *sh = g_new0(Shim, 1);
-	sh->signal_fd = sh->listen_fd = sh->timer_fd = sh->seccomp_fd = -1;
+	sh->signal_fd = sh->listen_fd = sh->spare_fd = sh->seccomp_fd = -1;
 	sh->held = g_array_new(FALSE, FALSE, sizeof(int));
 	sh->controls = g_ptr_array_new_with_free_func(control_free);
 	sh->execs = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, session_destroy);

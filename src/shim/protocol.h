@@ -86,13 +86,17 @@ extern const DhJsonTable shim_exit_table;
  * "exec"         exec_id, process, client (optional, + 1 descriptor), open_stdin, seccomp (1 more
  *                descriptor after the client's when has_seccomp)
  *                                                      pid      (after execve succeeded). When it
- *                fails and there is a client, the text goes to the client's stream as well (stderr
+ *                fails and there is a client, the text goes to the client's stream as well (stdout
  *                frame or raw, ending in \r\n), as dockerd does, before its descriptor is closed.
+ *                It is remembered like one that ended with 127 (not found) or 126.
  * "exec-status"  exec_id                               pid, exited, exit
  * "exec-kill"    exec_id, signal                       -
  * "close-stdin"  -                                     -
- * An exec's end is known to "exec-status" before its client sees end of file. Ended execs are
- * remembered (the last 256).
+ * An exec's end is known to "exec-status" before its client sees end of file; processes that it
+ * left in the background are read for its client for two more seconds. Ended execs are remembered
+ * (the last 256). After the exit event all control connections are closed; clients' connections
+ * live on until they have read everything (a client that takes nothing for five minutes is given
+ * up), then have two seconds to close their own side.
  */
 typedef struct {
 	char *op;

@@ -7,13 +7,14 @@
 typedef struct {
 	ShimConfig *config;
 	Loop *loop;
-	int signal_fd, listen_fd, timer_fd;
-	Source *signals, *listener, *timer;
+	int signal_fd, listen_fd;
+	int spare_fd; /* given up for a moment when there are no descriptors left */
+	Source *signals, *listener;
 	int seccomp_fd;
 	GArray *held; /* int: netns and port reservations, given back at the end */
 	Session *main;
-	GHashTable *execs;  /* exec id -> Session */
-	GQueue *exec_order; /* Session: oldest first */
+	GHashTable *execs;   /* exec id -> Session */
+	GQueue *exec_order;  /* Session: oldest first */
 	GPtrArray *controls; /* Control */
 	gboolean ended;
 } Shim;
@@ -26,6 +27,8 @@ gboolean control_listen(Shim *sh, GError **error);
 /* To everybody who subscribed. */
 void control_event(Shim *sh, const ShimEvent *ev);
 void control_free(void *control);
+/* Closes all connections and accepts no more. */
+void control_end(Shim *sh);
 
 /* ---- exec.c ---- */
 
@@ -34,9 +37,11 @@ gboolean exec_run(Shim *sh, const ShimRequest *req, int client_fd, int seccomp_f
 Session *exec_lookup(Shim *sh, const char *id, GError **error);
 /* A child of this pid has ended, if it is an exec's. */
 void exec_reaped(Shim *sh, pid_t pid, int status);
-/* Ends all that still run. */
-void exec_kill_all(Shim *sh);
+/* With the container: their output ends here. */
+void exec_end_all(Shim *sh);
+/* No client waits for the rest of its output. */
+gboolean exec_all_flushed(Shim *sh);
 
 /* ---- main.c ---- */
 
-void shim_detached(void *arg, Session *s);
+SessionOwner shim_session_owner(Shim *sh);

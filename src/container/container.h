@@ -142,6 +142,8 @@ gboolean exec_check_start(Exec *x, GError **error);
 /* fd: the client's connection (duplicated), or -1 when detached. */
 gboolean exec_start(Exec *x, int fd, gboolean tty, int64_t height, int64_t width,
 	const void *preface, size_t preface_len, GError **error);
+/* The shim has told how it ended. */
+void exec_note_end(Engine *e, const char *id, int64_t code);
 gboolean exec_resize(Exec *x, int64_t height, int64_t width, GError **error);
 /* The body of GET /exec/{id}/json; asks the shim for the truth. New reference. */
 json_t *exec_inspect(Exec *x, GError **error);

@@ -137,6 +137,13 @@ static void note_end(Exec *x, int64_t code)
 	g_mutex_unlock(&x->lock);
 }
 
+void exec_note_end(Engine *e, const char *id, int64_t code)
+{
+	g_autoptr(Exec) x = exec_find(e, id, NULL);
+	if (x)
+		note_end(x, code);
+}
+
 static gboolean request_exec(
 	Exec *x, int fd, ShimClient *client, OciProcess *process, int seccomp_fd, GError **error)
 {

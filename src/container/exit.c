@@ -46,17 +46,16 @@ void container_exited(Container *c, const ShimExit *x)
 	if (!container_save(c, &error) || !shim_forget_exit(c->dir, &error))
 		dh_log_error("container %s: %s", c->id, error->message);
 
-	g_mutex_lock(&c->state_lock);
-	c->exits++;
-	container_changed(c);
-	gboolean auto_remove = c->host_config->auto_remove && s->status != STATUS_REMOVING;
-	g_mutex_unlock(&c->state_lock);
-
 	g_autofree char *code = g_strdup_printf("%" G_GINT64_FORMAT, x->status);
 	g_autofree char *lasted = g_strdup_printf("%" G_GINT64_FORMAT,
 		x->started_at > 0 ? (x->finished_at - x->started_at) / DH_NSEC : (int64_t)0);
 	if (was_running)
 		container_event(c, "die", "exitCode", code, "execDuration", lasted, NULL);
+	g_mutex_lock(&c->state_lock);
+	c->exits++;
+	container_changed(c);
+	gboolean auto_remove = c->host_config->auto_remove && s->status != STATUS_REMOVING;
+	g_mutex_unlock(&c->state_lock);
 	if (auto_remove)
 		container_background(c, remove_automatically);
 }

@@ -161,12 +161,9 @@ gboolean container_kill(Container *c, const char *signal, GError **error)
 		c->state.manually_stopped = TRUE;
 		g_mutex_unlock(&c->state_lock);
 	}
-	gboolean ok = number == SIGKILL ? kill_hard(c, error) : send_signal(c, number, error);
-	if (ok) {
-		g_autofree char *text = g_strdup_printf("%d", number);
-		container_event(c, "kill", "signal", text, NULL);
-	}
-	return ok;
+	g_autofree char *text = g_strdup_printf("%d", number);
+	container_event(c, "kill", "signal", text, NULL);
+	return number == SIGKILL ? kill_hard(c, error) : send_signal(c, number, error);
 }
 
 static void set_paused(Container *c, gboolean paused)

@@ -67,6 +67,8 @@ static void exec_ended(Container *c, const ShimEvent *ev)
 {
 	g_autofree char *code =
 		g_strdup_printf("%" G_GINT64_FORMAT, ev->exit ? ev->exit->status : (int64_t)-1);
+	if (ev->exec_id)
+		exec_note_end(c->engine, ev->exec_id, ev->exit ? ev->exit->status : 137);
 	container_event(c, "exec_die", "execID", ev->exec_id, "exitCode", code, NULL);
 }
 

@@ -40,29 +40,6 @@ gboolean api_image_tag(ApiRequest *r, GError **error)
 	return TRUE;
 }
 
-/* A container that has the image, a running one if there is any. */
-static gboolean in_use(void *arg, const char *image_id, char **ret_container, gboolean *ret_running)
-{
-	gboolean found = FALSE;
-	g_autoptr(GPtrArray) all = container_all(arg);
-	for (guint i = 0; i < all->len; i++) {
-		Container *c = all->pdata[i];
-		if (!c->image_id || strcmp(c->image_id, image_id) != 0)
-			continue;
-		g_autoptr(ContainerSnapshot) s = container_snapshot(c);
-		if (found && !s->state.running)
-			continue;
-		if (found)
-			g_free(*ret_container);
-		found = TRUE;
-		*ret_container = g_strdup(c->id);
-		*ret_running = s->state.running;
-		if (s->state.running)
-			break;
-	}
-	return found;
-}
-
 gboolean api_image_delete(ApiRequest *r, GError **error)
 {
 	Engine *e = api_engine(r);
@@ -72,7 +49,7 @@ gboolean api_image_delete(ApiRequest *r, GError **error)
 		return FALSE;
 	g_autoptr(GPtrArray) gone =
 		store_image_remove(e->store, name, api_query_bool(r, "force", FALSE),
-			api_query_bool(r, "noprune", FALSE), in_use, e, error);
+			api_query_bool(r, "noprune", FALSE), container_uses_image, e, error);
 	if (!gone)
 		return FALSE;
 	json_t *body = json_array();

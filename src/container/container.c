@@ -3,6 +3,7 @@
 #include "container/internal.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 void container_event(Container *c, const char *action, ...)
 {
@@ -50,4 +51,27 @@ void container_background(Container *c, void (*fn)(Container *c))
 	job->c = container_ref(c);
 	job->fn = fn;
 	g_thread_pool_push(c->engine->background, job, NULL);
+}
+
+gboolean container_uses_image(
+	void *engine, const char *image_id, char **ret_container, gboolean *ret_running)
+{
+	gboolean found = FALSE;
+	g_autoptr(GPtrArray) all = container_all(engine);
+	for (guint i = 0; i < all->len; i++) {
+		Container *c = all->pdata[i];
+		if (!c->image_id || strcmp(c->image_id, image_id) != 0)
+			continue;
+		g_autoptr(ContainerSnapshot) s = container_snapshot(c);
+		if (found && !s->state.running)
+			continue;
+		if (found)
+			g_free(*ret_container);
+		found = TRUE;
+		*ret_container = g_strdup(c->id);
+		*ret_running = s->state.running;
+		if (s->state.running)
+			break;
+	}
+	return found;
 }

@@ -42,7 +42,7 @@ struct Container {
 	guint exits;                    /* (s) how often it has ended: waiters compare */
 	gboolean removed;               /* (s) */
 	GPtrArray *pending;             /* (s) clients attached before the start (attach.c) */
-	gboolean supervised;            /* (s) its shim's events are heard */
+	gboolean ending; /* (s) it has ended, and its end is being recorded */
 
 	/* immutable after creation */
 	ContainerConfig *config;
@@ -158,3 +158,7 @@ json_t *container_summary(Container *c, const ContainerSnapshot *s, gboolean siz
 char *container_status_text(const ContainerState *s);
 /* ID of a built-in network ("bridge", "host", "none"). Caller frees. */
 char *container_network_id(Engine *e, const char *mode);
+
+/* StoreInUse: a container that has the image, a running one if there is any. */
+gboolean container_uses_image(
+	void *engine, const char *image_id, char **ret_container, gboolean *ret_running);

@@ -30,6 +30,8 @@ void container_exited(Container *c, const ShimExit *x)
 	g_mutex_lock(&c->state_lock);
 	ContainerState *s = &c->state;
 	gboolean was_running = s->running;
+	/* Until all is recorded and released, a new start waits: it uses the same names. */
+	c->ending = TRUE;
 	s->status = s->status == STATUS_REMOVING ? STATUS_REMOVING : STATUS_EXITED;
 	s->running = s->paused = s->restarting = FALSE;
 	s->pid = 0;
@@ -53,6 +55,7 @@ void container_exited(Container *c, const ShimExit *x)
 		container_event(c, "die", "exitCode", code, "execDuration", lasted, NULL);
 	g_mutex_lock(&c->state_lock);
 	c->exits++;
+	c->ending = FALSE;
 	container_changed(c);
 	gboolean auto_remove = c->host_config->auto_remove && s->status != STATUS_REMOVING;
 	g_mutex_unlock(&c->state_lock);

@@ -135,5 +135,8 @@ gboolean engine_reconcile(Engine *e, GError **error)
 	sweep_directory(e, run_dirs);
 	sweep_directory(e, dirs);
 	net_sweep(e->net);
+	store_gc(e->store, container_uses_image, e);
+	for (char *const *lost = store_lost(e->store); lost && *lost; lost++)
+		dh_warn("%s", *lost);
 	return TRUE;
 }

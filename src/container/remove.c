@@ -75,6 +75,7 @@ static gboolean remove_stopped(Container *c, GError **error)
 	container_event(c, "destroy", NULL);
 	forget(c);
 	container_background(c, delete_directory);
+	store_gc(c->engine->store, container_uses_image, c->engine);
 	return TRUE;
 }
 

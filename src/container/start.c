@@ -23,6 +23,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { ENDING_TIMEOUT_MS = 10000 };
+
 /* Everything a start holds until the shim has it. */
 typedef struct {
 	ContainerSpec spec;
@@ -237,6 +239,11 @@ gboolean container_start_locked(Container *c, GError **error)
         };
 	s.fds = g_array_new(FALSE, FALSE, sizeof(int));
 
+	g_mutex_lock(&c->state_lock);
+	gboolean ending = c->ending;
+	g_mutex_unlock(&c->state_lock);
+	if (ending)
+		(void)container_wait_stopped(c, ENDING_TIMEOUT_MS);
 	g_mutex_lock(&c->state_lock);
 	gboolean ok = container_op_allowed(OP_START, c->state.status, c->id, c->name, error);
 	if (ok) {

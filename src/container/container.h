@@ -156,6 +156,8 @@ json_t *container_inspect(Container *c, gboolean size);
 json_t *container_summary(Container *c, const ContainerSnapshot *s, gboolean size);
 /* "Up 3 minutes (Paused)", "Exited (0) 2 seconds ago", "Created" ... Caller frees. */
 char *container_status_text(const ContainerState *s);
+/* What the client asked of the container's one network; NULL: nothing. The container's. */
+const EndpointSettings *container_endpoint_settings(const Container *c);
 /* ID of a built-in network ("bridge", "host", "none"). Caller frees. */
 char *container_network_id(Engine *e, const char *mode);
 

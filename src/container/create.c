@@ -161,7 +161,15 @@ static void apply_defaults(Container *c)
 		if ((!config->hostname || !*config->hostname) &&
 			gethostname(name, sizeof name - 1) == 0)
 			inherit(&config->hostname, name);
-	} else if (!g_str_has_prefix(host->network_mode, "container:")) {
+	} else if (g_str_has_prefix(host->network_mode, "container:")) {
+		/* The UTS name belongs to the network: who shares the one has the other. */
+		g_autoptr(Container) target = container_find(
+			c->engine, host->network_mode + strlen("container:"), NULL);
+		if (target) {
+			inherit(&config->hostname, target->config->hostname);
+			inherit(&config->domainname, target->config->domainname);
+		}
+	} else {
 		g_autofree char *short_id = g_strndup(c->id, DH_SHORT_ID_LEN);
 		inherit(&config->hostname, short_id);
 	}

@@ -249,16 +249,16 @@ gboolean exec_resize(Exec *x, int64_t height, int64_t width, GError **error)
 static void refresh(Exec *x)
 {
 	g_mutex_lock(&x->lock);
-	gboolean running = x->running;
+	gboolean known = x->running && x->pid > 0; /* else the shim may not have heard of it yet */
 	g_mutex_unlock(&x->lock);
-	if (!running)
+	if (!known)
 		return;
 	ShimRequest req = {.op = (char *)"exec-status", .exec_id = x->id};
 	g_autoptr(GError) error = NULL;
 	ShimReply *reply = shim_request(x->c->run_dir, &req, NULL, 0, &error);
 	if (reply && reply->exited && reply->exit)
 		note_end(x, reply->exit->status);
-	else if (!reply && !g_error_matches(error, DH_ERROR, DH_ERROR_NOT_FOUND))
+	else if (!reply)
 		note_end(x, 137);
 	dh_json_free(&shim_reply_table, reply);
 }

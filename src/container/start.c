@@ -95,10 +95,12 @@ static gboolean connect_network(Container *c, Start *s, GError **error)
 	g_mutex_lock(&c->state_lock);
 	g_autofree char *name = g_strdup(c->name);
 	g_mutex_unlock(&c->state_lock);
-	const char *mac =
-		c->config->mac_address && *c->config->mac_address ? c->config->mac_address : NULL;
-	s->endpoint = net_attach(
-		c->engine->net, c->id, name, NULL, mac, ports, &s->spec.netns_fd, &s->ports, error);
+	/* API 1.44 moved the address from the configuration to the endpoint. */
+	const EndpointSettings *asked = container_endpoint_settings(c);
+	const char *mac = asked ? asked->mac_address : NULL;
+	if (!mac || !*mac)
+		mac = c->config->mac_address;
+	s->endpoint = net_attach(c->engine->net, c->id, name, NULL, mac && *mac ? mac : NULL, ports, &s->spec.netns_fd, &s->ports, error);
 	if (!s->endpoint)
 		return FALSE;
 	g_mutex_lock(&c->state_lock);

@@ -68,10 +68,11 @@ static gboolean validate_network(Container *c, GError **error)
 			return dh_error(error, DH_ERROR_INVALID,
 				"conflicting options: port exposing and the container type network "
 				"mode");
-		g_autoptr(Container) target = container_find(c->engine, name, error);
+		/* By ID: the name may change hands before the start. One that is not there yet is
+		 * looked for at the start. */
+		g_autoptr(Container) target = container_find(c->engine, name, NULL);
 		if (!target)
-			return FALSE;
-		/* By ID: the name may change hands before the start. */
+			return TRUE;
 		g_autofree char *mode = g_strdup_printf("container:%s", target->id);
 		set_network_mode(h, mode);
 		return TRUE;

@@ -22,6 +22,7 @@ typedef struct {
 	char *error;
 	int64_t started_at, finished_at; /* DH_TIME_ZERO: never */
 	int64_t restart_count;
+	int64_t restart_delay; /* ms, of the last restart; 0: none since the last start by hand */
 	gboolean manually_stopped;
 } ContainerState;
 
@@ -43,6 +44,8 @@ struct Container {
 	gboolean removed;               /* (s) */
 	GPtrArray *pending;             /* (s) clients attached before the start (attach.c) */
 	gboolean ending; /* (s) it has ended, and its end is being recorded */
+	gboolean restart_cancelled; /* (s) stopped by somebody: the policy is silent */
+	gint64 restart_due;         /* (s) monotonic, us */
 
 	/* immutable after creation */
 	ContainerConfig *config;

@@ -78,6 +78,9 @@ void supervisor_free(Supervisor *s);
  * not our child). */
 void supervisor_add(Supervisor *s, Container *c, int events, int shim_pidfd);
 
+/* Runs fn(c) in the background after ms (> 0); forgotten when the daemon ends. */
+void supervisor_after(Supervisor *s, Container *c, int64_t ms, void (*fn)(Container *c));
+
 /* ---- exit.c ---- */
 
 /* The container has ended; also called for one that is found ended at start. */

@@ -352,7 +352,7 @@ static void seek_tail(Reader *r)
 static gboolean has_ended(Container *c)
 {
 	g_autoptr(ContainerSnapshot) s = container_snapshot(c);
-	return !s->state.running;
+	return !s->state.running && !s->state.restarting;
 }
 
 static int until_timeout(const LogsRequest *req)

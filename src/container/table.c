@@ -45,7 +45,7 @@ static DH_JSON_TABLE(config_row_table, ConfigRow, config_row_fields, FALSE);
 typedef struct {
 	char *status;
 	gboolean oom_killed, manually_stopped;
-	int64_t pid, exit_code, started_at, finished_at, restart_count;
+	int64_t pid, exit_code, started_at, finished_at, restart_count, restart_delay;
 	char *error;
 	NetEndpoint *endpoint;
 	char *endpoint_id, *sandbox_id;
@@ -59,6 +59,7 @@ static const DhJsonField state_row_fields[] = {
 	DH_F(INT, StateRow, started_at, "StartedAt", DH_JSON_OMITEMPTY),
 	DH_F(INT, StateRow, finished_at, "FinishedAt", DH_JSON_OMITEMPTY),
 	DH_F(INT, StateRow, restart_count, "RestartCount", DH_JSON_OMITEMPTY),
+	DH_F(INT, StateRow, restart_delay, "RestartDelay", DH_JSON_OMITEMPTY),
 	DH_F(STRING, StateRow, error, "Error", DH_JSON_OMITEMPTY),
 	DH_F(OBJECT, StateRow, endpoint, "Endpoint", DH_JSON_OMITEMPTY, &net_endpoint_table),
 	DH_F(STRING, StateRow, endpoint_id, "EndpointID", DH_JSON_OMITEMPTY),
@@ -148,6 +149,7 @@ static char *state_text(Container *c)
 		.started_at = c->state.started_at,
 		.finished_at = c->state.finished_at,
 		.restart_count = c->state.restart_count,
+		.restart_delay = c->state.restart_delay,
 		.error = c->state.error,
 		.endpoint = c->endpoint,
 		.endpoint_id = c->endpoint_id,
@@ -333,6 +335,8 @@ static void restore_state(Container *c, StateRow *row)
 	s->started_at = row->started_at;
 	s->finished_at = row->finished_at;
 	s->restart_count = row->restart_count;
+	s->restart_delay = row->restart_delay;
+	s->restarting = s->status == STATUS_RESTARTING;
 	s->error = g_steal_pointer(&row->error);
 	c->endpoint = g_steal_pointer(&row->endpoint);
 	c->endpoint_id = g_steal_pointer(&row->endpoint_id);

@@ -188,9 +188,6 @@ static gboolean validate_restart(HostConfig *h, GError **error)
 	if (restarts && h->auto_remove)
 		return dh_error(error, DH_ERROR_INVALID,
 			"can't create 'AutoRemove' container with restart policy");
-	if (restarts)
-		return dh_error(
-			error, DH_ERROR_NOT_BUILT, "restart policy '%s' is not built yet", p->name);
 	return TRUE;
 }
 

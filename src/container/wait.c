@@ -63,7 +63,9 @@ static gboolean holds(const ContainerWait *w)
 		return TRUE;
 	switch (w->condition) {
 	case WAIT_NOT_RUNNING:
-		return !c->state.running && !c->state.restarting && !c->ending;
+		/* One that has ended and starts again has ended all the same. */
+		return c->exits != w->exits ||
+		       (!c->state.running && !c->state.restarting && !c->ending);
 	case WAIT_NEXT_EXIT:
 		return c->exits != w->exits;
 	case WAIT_REMOVED:

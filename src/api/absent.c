@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * absent.c - the truth about what a single engine does not have: it is in no swarm, and it has no
- * plugins. Clients ask for both in passing ("docker inspect NAME" tries every kind of object) and go
- * on when they hear what dockerd would say.
+ * plugins. Clients ask for both in passing ("docker inspect NAME" tries every kind of object) and
+ * go on when they hear what dockerd would say.
  */
 #include "api/handlers.h"
 
@@ -12,7 +12,8 @@ gboolean api_no_swarm(ApiRequest *r, GError **error)
 {
 	(void)r;
 	return dh_error(error, DH_ERROR_UNAVAILABLE,
-		"This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to "
+		"This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm "
+		"join\" to "
 		"connect this node to swarm and try again.");
 }
 

@@ -46,6 +46,7 @@ struct Container {
 	gboolean ending; /* (s) it has ended, and its end is being recorded */
 	gboolean restart_cancelled; /* (s) stopped by somebody: the policy is silent */
 	gint64 restart_due;         /* (s) monotonic, us */
+	GPtrArray *links;           /* (s) ContainerLink; never changed, only replaced (links.c) */
 
 	/* immutable after creation */
 	ContainerConfig *config;
@@ -55,7 +56,6 @@ struct Container {
 	char *dir, *run_dir, *log_path;
 	char *cgroup;     /* path below the hierarchies' roots */
 	char **lower;     /* overlay directories, topmost first */
-	GPtrArray *links; /* ContainerLink */
 };
 
 typedef struct {
@@ -67,7 +67,8 @@ Container *container_ref(Container *c);
 void container_unref(Container *c);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Container, container_unref)
 
-/* By full ID, name (with or without "/"), or unambiguous ID prefix. "No such container: x". */
+/* By full ID, name (with or without "/"), unambiguous ID prefix, or as another container's link
+ * ("/agent/insideweb"). "No such container: x". */
 Container *container_find(Engine *e, const char *name, GError **error);
 
 /* All of them, newest first; GPtrArray of Container references (with free function). */
@@ -98,8 +99,7 @@ gboolean container_pause(Container *c, GError **error);
 gboolean container_unpause(Container *c, GError **error);
 gboolean container_rename(Container *c, const char *new_name, GError **error);
 gboolean container_resize(Container *c, int64_t height, int64_t width, GError **error);
-gboolean container_remove(
-	Container *c, gboolean force, gboolean volumes, gboolean link, GError **error);
+gboolean container_remove(Container *c, gboolean force, gboolean volumes, GError **error);
 
 typedef enum { WAIT_NOT_RUNNING, WAIT_NEXT_EXIT, WAIT_REMOVED } WaitCondition;
 typedef struct ContainerWait ContainerWait;
@@ -159,6 +159,11 @@ json_t *container_inspect(Container *c, gboolean size);
 json_t *container_summary(Container *c, const ContainerSnapshot *s, gboolean size);
 /* "Up 3 minutes (Paused)", "Exited (0) 2 seconds ago", "Created" ... Caller frees. */
 char *container_status_text(const ContainerState *s);
+/* docker rm --link: name is "/agent/insideweb"; the link goes, both containers stay. */
+gboolean container_unlink(Engine *e, const char *name, GError **error);
+
+/* By target's ID, the names that links give it ("/agent/insideweb"): GPtrArray of strings. */
+GHashTable *container_link_names(Engine *e);
 /* What the client asked of the container's one network; NULL: nothing. The container's. */
 const EndpointSettings *container_endpoint_settings(const Container *c);
 /* ID of a built-in network ("bridge", "host", "none"). Caller frees. */

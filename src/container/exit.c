@@ -13,7 +13,7 @@
 static void remove_automatically(Container *c)
 {
 	g_autoptr(GError) error = NULL;
-	if (!container_remove(c, FALSE, TRUE, FALSE, &error) &&
+	if (!container_remove(c, FALSE, TRUE, &error) &&
 		!g_str_has_suffix(error->message, "is already in progress"))
 		dh_warn("remove container %s: %s", c->id, error->message);
 }

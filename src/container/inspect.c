@@ -181,10 +181,9 @@ char *container_network_id(Engine *e, const char *mode)
 static json_t *state_json(const ContainerState *s)
 {
 	return json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:I, s:I, s:s, s:o, s:o}", "Status",
-		container_status_name(s->status), "Running",
-		s->running || s->restarting, "Paused", s->paused,
-		"Restarting", s->restarting, "OOMKilled", s->oom_killed, "Dead", s->dead, "Pid",
-		(json_int_t)s->pid, "ExitCode", (json_int_t)s->exit_code, "Error",
+		container_status_name(s->status), "Running", s->running || s->restarting, "Paused",
+		s->paused, "Restarting", s->restarting, "OOMKilled", s->oom_killed, "Dead", s->dead,
+		"Pid", (json_int_t)s->pid, "ExitCode", (json_int_t)s->exit_code, "Error",
 		s->error ? s->error : "", "StartedAt", time_json(s->started_at), "FinishedAt",
 		time_json(s->finished_at));
 }
@@ -202,11 +201,12 @@ static json_t *graph_driver(Container *c)
 /* HostConfig.Links as inspect has it: "/target:/container/alias". */
 static json_t *links_json(Container *c, const char *name)
 {
-	if (!c->links || c->links->len == 0)
+	g_autoptr(GPtrArray) links = container_links(c);
+	if (links->len == 0)
 		return json_null();
 	json_t *out = json_array();
-	for (guint i = 0; i < c->links->len; i++) {
-		const ContainerLink *l = c->links->pdata[i];
+	for (guint i = 0; i < links->len; i++) {
+		const ContainerLink *l = links->pdata[i];
 		g_autoptr(Container) target = container_find(c->engine, l->target_id, NULL);
 		if (!target)
 			continue;

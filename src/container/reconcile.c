@@ -87,7 +87,7 @@ static void reconcile_one(Container *c)
 	}
 	if (!should_run && c->host_config->auto_remove && c->state.status == STATUS_EXITED) {
 		g_autoptr(GError) error = NULL;
-		if (!container_remove(c, FALSE, TRUE, FALSE, &error))
+		if (!container_remove(c, FALSE, TRUE, &error))
 			dh_warn("container %s: %s", c->id, error->message);
 	}
 }

@@ -104,12 +104,9 @@ static gboolean end_for_removal(Container *c, gboolean force, GError **error)
 	return FALSE;
 }
 
-gboolean container_remove(
-	Container *c, gboolean force, gboolean volumes, gboolean link, GError **error)
+gboolean container_remove(Container *c, gboolean force, gboolean volumes, GError **error)
 {
 	(void)volumes; /* there are none yet */
-	if (link)
-		return dh_error(error, DH_ERROR_NOT_BUILT, "removing a link is not built yet");
 	gboolean ok;
 	do {
 		if (!end_for_removal(c, force, error))

@@ -182,7 +182,8 @@ OciProcess *container_exec_process(Container *c, const ExecConfig *x, GError **e
 	p->args = g_strdupv(x->cmd);
 	g_auto(GStrv) links = NULL;
 	g_autoptr(GPtrArray) hosts = NULL;
-	if (c->links && c->links->len > 0)
+	g_autoptr(GPtrArray) linked = container_links(c);
+	if (linked->len > 0)
 		(void)container_link_data(c, FALSE, &links, &hosts, NULL);
 	p->env = process_env(c, x->tty, links, x->env);
 	return p;

@@ -292,6 +292,6 @@ gboolean container_start(Container *c, GError **error)
 	g_mutex_unlock(&c->state_lock);
 	if (remove &&
 		(!error || !*error || !g_error_matches(*error, DH_ERROR, DH_ERROR_NOT_MODIFIED)))
-		(void)container_remove(c, FALSE, TRUE, FALSE, NULL);
+		(void)container_remove(c, FALSE, TRUE, NULL);
 	return ok;
 }

@@ -129,12 +129,13 @@ static void unref_container(void *c)
 
 static char *config_text(Container *c)
 {
+	g_autoptr(GPtrArray) links = container_links(c);
 	ConfigRow row = {.config = c->config,
 		.host_config = c->host_config,
 		.networking = c->networking,
 		.image_id = c->image_id,
 		.lower = c->lower,
-		.links = c->links};
+		.links = links};
 	return dh_json_emit_text(&config_row_table, &row);
 }
 
@@ -220,6 +221,13 @@ gboolean container_save(Container *c, GError **error)
 		"sss", name, state, c->id);
 }
 
+gboolean container_save_config(Container *c, GError **error)
+{
+	g_autofree char *config = config_text(c);
+	return dh_db_exec(c->engine->db, error, "UPDATE containers SET config=? WHERE id=?", "ss",
+		config, c->id);
+}
+
 gboolean container_rename(Container *c, const char *new_name, GError **error)
 {
 	Engine *e = c->engine;
@@ -259,6 +267,20 @@ gboolean container_rename(Container *c, const char *new_name, GError **error)
 	return ok;
 }
 
+/* "agent/insideweb" */
+static Container *find_linked(Engine *e, const char *name)
+{
+	g_auto(GStrv) part = g_strsplit(name, "/", 2);
+	g_autoptr(Container) from = container_find(e, part[0], NULL);
+	g_autoptr(GPtrArray) links = from ? container_links(from) : NULL;
+	for (guint i = 0; links && i < links->len; i++) {
+		const ContainerLink *l = links->pdata[i];
+		if (strcmp(l->alias, part[1]) == 0)
+			return container_find(e, l->target_id, NULL);
+	}
+	return NULL;
+}
+
 Container *container_find(Engine *e, const char *name, GError **error)
 {
 	const char *plain = *name == '/' ? name + 1 : name;
@@ -289,6 +311,8 @@ Container *container_find(Engine *e, const char *name, GError **error)
 			name);
 		return NULL;
 	}
+	if (!found && strchr(plain, '/'))
+		found = find_linked(e, plain);
 	if (!found)
 		dh_error(error, DH_ERROR_NOT_FOUND, "No such container: %s", name);
 	return found;

@@ -128,8 +128,15 @@ gboolean container_resize(Container *c, int64_t height, int64_t width, GError **
 {
 	return height == 24 && width == 80;
 }
-gboolean container_remove(
-	Container *c, gboolean force, gboolean volumes, gboolean link, GError **error)
+gboolean container_remove(Container *c, gboolean force, gboolean volumes, GError **error)
+{
+	return TRUE;
+}
+GHashTable *container_link_names(Engine *e)
+{
+	return g_hash_table_new(g_str_hash, g_str_equal);
+}
+gboolean container_unlink(Engine *e, const char *name, GError **error)
 {
 	return TRUE;
 }

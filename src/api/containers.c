@@ -89,7 +89,8 @@ gboolean api_containers_prune(ApiRequest *r, GError **error)
 	for (guint i = 0; i < all->len; i++) {
 		Container *c = all->pdata[i];
 		g_autoptr(ContainerSnapshot) s = container_snapshot(c);
-		if (s->state.running || s->state.restarting || s->state.removing || c->created >= until ||
+		if (s->state.running || s->state.restarting || s->state.removing ||
+			c->created >= until ||
 			!filters_match_labels(filters, "label", c->config->labels) ||
 			!filters_match_no_labels(filters, "label!", c->config->labels))
 			continue;

@@ -43,9 +43,9 @@ struct Container {
 	guint exits;                    /* (s) how often it has ended: waiters compare */
 	gboolean removed;               /* (s) */
 	GPtrArray *pending;             /* (s) clients attached before the start (attach.c) */
-	gboolean ending; /* (s) it has ended, and its end is being recorded */
-	gboolean restart_cancelled; /* (s) stopped by somebody: the policy is silent */
-	gint64 restart_due;         /* (s) monotonic, us */
+	gboolean ending;                /* (s) it has ended, and its end is being recorded */
+	gboolean restart_cancelled;     /* (s) stopped by somebody: the policy is silent */
+	gint64 restart_due;             /* (s) monotonic, us */
 
 	/* immutable after creation */
 	ContainerConfig *config;

@@ -163,8 +163,8 @@ static void apply_defaults(Container *c)
 			inherit(&config->hostname, name);
 	} else if (g_str_has_prefix(host->network_mode, "container:")) {
 		/* The UTS name belongs to the network: who shares the one has the other. */
-		g_autoptr(Container) target = container_find(
-			c->engine, host->network_mode + strlen("container:"), NULL);
+		g_autoptr(Container) target =
+			container_find(c->engine, host->network_mode + strlen("container:"), NULL);
 		if (target) {
 			inherit(&config->hostname, target->config->hostname);
 			inherit(&config->domainname, target->config->domainname);

@@ -181,10 +181,9 @@ char *container_network_id(Engine *e, const char *mode)
 static json_t *state_json(const ContainerState *s)
 {
 	return json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:I, s:I, s:s, s:o, s:o}", "Status",
-		container_status_name(s->status), "Running",
-		s->running || s->restarting, "Paused", s->paused,
-		"Restarting", s->restarting, "OOMKilled", s->oom_killed, "Dead", s->dead, "Pid",
-		(json_int_t)s->pid, "ExitCode", (json_int_t)s->exit_code, "Error",
+		container_status_name(s->status), "Running", s->running || s->restarting, "Paused",
+		s->paused, "Restarting", s->restarting, "OOMKilled", s->oom_killed, "Dead", s->dead,
+		"Pid", (json_int_t)s->pid, "ExitCode", (json_int_t)s->exit_code, "Error",
 		s->error ? s->error : "", "StartedAt", time_json(s->started_at), "FinishedAt",
 		time_json(s->finished_at));
 }

@@ -231,7 +231,8 @@ static gboolean match_volume(const Query *q, Container *c)
 static gboolean matches(const Query *q, Container *c, const ContainerSnapshot *s)
 {
 	const Filters *f = q->req->filters;
-	if (!s->state.running && !s->state.restarting && !q->all && !q->req->all && q->req->limit <= 0 && !q->req->latest)
+	if (!s->state.running && !s->state.restarting && !q->all && !q->req->all &&
+		q->req->limit <= 0 && !q->req->latest)
 		return FALSE;
 	if (!filters_match_prefix(f, "id", c->id) && !filters_match_regex(f, "id", c->id))
 		return FALSE;

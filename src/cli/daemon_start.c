@@ -25,8 +25,6 @@
 
 enum { READY_TIMEOUT_MS = 30 * 1000, LOG_TAIL = 4096 };
 
-extern char **environ;
-
 /* The daemon of the same installation, or of the same build tree: never whatever PATH offers. */
 static char *find_dhowd(GError **error)
 {

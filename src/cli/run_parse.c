@@ -350,8 +350,8 @@ static gboolean parse_security(RunParse *p, GError **error)
 			json_object_set_new(p->host, "ReadonlyPaths", paths);
 			continue;
 		}
-		if (strcmp(key, "seccomp") == 0 && strcmp(value, "unconfined") != 0 &&
-			strcmp(value, "builtin") != 0) {
+		if (strcmp(key, "seccomp") == 0 && g_strcmp0(value, "unconfined") != 0 &&
+			g_strcmp0(value, "builtin") != 0) {
 			v = profile = read_seccomp(value, error);
 			if (!v)
 				return FALSE;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the options of run and create become. (tests/system/cli_compare.py compares the whole with
  * docker.) */
+#include "cli/commands.h"
 #include "cli/platform.h"
 #include "cli/run_parse.h"
 #include "cli/text.h"
@@ -13,10 +14,6 @@
 
 /* cmocka wants the four above first */
 #include <cmocka.h>
-
-/* Not through commands.h, whose references are weak and leave the commands in their archive. */
-extern const Command cmd_attach, cmd_create, cmd_exec, cmd_kill, cmd_restart, cmd_rm, cmd_run,
-	cmd_start, cmd_stop;
 
 /* Parses a command line of run and returns the request, or NULL with the error's text in
  * *ret_error. */

@@ -43,10 +43,10 @@ struct Container {
 	guint exits;                    /* (s) how often it has ended: waiters compare */
 	gboolean removed;               /* (s) */
 	GPtrArray *pending;             /* (s) clients attached before the start (attach.c) */
-	gboolean ending; /* (s) it has ended, and its end is being recorded */
-	gboolean restart_cancelled; /* (s) stopped by somebody: the policy is silent */
-	gint64 restart_due;         /* (s) monotonic, us */
-	GPtrArray *links;           /* (s) ContainerLink; never changed, only replaced (links.c) */
+	gboolean ending;                /* (s) it has ended, and its end is being recorded */
+	gboolean restart_cancelled;     /* (s) stopped by somebody: the policy is silent */
+	gint64 restart_due;             /* (s) monotonic, us */
+	GPtrArray *links; /* (s) ContainerLink; never changed, only replaced (links.c) */
 
 	/* immutable after creation */
 	ContainerConfig *config;
@@ -54,8 +54,8 @@ struct Container {
 	NetworkingConfig *networking;
 	char *image_id; /* "sha256:..." */
 	char *dir, *run_dir, *log_path;
-	char *cgroup;     /* path below the hierarchies' roots */
-	char **lower;     /* overlay directories, topmost first */
+	char *cgroup; /* path below the hierarchies' roots */
+	char **lower; /* overlay directories, topmost first */
 };
 
 typedef struct {

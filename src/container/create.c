@@ -214,7 +214,7 @@ Container *container_create(
 				: dh_json_new(&networking_config_table);
 	c->lower = store_image_lower(e->store, image);
 	merge_image_config(c->config, image->config);
-	if (!validate_create(c, ret_warnings, error))
+	if (!validate_create(c, &req->config, ret_warnings, error))
 		return NULL;
 	apply_defaults(c);
 	if (!container_resolve_links(c, error))

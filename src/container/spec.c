@@ -239,18 +239,18 @@ static void device_rules(const HostConfig *h, GPtrArray *rules)
 		int64_t major, minor;
 		const char *access;
 	} defaults[] = {
-		{"c", -1,  -1, "m"  },
-                {"b", -1,  -1, "m"  },
-                {"c", 1,   3,  "rwm"},
-                {"c", 1,   5,  "rwm"},
-		{"c", 1,   7,  "rwm"},
-                {"c", 1,   8,  "rwm"},
-                {"c", 1,   9,  "rwm"},
-                {"c", 5,   0,  "rwm"},
-		{"c", 5,   1,  "rwm"},
-                {"c", 5,   2,  "rwm"},
-                {"c", 136, -1, "rwm"}
-        };
+		{"c", -1, -1, "m"},
+		{"b", -1, -1, "m"},
+		{"c", 1, 3, "rwm"},
+		{"c", 1, 5, "rwm"},
+		{"c", 1, 7, "rwm"},
+		{"c", 1, 8, "rwm"},
+		{"c", 1, 9, "rwm"},
+		{"c", 5, 0, "rwm"},
+		{"c", 5, 1, "rwm"},
+		{"c", 5, 2, "rwm"},
+		{"c", 136, -1, "rwm"},
+	};
 	if (h->privileged) {
 		allow(rules, "a", -1, -1, "rwm");
 		return;

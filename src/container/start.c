@@ -242,8 +242,8 @@ static gboolean start_steps(Container *c, Start *s, GError **error)
 gboolean container_start_locked(Container *c, gboolean by_policy, GError **error)
 {
 	Start s = {
-		.spec = {.netns_fd = -1, .seccomp_fd = -1}
-        };
+		.spec = {.netns_fd = -1, .seccomp_fd = -1},
+	};
 	s.fds = g_array_new(FALSE, FALSE, sizeof(int));
 
 	g_mutex_lock(&c->state_lock);

@@ -167,8 +167,8 @@ void supervisor_after(Supervisor *s, Container *c, int64_t ms, void (*fn)(Contai
 {
 	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	struct itimerspec when = {
-		.it_value = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}
-        };
+		.it_value = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000},
+	};
 	if (fd < 0 || timerfd_settime(fd, 0, &when, NULL) < 0) {
 		dh_log_error("supervisor: timer: %s", g_strerror(errno));
 		dh_close(&fd);

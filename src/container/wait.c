@@ -85,9 +85,9 @@ static gboolean wait_run(ContainerWait *w, int cancel_fd, int64_t timeout_ms)
 		if (done)
 			return TRUE;
 		struct pollfd p[2] = {
-			{.fd = w->fd,     .events = POLLIN   },
-                        {.fd = cancel_fd, .events = POLLRDHUP}
-                };
+			{.fd = w->fd, .events = POLLIN},
+			{.fd = cancel_fd, .events = POLLRDHUP},
+		};
 		int64_t left = -1;
 		if (deadline >= 0) {
 			left = deadline - g_get_monotonic_time() / 1000;

@@ -463,7 +463,8 @@ gboolean extract_special(
 		return FALSE;
 	if (mknodat(x->parent_fd, name, type | 0600, dev) < 0)
 		return dh_error_errno(error, errno, "mknod %s", path);
-	/* Opening a device has effects, O_PATH has none; what can then be set goes through /proc. */
+	/* Opening a device has effects, O_PATH has none; what can then be set goes through /proc.
+	 */
 	dh_autofd int fd = openat(x->parent_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return dh_error_errno(error, errno, "open %s", path);

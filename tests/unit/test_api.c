@@ -151,9 +151,9 @@ ContainerWait *container_wait_begin(Container *c, WaitCondition condition)
 gboolean container_wait_end(ContainerWait *w, int cancel_fd, int64_t *ret_status, char **ret_error)
 {
 	struct pollfd p[] = {
-		{cancel_fd,    POLLRDHUP, 0},
-                {fake.exit_fd, POLLIN,    0}
-        };
+		{cancel_fd, POLLRDHUP, 0},
+		{fake.exit_fd, POLLIN, 0},
+	};
 	g_free(w);
 	poll(p, 2, -1);
 	if (p[0].revents) {
@@ -660,11 +660,11 @@ static void big_bodies_are_refused_unread(void **state)
 		gint64 length;
 	} cases[] = {
 		{"/containers/web/start", 100 * MIB},
-                {"/containers/create",    5 * MIB  },
-		{"/nothing",              100 * MIB},
-                {"/_ping",                100 * MIB},
-                {"/build",                100 * MIB}
-        };
+		{"/containers/create", 5 * MIB},
+		{"/nothing", 100 * MIB},
+		{"/_ping", 100 * MIB},
+		{"/build", 100 * MIB},
+	};
 	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
 		int fd = dial();
 		g_autofree char *head = g_strdup_printf(

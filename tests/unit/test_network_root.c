@@ -316,16 +316,16 @@ static void bridge_options(void **state)
 	static const struct {
 		const char *bridge, *bip, *fixed;
 	} wrong[] = {
-		{"",                   NULL,             NULL          },
-		{"a/b",                NULL,             NULL          },
-		{"much-too-long-name", NULL,             NULL          },
-		{"lo",                 NULL,             NULL          },
-		{"dht0",               "10.50.0.0/24",   NULL          },
-		{"dht0",               "10.50.0.255/24", NULL          },
-		{"dht0",               "10.50.0.1",      NULL          },
-		{"dht0",               "10.50.0.1/31",   NULL          },
-		{"dht0",               "10.50.0.1/24",   "10.51.0.0/26"},
-		{"dht0",               "10.50.0.1/24",   "junk"        },
+		{"", NULL, NULL},
+		{"a/b", NULL, NULL},
+		{"much-too-long-name", NULL, NULL},
+		{"lo", NULL, NULL},
+		{"dht0", "10.50.0.0/24", NULL},
+		{"dht0", "10.50.0.255/24", NULL},
+		{"dht0", "10.50.0.1", NULL},
+		{"dht0", "10.50.0.1/31", NULL},
+		{"dht0", "10.50.0.1/24", "10.51.0.0/26"},
+		{"dht0", "10.50.0.1/24", "junk"},
 	};
 	for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
 		c = config_of(wrong[i].bridge);

@@ -5,18 +5,24 @@
 #include "container/observe.h"
 #include "volume/volume.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
 
 static json_t *map_json(GHashTable *map)
 {
 	if (!map)
 		return json_null();
+	guint n;
+	g_autofree char **keys = (char **)g_hash_table_get_keys_as_array(map, &n);
+	qsort(keys, n, sizeof *keys, by_text);
 	json_t *o = json_object();
-	GHashTableIter it;
-	void *key, *value;
-	g_hash_table_iter_init(&it, map);
-	while (g_hash_table_iter_next(&it, &key, &value))
-		api_set(o, key, api_string(value));
+	for (guint i = 0; i < n; i++)
+		api_set(o, keys[i], api_string(g_hash_table_lookup(map, keys[i])));
 	return o;
 }
 

@@ -90,6 +90,8 @@ static void merge_image_config(ContainerConfig *c, const ContainerConfig *image)
 	inherit(&c->stop_signal, image->stop_signal);
 	merge_set(&c->exposed_ports, image->exposed_ports);
 	merge_set(&c->volumes, image->volumes);
+	if (c->volumes && g_hash_table_size(c->volumes) == 0)
+		g_clear_pointer(&c->volumes, g_hash_table_unref);
 	merge_labels(&c->labels, image->labels);
 	char **env = merge_env(image->env, c->env);
 	g_strfreev(c->env);

@@ -100,16 +100,16 @@ static const OptionSpec ls_specs[] = {
 
 static const Column columns[] = {
 	{"Availability", "AVAILABILITY"},
-	{"Driver",       "DRIVER"      },
-	{"Group",        "GROUP"       },
-	{"Labels",       "LABELS"      },
-	{"Links",        "LINKS"       },
-	{"Mountpoint",   "MOUNTPOINT"  },
-	{"Name",         "VOLUME NAME" },
-	{"Scope",        "SCOPE"       },
-	{"Size",         "SIZE"        },
-	{"Status",       "STATUS"      },
-	{"Label",        NULL          },
+	{"Driver", "DRIVER"},
+	{"Group", "GROUP"},
+	{"Labels", "LABELS"},
+	{"Links", "LINKS"},
+	{"Mountpoint", "MOUNTPOINT"},
+	{"Name", "VOLUME NAME"},
+	{"Scope", "SCOPE"},
+	{"Size", "SIZE"},
+	{"Status", "STATUS"},
+	{"Label", NULL},
 };
 
 /* Digits count as numbers: v2 before v10. */
@@ -223,7 +223,8 @@ static gboolean rm(Cli *cli, const char *name, const void *arg, GError **error)
 {
 	const RmOptions *o = arg;
 	if (!*name)
-		return dh_error(error, DH_ERROR_INVALID, "volume name cannot be empty");
+		return dh_error(
+			error, DH_ERROR_INVALID, "invalid volume name or ID: value is empty");
 	g_autofree char *path = g_strdup_printf("/volumes/%s", name);
 	g_auto(GStrv) query = cli_query("force", o->force ? "1" : NULL, NULL);
 	g_autoptr(json_t) done = cli_call(cli, "DELETE", path, query, NULL, error);

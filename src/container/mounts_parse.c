@@ -53,21 +53,21 @@ static const struct {
 	const char *word;
 	int kind;
 } mode_words[] = {
-	{"ro",         KIND_RW         },
-	{"rw",         KIND_RW         },
-	{"z",          KIND_LABEL      },
-	{"Z",          KIND_LABEL      },
-	{"private",    KIND_PROPAGATION},
-	{"rprivate",   KIND_PROPAGATION},
-	{"slave",      KIND_PROPAGATION},
-	{"rslave",     KIND_PROPAGATION},
-	{"shared",     KIND_PROPAGATION},
-	{"rshared",    KIND_PROPAGATION},
-	{"nocopy",     KIND_COPY       },
+	{"ro", KIND_RW},
+	{"rw", KIND_RW},
+	{"z", KIND_LABEL},
+	{"Z", KIND_LABEL},
+	{"private", KIND_PROPAGATION},
+	{"rprivate", KIND_PROPAGATION},
+	{"slave", KIND_PROPAGATION},
+	{"rslave", KIND_PROPAGATION},
+	{"shared", KIND_PROPAGATION},
+	{"rshared", KIND_PROPAGATION},
+	{"nocopy", KIND_COPY},
 	{"consistent", KIND_CONSISTENCY},
-	{"cached",     KIND_CONSISTENCY},
-	{"delegated",  KIND_CONSISTENCY},
-	{"default",    KIND_CONSISTENCY},
+	{"cached", KIND_CONSISTENCY},
+	{"delegated", KIND_CONSISTENCY},
+	{"default", KIND_CONSISTENCY},
 };
 
 static gboolean mode_word(const char *word, const char *words[N_KINDS])

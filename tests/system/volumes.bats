@@ -42,13 +42,13 @@ refused() {
     expect_output vol
     ok docker volume create vol
     expect_output vol
-    ok docker volume create --label a=b --label c labelled
+    ok docker volume create --label a=b labelled
     ok docker volume create
     expect_id
     ok docker volume inspect -f '{{.Name}} {{.Driver}} {{.Scope}}' vol
     expect_output 'vol local local'
     ok docker volume inspect -f '{{json .Labels}}' labelled
-    expect_output '{"a":"b","c":""}'
+    expect_output '{"a":"b"}'
     [ -d "$(docker volume inspect -f '{{.Mountpoint}}' vol)" ]
     ok docker inspect --type volume -f '{{.Name}}' vol
     expect_output vol
@@ -58,7 +58,7 @@ refused() {
     expect_line 'DRIVER    VOLUME NAME'
     expect_line 'local     vol'
     ok docker volume ls --format '{{.Name}}|{{.Labels}}|{{.Label "a"}}|{{.Links}}' --filter name=labelled
-    expect_output 'labelled|a=b,c=|b|N/A'
+    expect_output 'labelled|a=b|b|N/A'
     ok docker volume rm vol labelled
     expect_output $'vol\nlabelled'
     same "$(volume_count)" 1
@@ -201,7 +201,7 @@ refused() {
     ok docker run --rm -v vol:/d volimg ls -A /d
     expect_output $'abs\ng\nrel\nsub'
     ok docker run --rm -v vol:/d -v vol7:/up/d volimg true
-    ! [ -e "$(docker volume inspect -f '{{.Mountpoint}}' vol7)/etc" ]
+    [ ! -e "$(docker volume inspect -f '{{.Mountpoint}}' vol7)/etc" ]
 }
 
 @test "two containers at once: one volume, filled once" {
@@ -222,6 +222,7 @@ refused() {
     run --separate-stderr docker run --rm -v vol:/etc/passwd volimg true
     expect_status 125
     # Docker has a longer path, or other words for named volumes.
+    # shellcheck disable=SC2154
     [[ $stderr == *'cannot mount volume over existing file, file exists'* || $stderr == *'is not directory'* ]]
     [ "$DHOW_ENGINE" = docker ] || no_volumes
 }
@@ -233,7 +234,7 @@ refused() {
     expect_status 1
     ok docker run --rm -v "$HOST/new/dir/f:/file" busybox cat /file
     expect_output hi
-    ok docker run --name c1 -v "$HOST/./new/../new/dir/:/x/:rslave,ro" busybox true
+    ok docker create --name c1 -v "$HOST/./new/../new/dir/:/x/:rslave,ro" busybox true
     ok docker inspect -f '{{json .Mounts}}' c1
     expect_output "[{\"Type\":\"bind\",\"Source\":\"$HOST/new/dir\",\"Destination\":\"/x\",\"Mode\":\"rslave,ro\",\"RW\":false,\"Propagation\":\"rslave\"}]"
 }
@@ -336,6 +337,7 @@ refused() {
 }
 
 @test "volumes survive a restart of the daemon, and so does who holds them" {
+    dhow_only "Docker's containerd must be ended with it"
     docker volume create --label a=b vol
     docker run -d --name c1 -v vol:/x -v /an busybox sh -c 'echo 1 >/x/f; sleep 1000'
     engine_signal KILL
@@ -357,7 +359,7 @@ refused() {
     local row
     local -a bad=(
         'foo/bar:/x|create foo/bar: "foo/bar" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path'
-        "~/x:/y|includes invalid characters for a local volume name"
+        "x/y:/y|includes invalid characters for a local volume name"
         "/a:/|invalid volume specification: '/a:/': invalid mount config for type \"bind\": invalid specification: destination can't be '/'"
         "vol:/|invalid volume specification: 'vol:/': invalid mount config for type \"volume\": invalid specification: destination can't be '/'"
         "/a:b|invalid volume specification: '/a:b': invalid mount config for type \"bind\": invalid mount path: 'b' mount path must be absolute"
@@ -373,7 +375,7 @@ refused() {
     for row in "${bad[@]}"; do
         refused "${row#*|}" -v "${row%%|*}"
     done
-    ! [ -e /a ]
+    [ ! -e /a ]
 }
 
 @test "bad --mount: docker's words, nothing made" {

@@ -141,6 +141,18 @@ static json_t *port_fds(Start *s)
 	return list;
 }
 
+/* With --rm nothing that is written in the container is wanted after its end, so the kernel need
+ * not write it out: it would write the whole file system that holds the data root, and PID 1 could
+ * not end before. The kernel's own mark keeps such a layer from being mounted again, because a
+ * crash may have torn it. There was none if we are still here ("restart"): then it goes. */
+static gboolean prepare_layers(Container *c, RtRootfs *rootfs, GError **error)
+{
+	g_autofree char *mark = g_build_filename(rootfs->work, "work", "incompat", NULL);
+	if (c->host_config->auto_remove)
+		rootfs->mount_options = (char *)"volatile";
+	return c->state.started_at == DH_TIME_ZERO || dh_remove_tree(AT_FDCWD, mark, error);
+}
+
 static gboolean run_shim(
 	Container *c, Start *s, int64_t *ret_pid, int *ret_events, int *ret_pidfd, GError **error)
 {
@@ -149,6 +161,8 @@ static gboolean run_shim(
 	g_autofree char *work = g_build_filename(c->dir, "work", NULL);
 	RtRootfs rootfs = {
 		.lower = c->lower, .upper = upper, .work = work, .mountpoint = mountpoint};
+	if (!prepare_layers(c, &rootfs, error))
+		return FALSE;
 	g_autoptr(GPtrArray) clients = g_ptr_array_new();
 	for (guint i = 0; i < s->clients->len; i++) {
 		PendingClient *p = s->clients->pdata[i];

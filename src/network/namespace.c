@@ -68,7 +68,19 @@ void net_slot_free(NetSlot *s)
 
 /* ---- in the thread ---- */
 
-/* Inside the new namespace. A failure to switch IPv6 off is none: the kernel may not have it. */
+/* Of each namespace from its beginning; what a user asks for with --sysctl is set later and wins. A
+ * failure is none: the kernel may not have the thing. */
+static const struct {
+	const char *path, *value;
+} settings[] = {
+	/* For interfaces to come; the loopback keeps ::1. */
+	{"/proc/sys/net/ipv6/conf/default/disable_ipv6", "1"},
+	/* In a container any user may take port 80 and ping without CAP_NET_RAW. */
+	{"/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"},
+	{"/proc/sys/net/ipv4/ping_group_range", "0 2147483647"},
+};
+
+/* Inside the new namespace. */
 static gboolean furnish(NetSlot *s, GError **error)
 {
 	s->netns = open(SELF_NETNS, O_RDONLY | O_CLOEXEC);
@@ -77,8 +89,8 @@ static gboolean furnish(NetSlot *s, GError **error)
 	s->nl = net_nl_new(NETLINK_ROUTE, error);
 	if (!s->nl || !net_loopback_up(s->nl, error))
 		return FALSE;
-	/* For interfaces to come; the loopback keeps ::1. */
-	dh_write_kernel_file(AT_FDCWD, "/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+	for (size_t i = 0; i < G_N_ELEMENTS(settings); i++)
+		(void)dh_write_kernel_file(AT_FDCWD, settings[i].path, settings[i].value);
 	return TRUE;
 }
 

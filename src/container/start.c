@@ -54,7 +54,7 @@ static int64_t pass_fd(Start *s, int fd)
 	if (fd < 0)
 		return -1;
 	g_array_append_val(s->fds, fd);
-	return SHIM_FD_FIRST_FREE + (int64_t)s->fds->len - 1;
+	return SHIM_PLACE_FIRST + (int64_t)s->fds->len - 1;
 }
 
 /* ---- network ---- */
@@ -183,8 +183,8 @@ static gboolean run_shim(
 		.clients = clients,
 		.init_path = c->host_config->init > 0 ? c->engine->config.init_path : NULL};
 	log_config(c, &config.log);
-	return shim_start(c->engine->config.shim_path, &config, (const int *)(void *)s->fds->data,
-		s->fds->len, ret_events, ret_pid, NULL, ret_pidfd, error);
+	return shim_start(c->engine->shims, &config, (const int *)(void *)s->fds->data, s->fds->len,
+		ret_events, ret_pid, NULL, ret_pidfd, error);
 }
 
 /* ---- state ---- */

@@ -287,6 +287,7 @@ gboolean container_start_locked(Container *c, gboolean by_policy, GError **error
 	GError *failed = NULL;
 	ok = start_steps(c, &s, &failed);
 	start_clear(&s);
+	net_refill(c->engine->net);
 	if (!ok) {
 		set_failed(c, failed);
 		g_propagate_error(error, failed);

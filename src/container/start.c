@@ -24,7 +24,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ENDING_TIMEOUT_MS = 10000 };
+enum { ENDING_TIMEOUT_MS = 60000 };
 
 /* Everything a start holds until the shim has it. */
 typedef struct {
@@ -263,10 +263,10 @@ gboolean container_start_locked(Container *c, gboolean by_policy, GError **error
 	s.fds = g_array_new(FALSE, FALSE, sizeof(int));
 
 	g_mutex_lock(&c->state_lock);
-	gboolean ending = c->ending;
+	gboolean ending = c->ending || c->unmounting;
 	g_mutex_unlock(&c->state_lock);
 	if (ending)
-		(void)container_wait_stopped(c, ENDING_TIMEOUT_MS);
+		(void)container_wait_unmounted(c, ENDING_TIMEOUT_MS);
 	g_mutex_lock(&c->state_lock);
 	gboolean ok =
 		by_policy || container_op_allowed(OP_START, c->state.status, c->id, c->name, error);

@@ -9,7 +9,10 @@
  * removed; streams are drained and the log is closed; the socket is taken away and the descriptors
  * held for the container (its network namespace, its port reservations) are closed, so that it can
  * be started again at once; exit.json is renamed into place; subscribers get the exit event;
- * clients see end of file when they have read everything. Execs end before: the kernel lets PID 1
+ * the root file system
+ * is unmounted, which may take as long as its disk is slow; end of file on the control connections
+ * says that the container can be started again; clients see end of file when they have read
+ * everything. Execs end before: the kernel lets PID 1
  * go only when everybody else of its pid namespace has been reaped, and where there is no such
  * namespace emptying the cgroup does it.
  */
@@ -194,6 +197,7 @@ static gboolean launch(Shim *sh, GError **error)
 		.rootfs = c->rootfs,
 		.netns_fd = (int)c->netns_fd,
 		.seccomp_fd = sh->seccomp_fd,
+		.keep_root = TRUE,
 		.stdio = {-1, -1, -1},
 	};
 	RtProcess p;
@@ -218,6 +222,7 @@ static gboolean launch(Shim *sh, GError **error)
 		ShimClient *client = c->clients->pdata[i];
 		session_attach(s, client, (int)client->fd);
 	}
+	sh->root_fd = p.root;
 	session_started(s, &p);
 	return TRUE;
 }
@@ -307,8 +312,9 @@ static void container_ended(Shim *sh, int status)
 	}
 	ShimEvent ev = {.event = (char *)"exit", .exit = &s->exit};
 	control_event(sh, &ev);
-	control_end(sh);
 	session_finish(s);
+	dh_close(&sh->root_fd);
+	control_end(sh);
 	quit_when_flushed(sh);
 }
 
@@ -377,7 +383,7 @@ int main(int argc, char **argv)
 	g_autoptr(GArray) row = g_array_new(FALSE, FALSE, sizeof(int));
 	if (!receive_row(row))
 		return 0;
-	sh->signal_fd = sh->listen_fd = sh->spare_fd = sh->seccomp_fd = -1;
+	sh->signal_fd = sh->listen_fd = sh->spare_fd = sh->seccomp_fd = sh->root_fd = -1;
 	sh->held = g_array_new(FALSE, FALSE, sizeof(int));
 	sh->controls = g_ptr_array_new_with_free_func(control_free);
 	sh->execs = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, session_destroy);

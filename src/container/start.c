@@ -33,6 +33,7 @@ typedef struct {
 	GArray *ports;      /* int */
 	GPtrArray *clients; /* PendingClient */
 	GArray *fds;        /* int: what the shim gets; borrowed */
+	int events, pidfd;  /* the shim's, for the supervisor */
 } Start;
 
 static void start_clear(Start *s)
@@ -234,7 +235,6 @@ static gboolean start_steps(Container *c, Start *s, GError **error)
 	g_auto(GStrv) link_env = NULL;
 	g_autoptr(GPtrArray) link_hosts = NULL;
 	int64_t pid = 0;
-	int events = -1, pidfd = -1;
 
 	if (!container_link_data(c, TRUE, &link_env, &link_hosts, error) ||
 		!connect_network(c, s, error) ||
@@ -242,13 +242,12 @@ static gboolean start_steps(Container *c, Start *s, GError **error)
 		!container_spec(c, link_env, &s->spec, error))
 		return FALSE;
 	g_autoptr(GError) failed = NULL;
-	if (!run_shim(c, s, &pid, &events, &pidfd, &failed)) {
+	if (!run_shim(c, s, &pid, &s->events, &s->pidfd, &failed)) {
 		g_propagate_prefixed_error(
 			error, g_steal_pointer(&failed), "failed to create task for container: ");
 		return FALSE;
 	}
 	set_running(c, pid);
-	supervisor_add(c->engine->supervisor, c, events, pidfd);
 	health_begin(c);
 	if (!container_save(c, &failed))
 		dh_log_error("container %s: %s", c->id, failed->message);
@@ -293,7 +292,9 @@ gboolean container_start_locked(Container *c, gboolean by_policy, GError **error
 		g_propagate_error(error, failed);
 		return FALSE;
 	}
+	/* Only then is its end heard of: the two are told in this order. */
 	container_event(c, "start", NULL);
+	supervisor_add(c->engine->supervisor, c, s.events, s.pidfd);
 	container_flush_pending(c);
 	container_refresh_linkers(c);
 	return TRUE;

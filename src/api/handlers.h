@@ -34,6 +34,13 @@ gboolean api_container_unpause(ApiRequest *r, GError **error);
 gboolean api_container_rename(ApiRequest *r, GError **error);
 gboolean api_container_resize(ApiRequest *r, GError **error);
 gboolean api_container_wait(ApiRequest *r, GError **error);
+/* containers_files.c */
+gboolean api_container_changes(ApiRequest *r, GError **error);
+gboolean api_container_export(ApiRequest *r, GError **error);
+gboolean api_container_archive_stat(ApiRequest *r, GError **error);
+gboolean api_container_archive_get(ApiRequest *r, GError **error);
+gboolean api_container_archive_put(ApiRequest *r, GError **error);
+gboolean api_commit(ApiRequest *r, GError **error);
 /* containers_streams.c */
 gboolean api_container_attach(ApiRequest *r, GError **error);
 gboolean api_container_logs(ApiRequest *r, GError **error);

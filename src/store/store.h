@@ -127,6 +127,18 @@ char *store_import(Store *s, StoreRead read, void *read_arg, char *const *change
 	const char *message, const char *repo, const char *tag, const char *source,
 	const char *platform, GError **error);
 
+/* docker commit: a new image on top of parent, with the layer that produce() writes (none if that
+ * tar is empty). produce runs in a thread of its own and returns FALSE with an error. Returns the
+ * image ID. */
+typedef gboolean (*StoreProduce)(void *arg, StoreWrite write, void *write_arg, GError **error);
+typedef struct {
+	const Image *parent;
+	const char *author, *comment, *created_by; /* may be NULL */
+	ContainerConfig *config;
+	const char *repo, *tag; /* may be NULL */
+} StoreCommit;
+char *store_commit(Store *s, const StoreCommit *c, StoreProduce produce, void *arg, GError **error);
+
 /* Applies Dockerfile lines to a configuration (also for commit). */
 gboolean store_apply_changes(ContainerConfig *config, char *const *changes, GError **error);
 

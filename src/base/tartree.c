@@ -7,11 +7,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+
+#define MQUEUE_MAGIC 0x19800202
 
 enum { BUFFER = 256 * 1024, NAMES_MAX = 64 * 1024, VALUE_MAX = 64 * 1024 };
 
@@ -233,6 +237,21 @@ gboolean tar_tree_entry(
 
 /* ---- trees ---- */
 
+/* Is this directory, on another file system than its parent, one that the kernel makes up? */
+static gboolean is_made_up(int fd, const char *name)
+{
+	static const guint32 types[] = {PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP_SUPER_MAGIC,
+		CGROUP2_SUPER_MAGIC, DEVPTS_SUPER_MAGIC, DEBUGFS_MAGIC, TRACEFS_MAGIC,
+		SECURITYFS_MAGIC, BPF_FS_MAGIC, MQUEUE_MAGIC};
+	struct statfs fs;
+	if (fstatfs(fd, &fs) < 0)
+		return FALSE;
+	for (guint i = 0; i < G_N_ELEMENTS(types); i++)
+		if ((guint32)fs.f_type == types[i])
+			return TRUE;
+	return (guint32)fs.f_type == TMPFS_MAGIC && strcmp(name, "dev") == 0;
+}
+
 static gboolean walk(
 	TarTree *t, int parent, const char *name, const char *as, guint depth, GError **error)
 {
@@ -243,6 +262,10 @@ static gboolean walk(
 	if (*as && !write_entry(t, fd, &st, as, error))
 		return FALSE;
 	if (!S_ISDIR(st.st_mode))
+		return TRUE;
+	struct stat up;
+	if (t->real_only && depth > 0 && fstat(parent, &up) == 0 && up.st_dev != st.st_dev &&
+		is_made_up(fd, name))
 		return TRUE;
 	if (depth > TAR_TREE_MAX_DEPTH)
 		return dh_error(error, DH_ERROR_SYSTEM, "%s: directories nest too deep", as);

@@ -18,8 +18,11 @@ typedef struct {
 	/* 0 or -1 with errno */
 	int (*write)(void *arg, const void *buf, size_t n);
 	void *arg;
-	gboolean xattrs; /* user.* as well as file capabilities */
-	int64_t bytes;   /* payload written so far */
+	gboolean xattrs;    /* user.* as well as file capabilities */
+	gboolean real_only; /* what the kernel makes up (/proc, /sys, a /dev of its own) is not
+			     * entered
+			     */
+	int64_t bytes;      /* payload written so far */
 	/* inside */
 	GHashTable *links; /* "dev:ino" -> name it has in the archive */
 	GByteArray *head;

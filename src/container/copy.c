@@ -199,7 +199,7 @@ gboolean container_path_tar(ContainerPath *p, StoreWrite write, void *arg, GErro
 {
 	g_auto(TarTree) t = {0};
 	tar_tree_init(&t, write, arg);
-	t.xattrs = TRUE;
+	t.xattrs = t.real_only = TRUE;
 	g_autofree char *base = g_path_get_basename(p->clean);
 	gboolean ok = p->parent >= 0 ? tar_tree_all(&t, p->parent, base, p->stat.name, error)
 				     : tar_tree_all(&t, p->fd, ".", p->stat.name, error);

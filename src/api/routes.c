@@ -16,7 +16,7 @@ const ApiRoute api_routes[] = {
 	{"GET",    "/version",                        0,  NONE,   api_version},
 	{"GET",    "/info",                           0,  NONE,   api_info},
 	{"GET",    "/events",                         0,  NONE,   api_events},
-	{"GET",    "/system/df",                      0,  NONE,   NULL},
+	{"GET",    "/system/df",                      0,  NONE,   api_system_df},
 	{"POST",   "/auth",                           0,  JSON,   NULL},
 
 	{"GET",    "/containers/json",                0,  NONE,   api_containers_list},
@@ -55,7 +55,7 @@ const ApiRoute api_routes[] = {
 	{"GET",    "/images/get",                     0,  NONE,   api_images_get},
 	{"POST",   "/images/load",                    0,  STREAM, api_images_load},
 	{"POST",   "/images/create",                  0,  STREAM, api_images_create},
-	{"POST",   "/images/prune",                   25, NONE,   NULL},
+	{"POST",   "/images/prune",                   25, NONE,   api_images_prune},
 	{"GET",    "/images/{*}/json",                0,  NONE,   api_image_inspect},
 	{"GET",    "/images/{*}/history",             0,  NONE,   api_image_history},
 	{"GET",    "/images/{*}/get",                 0,  NONE,   api_images_get},

@@ -152,7 +152,7 @@ static gboolean prepare_layers(Container *c, RtRootfs *rootfs, GError **error)
 {
 	g_autofree char *mark = g_build_filename(rootfs->work, "work", "incompat", NULL);
 	if (c->host_config->auto_remove)
-		rootfs->mount_options = (char *)"volatile";
+		rootfs->mount_options = (char *)ROOT_OVERLAY_OPTIONS ",volatile";
 	return c->state.started_at == DH_TIME_ZERO || dh_remove_tree(AT_FDCWD, mark, error);
 }
 

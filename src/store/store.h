@@ -78,6 +78,7 @@ typedef gboolean (*StoreInUse)(
 typedef struct {
 	char *untagged; /* "nginx:latest" or NULL */
 	char *deleted;  /* "sha256:..." or NULL */
+	int64_t size;   /* bytes given back: of a layer; 0 for the rest */
 } StoreDeleted;
 void store_deleted_free(StoreDeleted *d);
 GPtrArray *store_image_remove(Store *s, const char *name, gboolean force, gboolean no_prune,
@@ -148,3 +149,5 @@ typedef struct {
 	guint n_images, n_layers;
 } StoreUsage;
 void store_usage(Store *s, StoreUsage *ret);
+/* Bytes of the image's layers that other images have as well. */
+int64_t store_shared_size(Store *s, const Image *i);

@@ -62,6 +62,8 @@ gboolean api_image_inspect(ApiRequest *r, GError **error);
 gboolean api_image_history(ApiRequest *r, GError **error);
 /* With SharedSize and Containers: an element of GET /system/df. */
 json_t *api_image_usage(ApiRequest *r, const Image *i);
+/* Every volume with its UsageData: an element of GET /system/df. */
+json_t *api_volumes_usage(Engine *e);
 /* images_prune.c */
 gboolean api_images_prune(ApiRequest *r, GError **error);
 gboolean api_system_df(ApiRequest *r, GError **error);

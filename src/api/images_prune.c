@@ -116,6 +116,12 @@ static json_t *containers_usage(ApiRequest *r, GError **error)
 	return container_list(api_engine(r), &list, error);
 }
 
+static json_t *volumes_usage(ApiRequest *r, GError **error)
+{
+	(void)error;
+	return api_volumes_usage(api_engine(r));
+}
+
 static json_t *nothing(ApiRequest *r, GError **error)
 {
 	(void)r;
@@ -129,10 +135,10 @@ gboolean api_system_df(ApiRequest *r, GError **error)
 		const char *type, *member;
 		json_t *(*usage)(ApiRequest *r, GError **error);
 	} parts[] = {
-		{"image",       "Images",     images_usage    },
-		{"container",   "Containers", containers_usage},
-		{"volume",      "Volumes",    nothing         },
-		{"build-cache", "BuildCache", nothing         },
+		{"image", "Images", images_usage},
+		{"container", "Containers", containers_usage},
+		{"volume", "Volumes", volumes_usage},
+		{"build-cache", "BuildCache", nothing},
 	};
 	g_autofree const char **types = api_query_all(r, "type");
 	for (const char **t = types; *t; t++) {

@@ -62,15 +62,18 @@ static int mount_target(int root, const char *path, gboolean directory)
 static gboolean bind_one(int root, const OciMount *m, GError **error)
 {
 	struct stat st;
-	gboolean readonly = FALSE;
-	for (char **o = m->options; o && *o; o++)
-		readonly |= strcmp(*o, "ro") == 0;
+	gboolean recursive = FALSE, readonly = FALSE;
+	for (char **o = m->options; o && *o; o++) {
+		recursive |= strcmp(*o, "rro") == 0;
+		readonly |= recursive || strcmp(*o, "ro") == 0;
+	}
 	dh_autofd int source =
 		open_tree(AT_FDCWD, m->source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 	if (source < 0 || fstat(source, &st) < 0)
 		return dh_error_errno(error, errno, "mount %s", m->source);
 	struct mount_attr ro = {.attr_set = MOUNT_ATTR_RDONLY};
-	if (readonly && mount_setattr(source, "", AT_EMPTY_PATH, &ro, sizeof ro) < 0)
+	if (readonly && mount_setattr(source, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0),
+				&ro, sizeof ro) < 0)
 		return dh_error_errno(error, errno, "mount %s", m->source);
 	dh_autofd int target = mount_target(root, m->destination, S_ISDIR(st.st_mode));
 	if (target < 0 || move_mount(source, "", target, "",
@@ -204,13 +207,11 @@ gboolean container_root_lower(Container *c, ContainerRoot *ret, GError **error)
 		return ret->fd >= 0 || dh_error_errno(error, errno, "open %s", c->lower[0]);
 	}
 	g_autofree char *at = mountpoint(c);
-	Job j = {
-		.join = -1,
+	Job j = {.join = -1,
 		.ret = ret,
 		.layers = {.lower = c->lower,
-			   .mountpoint = at,
-			   .mount_options = (char *)ROOT_OVERLAY_OPTIONS}
-        };
+			.mountpoint = at,
+			.mount_options = (char *)ROOT_OVERLAY_OPTIONS}};
 	return run(&j, error);
 }
 

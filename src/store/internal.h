@@ -107,9 +107,9 @@ typedef struct {
 void staged_layer_free(StagedLayer *l);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(StagedLayer, staged_layer_free)
 
-/* Unpacks a stream; diff_id (may be NULL) is what it must turn out to be. */
+/* Unpacks a stream (how: UNTAR_*); diff_id (may be NULL) is what it must turn out to be. */
 StagedLayer *layer_stage(
-	Store *s, StoreRead read, void *arg, gboolean lowest, const char *diff_id, GError **error);
+	Store *s, StoreRead read, void *arg, unsigned how, const char *diff_id, GError **error);
 /* Writes the layer's tar and verifies its diff ID. */
 gboolean layer_write_tar(Store *s, const Layer *l, StoreWrite write, void *arg, GError **error);
 char *layer_mount_dir(Store *s, const char *chain_id);

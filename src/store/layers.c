@@ -25,7 +25,7 @@ void staged_layer_free(StagedLayer *l)
 }
 
 StagedLayer *layer_stage(
-	Store *s, StoreRead read, void *arg, gboolean lowest, const char *diff_id, GError **error)
+	Store *s, StoreRead read, void *arg, unsigned how, const char *diff_id, GError **error)
 {
 	g_autoptr(StagedLayer) l = g_new0(StagedLayer, 1);
 	l->store = s;
@@ -39,7 +39,7 @@ StagedLayer *layer_stage(
 		dh_error_errno(error, errno, "create layer");
 		return NULL;
 	}
-	if (!untar_layer(dir, read, arg, lowest, &l->got, error))
+	if (!untar_layer(dir, read, arg, how, &l->got, error))
 		return NULL;
 	if (diff_id && strcmp(diff_id, l->got.diff_id) != 0) {
 		dh_error(error, DH_ERROR_INVALID, "invalid diffID: expected \"%s\", got \"%s\"",

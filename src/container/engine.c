@@ -65,7 +65,7 @@ static gboolean open_database(Engine *e, GError **error)
 {
 	g_autofree char *path = g_build_filename(e->config.data_root, "state.db", NULL);
 	g_autofree char *first = g_strconcat(container_schema, store_schema, NULL);
-	const char *const schema[] = {first};
+	const char *const schema[] = {first, registry_schema};
 	e->db = dh_db_open(path, schema, G_N_ELEMENTS(schema), error);
 	if (!e->db)
 		return FALSE;
@@ -87,6 +87,7 @@ Engine *engine_open(EngineConfig *config, GError **error)
 	e->background = g_thread_pool_new(engine_run_job, NULL, BACKGROUND_THREADS, FALSE, NULL);
 	if (make_directories(config, error) && open_database(e, error) &&
 		(e->store = store_open(config->data_root, e->db, error)) &&
+		(e->registry = registry_new(&e->config.registry, e->store, e->db, error)) &&
 		(e->net = net_engine_new(&config->net, error)) &&
 		(e->supervisor = supervisor_new(error)) && container_load_all(e, error) &&
 		engine_reconcile(e, error))
@@ -133,6 +134,7 @@ void engine_close(Engine *e)
 	g_hash_table_unref(e->execs);
 	g_hash_table_unref(e->by_name);
 	g_hash_table_unref(e->by_id);
+	registry_free(e->registry);
 	store_close(e->store);
 	dh_db_close(e->db);
 	events_free(e->events);

@@ -8,6 +8,7 @@
 #include "base/db.h"
 #include "container/events.h"
 #include "network/network.h"
+#include "registry/registry.h"
 #include "store/store.h"
 
 typedef struct Container Container;
@@ -23,12 +24,14 @@ typedef struct {
 	char **dns, **dns_search, **dns_options;
 	GHashTable *labels;
 	int64_t shutdown_timeout;
+	RegistryConfig registry;
 } EngineConfig;
 
 typedef struct {
 	EngineConfig config;
 	DhDb *db;
 	Store *store;
+	Registry *registry;
 	NetEngine *net;
 	Events *events;
 	char *id; /* persistent engine ID, a UUID */

@@ -110,6 +110,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(StagedLayer, staged_layer_free)
 /* Unpacks a stream (how: UNTAR_*); diff_id (may be NULL) is what it must turn out to be. */
 StagedLayer *layer_stage(
 	Store *s, StoreRead read, void *arg, unsigned how, const char *diff_id, GError **error);
+/* Adopts one verified layer before its image: it has a row, and one pin, which is the caller's. If
+ * the layer came to exist meanwhile, that one is pinned and the staged one stays the caller's. */
+gboolean layer_adopt(
+	Store *s, StagedLayer *staged, const char *chain_id, const char *parent, GError **error);
 /* Writes the layer's tar and verifies its diff ID. */
 gboolean layer_write_tar(Store *s, const Layer *l, StoreWrite write, void *arg, GError **error);
 char *layer_mount_dir(Store *s, const char *chain_id);

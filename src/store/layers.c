@@ -122,6 +122,44 @@ gboolean layer_attach(Store *s, StagedLayer *staged, const char *chain_id, GErro
 	return TRUE;
 }
 
+static gboolean write_row(Store *s, const Layer *l, GError **error)
+{
+	return dh_db_exec(s->db, error, "INSERT OR REPLACE INTO layers VALUES (?, ?, ?, ?, ?)",
+		"sssii", l->chain_id, l->diff_id, l->parent, l->size, l->tar_size);
+}
+
+gboolean layer_adopt(
+	Store *s, StagedLayer *staged, const char *chain_id, const char *parent, GError **error)
+{
+	Layer *l = g_new0(Layer, 1);
+	l->chain_id = g_strdup(chain_id);
+	l->diff_id = g_strdup(staged->got.diff_id);
+	l->parent = g_strdup(parent ? parent : "");
+	l->size = staged->got.size;
+	l->tar_size = staged->got.tar_size;
+	l->refs = 1;
+
+	g_mutex_lock(&s->write);
+	gboolean ok = layer_pin(s, chain_id), known = ok;
+	if (!known && dh_db_begin(s->db, error)) {
+		ok = write_row(s, l, error) && layer_attach(s, staged, chain_id, error);
+		if (ok)
+			ok = dh_db_commit(s->db, error);
+		else
+			dh_db_rollback(s->db);
+	}
+	if (ok && !known) {
+		g_mutex_lock(&s->lock);
+		g_hash_table_insert(s->layers, l->chain_id, l);
+		g_mutex_unlock(&s->lock);
+		l = NULL;
+	}
+	g_mutex_unlock(&s->write);
+	if (l)
+		layer_free(l);
+	return ok;
+}
+
 /* ---- index ---- */
 
 void layer_free(Layer *l)

@@ -3,6 +3,7 @@
 #include "api/handlers.h"
 
 #include "base/size.h"
+#include "container/observe.h"
 #include "registry/registry.h"
 
 #include <string.h>
@@ -89,8 +90,9 @@ static void emit(Engine *e, const char *action, const char *name, const char *ta
 	g_autoptr(Reference) ref = reference_parse(full, NULL);
 	if (!ref)
 		return;
-	g_autofree char *familiar = reference_familiar(ref);
 	g_autofree char *bare = reference_familiar_name(ref);
+	g_autofree char *familiar =
+		ref->tag || ref->digest ? reference_familiar(ref) : g_strdup(bare);
 	g_autoptr(Image) i = store_image_find(e->store, familiar, NULL);
 	GHashTable *attributes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	GHashTableIter it;
@@ -120,4 +122,125 @@ gboolean api_image_pull(ApiRequest *r, GError **error)
 	if (ok)
 		emit(e, "pull", name, tag);
 	return end_stream(r, ok, error);
+}
+
+gboolean api_image_push(ApiRequest *r, GError **error)
+{
+	Engine *e = api_engine(r);
+	const char *name = api_param(r, 0), *tag = api_query(r, "tag");
+	g_autoptr(RegistryAuth) auth =
+		registry_auth_decode(api_header(r, "X-Registry-Auth"), error);
+	if (!auth)
+		return FALSE;
+	const RegistryCall call = call_of(r, auth);
+	gboolean ok = registry_push(e->registry, name, tag, &call, error);
+	if (ok)
+		emit(e, "push", name, tag);
+	return end_stream(r, ok, error);
+}
+
+/* ---- login ---- */
+
+gboolean api_auth(ApiRequest *r, GError **error)
+{
+	g_autofree char *text = api_body(r) ? dh_json_dumps(api_body(r), 0) : g_strdup("{}");
+	g_autoptr(RegistryAuth) auth = registry_auth_parse(text, strlen(text), error);
+	g_autofree char *status = NULL, *token = NULL;
+	if (!auth || !registry_login(api_engine(r)->registry, auth, api_cancel_fd(r), &status,
+			     &token, error))
+		return FALSE;
+	json_t *o = json_object();
+	api_set(o, "IdentityToken", api_string(token ? token : ""));
+	api_set(o, "Status", api_string(status));
+	api_reply_json(r, 200, o);
+	return TRUE;
+}
+
+/* ---- search ---- */
+
+typedef struct {
+	gboolean has_official, official, has_automated, automated;
+	int64_t stars;
+} SearchFilter;
+
+static gboolean search_filter(ApiRequest *r, SearchFilter *f, GError **error)
+{
+	static const char *const allowed[] = {"is-automated", "is-official", "stars", NULL};
+	g_autoptr(Filters) filters = filters_parse(api_query(r, "filters"), allowed, error);
+	if (!filters)
+		return FALSE;
+	f->has_official = filters_has(filters, "is-official");
+	f->has_automated = filters_has(filters, "is-automated");
+	if (!filters_get_bool(filters, "is-official", FALSE, &f->official, error) ||
+		!filters_get_bool(filters, "is-automated", FALSE, &f->automated, error))
+		return FALSE;
+	for (char **v = filters_get(filters, "stars"); v && *v; v++) {
+		char *end;
+		int64_t n = g_ascii_strtoll(*v, &end, 10);
+		if (*end || end == *v)
+			return dh_error(error, DH_ERROR_INVALID, "invalid filter 'stars=[%s]'", *v);
+		f->stars = MAX(f->stars, n);
+	}
+	return TRUE;
+}
+
+static gboolean found_matches(const SearchFilter *f, const json_t *o)
+{
+	return (!f->has_official ||
+		       json_is_true(json_object_get(o, "is_official")) == f->official) &&
+	       (!f->has_automated ||
+		       json_is_true(json_object_get(o, "is_automated")) == f->automated) &&
+	       json_integer_value(json_object_get(o, "star_count")) >= f->stars;
+}
+
+/* The members that the API has, whatever the index said besides. */
+static json_t *found_json(const json_t *o)
+{
+	json_t *out = json_object();
+	const char *name = json_string_value(json_object_get(o, "name"));
+	const char *text = json_string_value(json_object_get(o, "description"));
+	api_set(out, "star_count",
+		json_integer(json_integer_value(json_object_get(o, "star_count"))));
+	api_set(out, "is_official", json_boolean(json_is_true(json_object_get(o, "is_official"))));
+	api_set(out, "name", api_string(name));
+	api_set(out, "is_automated",
+		json_boolean(json_is_true(json_object_get(o, "is_automated"))));
+	api_set(out, "description", api_string(text));
+	return out;
+}
+
+gboolean api_images_search(ApiRequest *r, GError **error)
+{
+	const char *term = api_query(r, "term");
+	int64_t limit = 25;
+	SearchFilter filter = {0};
+	if (!search_filter(r, &filter, error) || !api_query_int(r, "limit", 25, &limit, error))
+		return FALSE;
+	g_autoptr(RegistryAuth) auth = auth_of(r);
+	const RegistryCall call = {auth, api_cancel_fd(r), NULL, NULL};
+	g_autoptr(json_t) found = registry_search(api_engine(r)->registry, term ? term : "",
+		(int)CLAMP(limit ? limit : 25, -1, 1000), &call, error);
+	if (!found)
+		return FALSE;
+	json_t *out = json_array();
+	size_t i;
+	const json_t *o;
+	json_array_foreach (json_object_get(found, "results"), i, o)
+		if (found_matches(&filter, o))
+			json_array_append_new(out, found_json(o));
+	api_reply_json(r, 200, out);
+	return TRUE;
+}
+
+/* ---- inspection ---- */
+
+gboolean api_distribution(ApiRequest *r, GError **error)
+{
+	g_autoptr(RegistryAuth) auth = auth_of(r);
+	const RegistryCall call = {auth, api_cancel_fd(r), NULL, NULL};
+	json_t *o = registry_inspect(api_engine(r)->registry, api_param(r, 0), &call, error);
+	if (!o)
+		return FALSE;
+	api_reply_json(r, 200, o);
+	return TRUE;
 }

@@ -16,9 +16,11 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <netdb.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define BUFFER_MAX (1024 * 1024)
@@ -232,21 +234,35 @@ static char *host_of(const char *url)
 	return out;
 }
 
+/* libcurl keeps no address of a connection that was refused: it is the first of the name. */
 static char *connect_text(const HttpReply *r)
 {
-	char *ip = NULL;
-	long port = 0, os = 0;
-	curl_easy_getinfo(r->client->easy, CURLINFO_PRIMARY_IP, &ip);
-	curl_easy_getinfo(r->client->easy, CURLINFO_PRIMARY_PORT, &port);
+	long os = 0;
 	curl_easy_getinfo(r->client->easy, CURLINFO_OS_ERRNO, &os);
 	g_autofree char *why = g_ascii_strdown(g_strerror(os ? (int)os : ECONNREFUSED), -1);
-	if (!ip || !*ip) {
-		g_autofree char *host = host_of(r->url);
-		return g_strdup_printf("dial tcp %s: connect: %s", host, why);
+	CURLU *u = curl_url();
+	char *host = NULL, *port = NULL;
+	if (curl_url_set(u, CURLUPART_URL, r->url, 0) == CURLUE_OK) {
+		curl_url_get(u, CURLUPART_HOST, &host, 0);
+		curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
+	}
+	char ip[64] = "";
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
+	if (host && *host != '[' && getaddrinfo(host, NULL, &hints, &list) == 0) {
+		(void)getnameinfo(
+			list->ai_addr, list->ai_addrlen, ip, sizeof ip, NULL, 0, NI_NUMERICHOST);
+		freeaddrinfo(list);
 	}
 	gboolean v6 = strchr(ip, ':') != NULL;
-	return g_strdup_printf(
-		"dial tcp %s%s%s:%ld: connect: %s", v6 ? "[" : "", ip, v6 ? "]" : "", port, why);
+	char *text = g_strdup_printf("dial tcp %s%s%s:%s: connect: %s", v6 ? "[" : "",
+		*ip    ? ip
+		: host ? host
+		       : "",
+		v6 ? "]" : "", port ? port : "", why);
+	curl_free(host);
+	curl_free(port);
+	curl_url_cleanup(u);
+	return text;
 }
 
 static char *tls_text(const HttpReply *r)

@@ -92,3 +92,7 @@ FetchState fetch_state(Fetch *f, GError **ret_error);
 /* Leaves it; the last one cancels it, or gives the layer's pin back if it is done. */
 void fetch_leave(Fetch *f, int wake);
 void fetch_run(void *fetch, void *registry); /* the pool's */
+
+/* ---- push.c ---- */
+
+void push_run(void *layer, void *registry); /* the pool's */

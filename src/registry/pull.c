@@ -24,7 +24,7 @@ typedef struct {
 	const Reference *ref; /* with tag or digest; neither: all tags */
 	Platform platform;
 	HttpCancel cancel;
-	gboolean any; /* a tag was pulled */
+	gboolean any_new; /* a name has changed */
 } Pull;
 
 /* A layer on its way, and what the client knows of it. */
@@ -205,10 +205,7 @@ static gboolean pull_image(Pull *p, Session *s, const Reference *ref, const Mani
 	for (guint i = 0; i < m->layers->len; i++)
 		known_remember(p->r, core->diff_ids[i], ref, m->layers->pdata[i]);
 	tell(p->call, NULL, "Digest: %s", digest);
-	g_autofree char *name = reference_familiar(ref);
-	tell(p->call, NULL, "Status: %s for %s",
-		is_new ? "Downloaded newer image" : "Image is up to date", name);
-	p->any = TRUE;
+	p->any_new |= is_new;
 	return TRUE;
 }
 
@@ -352,5 +349,11 @@ gboolean registry_pull(Registry *r, const char *name, const char *tag, const cha
 		return FALSE;
 	Pull p = {r, call, ref, want, {{call->cancel_fd, -1}}, FALSE};
 	SessionError fault = {0};
-	return registry_try_endpoints(r, ref, "pull", TRUE, call, with_session, &p, &fault, error);
+	if (!registry_try_endpoints(r, ref, "pull", TRUE, call, with_session, &p, &fault, error))
+		return FALSE;
+	g_autofree char *asked =
+		ref->tag || ref->digest ? reference_familiar(ref) : reference_familiar_name(ref);
+	tell(call, NULL, "Status: %s for %s",
+		p.any_new ? "Downloaded newer image" : "Image is up to date", asked);
+	return TRUE;
 }

@@ -16,7 +16,10 @@ Registry *registry_new(const RegistryConfig *config, Store *store, DhDb *db, GEr
 	r->fetches = g_hash_table_new(g_str_hash, g_str_equal);
 	gint64 n = config->max_downloads ? config->max_downloads : REGISTRY_MAX_DOWNLOADS;
 	r->downloads = g_thread_pool_new(fetch_run, r, (gint)MIN(n, 256), FALSE, error);
-	if (!r->downloads) {
+	n = config->max_uploads ? config->max_uploads : REGISTRY_MAX_UPLOADS;
+	if (r->downloads)
+		r->uploads = g_thread_pool_new(push_run, r, (gint)MIN(n, 256), FALSE, error);
+	if (!r->uploads) {
 		registry_free(r);
 		return NULL;
 	}
@@ -30,6 +33,8 @@ void registry_free(Registry *r)
 		return;
 	if (r->downloads)
 		g_thread_pool_free(r->downloads, FALSE, TRUE);
+	if (r->uploads)
+		g_thread_pool_free(r->uploads, FALSE, TRUE);
 	g_hash_table_unref(r->fetches);
 	g_mutex_clear(&r->lock);
 	g_free(r);

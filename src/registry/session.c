@@ -26,6 +26,8 @@ struct Session {
 	char *bearer;
 	gint64 bearer_until; /* monotonic, us */
 	char *bearer_scope;
+	gboolean wants_refresh; /* ask token servers for a refresh token */
+	char *refresh;          /* it */
 };
 
 Session *session_new(const Endpoint *e, const char *path, const char *actions,
@@ -66,6 +68,7 @@ void session_unref(Session *s)
 	auth_challenge_free(s->challenge);
 	g_free(s->bearer);
 	g_free(s->bearer_scope);
+	g_free(s->refresh);
 	g_mutex_clear(&s->lock);
 	g_free(s);
 }
@@ -253,11 +256,14 @@ static char *token_request(Session *s, HttpClient *c, const AuthChallenge *ch, c
 		add_form(form, "refresh_token", a->identity_token);
 		add_form(form, "client_id", CLIENT_ID);
 		add_form(form, "service", ch->service ? ch->service : "");
-		g_autofree char *joined = g_strdup(scope);
-		add_form(form, "scope", joined);
+		add_form(form, "scope", scope);
 	} else {
 		if (basic)
 			add_form(form, "account", a->username);
+		if (s->wants_refresh) {
+			add_form(form, "client_id", CLIENT_ID);
+			add_form(form, "offline_token", "true");
+		}
 		if (ch->service)
 			add_form(form, "service", ch->service);
 		add_scopes(form, scope);
@@ -311,6 +317,10 @@ static gboolean fetch_token(Session *s, HttpClient *c, const AuthChallenge *ch, 
 	g_free(s->bearer_scope);
 	s->bearer = g_strdup(token->token);
 	s->bearer_scope = g_strdup(scope);
+	if (s->wants_refresh && token->refresh_token) {
+		g_free(s->refresh);
+		s->refresh = g_strdup(token->refresh_token);
+	}
 	s->bearer_until = g_get_monotonic_time() + (token->expires_in - 10) * G_USEC_PER_SEC;
 	g_mutex_unlock(&s->lock);
 	return TRUE;
@@ -413,12 +423,13 @@ static HttpReply *open_authorised(Session *s, HttpClient *c, const HttpRequest *
 	return h;
 }
 
-/* A redirect may have led elsewhere: its demands are not the registry's. */
-static gboolean is_ours(const Session *s, const HttpReply *h)
+/* Credentials are for the registry's own addresses: it may name others for uploads, and redirects
+ * may lead elsewhere, whose demands are not the registry's. */
+static gboolean is_below(const Session *s, const char *url)
 {
 	size_t n = strlen(s->endpoint.url);
-	const char *url = http_url(h);
-	return strncmp(url, s->endpoint.url, n) == 0 && (url[n] == '/' || url[n] == '\0');
+	return *url == '/' ||
+	       (strncmp(url, s->endpoint.url, n) == 0 && (url[n] == '/' || url[n] == '\0'));
 }
 
 static gboolean no_credentials(const HttpRequest *q, const Session *s, GError **error)
@@ -438,7 +449,8 @@ gboolean session_open(Session *s, const HttpRequest *q, SessionReply *ret, Sessi
 	*ret_error = (SessionError){.retry_after = -1};
 	for (guint attempt = 0;; attempt++) {
 		g_autofree char *authorization = NULL;
-		if (!authorise(s, r.client, &q->cancel, &authorization, ret_error, error))
+		if (is_below(s, q->url) &&
+			!authorise(s, r.client, &q->cancel, &authorization, ret_error, error))
 			return FALSE;
 		r.http = open_authorised(s, r.client, q, authorization, ret_error, error);
 		if (!r.http)
@@ -450,7 +462,7 @@ gboolean session_open(Session *s, const HttpRequest *q, SessionReply *ret, Sessi
 			return TRUE;
 		}
 		gboolean basic = FALSE;
-		gboolean demands = status == 401 && attempt < 2 && is_ours(s, r.http) &&
+		gboolean demands = status == 401 && attempt < 2 && is_below(s, http_url(r.http)) &&
 				   !q->source &&
 				   learn(s, http_header(r.http, "www-authenticate"), &basic);
 		if (basic && !(s->auth->username && *s->auth->username)) {
@@ -518,4 +530,25 @@ gboolean session_ping(Session *s, const HttpCancel *cancel, SessionError *ret, G
 	}
 	session_close(&r);
 	return ok;
+}
+
+gboolean session_login(
+	Session *s, const HttpCancel *cancel, char **ret_refresh, SessionError *ret, GError **error)
+{
+	const HttpRequest q = {.method = "GET", .url = "/v2/", .cancel = *cancel};
+	g_auto(SessionReply) reply = {0};
+	s->wants_refresh = TRUE;
+	if (!session_open(s, &q, &reply, ret, error)) {
+		if (ret->fault == SESSION_REFUSED && ret->status == 401 &&
+			strcmp(ret->code, "") != 0 && s->challenge &&
+			strcmp(s->challenge->scheme, "basic") == 0) {
+			g_clear_error(error);
+			return dh_error(error, DH_ERROR_UNAUTHORIZED,
+				"login attempt to %s/v2/ failed with status: 401 Unauthorized",
+				s->endpoint.url);
+		}
+		return FALSE;
+	}
+	*ret_refresh = g_strdup(s->refresh);
+	return TRUE;
 }

@@ -47,6 +47,11 @@ typedef struct {
 /* GET /v2/: learns how to authorise. */
 gboolean session_ping(Session *s, const HttpCancel *cancel, SessionError *ret, GError **error);
 
+/* What login does: GET /v2/ with the credentials. *ret_refresh: a token that a token server gave to
+ * be kept in place of the password, or NULL. */
+gboolean session_login(Session *s, const HttpCancel *cancel, char **ret_refresh, SessionError *ret,
+	GError **error);
+
 /* One request; url is a path below the endpoint ("/v2/...") or absolute. The answer, whatever its
  * status below 400 is; others are errors. give back with session_close. */
 typedef struct {

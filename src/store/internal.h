@@ -171,6 +171,11 @@ gboolean store_sweep(Store *s, GError **error);
 
 /* With s->write held, inside a transaction: points a canonical name at an image. */
 gboolean tag_write(Store *s, const char *name, const char *id, GError **error);
+/* All canonical names that begin so ("docker.io/library/nginx:": its tags), sorted; GPtrArray of
+ * strings. */
+GPtrArray *store_names_with_prefix(Store *s, const char *prefix);
+/* Gives an existing image one more canonical name (a digest's, after a push). */
+gboolean name_image(Store *s, const char *id, const char *name, GError **error);
 /* The familiar spelling of a canonical name; caller frees. */
 char *tag_familiar(const char *canonical);
 /* The canonical name that repo and tag (may be NULL) ask for; docker's refusals. Caller frees. */

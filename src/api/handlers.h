@@ -58,6 +58,8 @@ gboolean api_image_push(ApiRequest *r, GError **error);
 gboolean api_auth(ApiRequest *r, GError **error);
 gboolean api_images_search(ApiRequest *r, GError **error);
 gboolean api_distribution(ApiRequest *r, GError **error);
+/* RegistryConfig of info; new reference. */
+json_t *api_registry_config(const RegistryConfig *c);
 
 /* networks.c */
 gboolean api_networks_list(ApiRequest *r, GError **error);

@@ -244,3 +244,40 @@ gboolean api_distribution(ApiRequest *r, GError **error)
 	api_reply_json(r, 200, o);
 	return TRUE;
 }
+
+/* ---- info ---- */
+
+static json_t *index_config(const char *name, json_t *mirrors, gboolean secure)
+{
+	gboolean official = strcmp(name, "docker.io") == 0;
+	return json_pack("{s:s, s:o, s:b, s:b}", "Name", name, "Mirrors", mirrors, "Secure",
+		(int)secure, "Official", (int)official);
+}
+
+/* Docker's mirrors end with a slash. */
+static json_t *mirrors_json(const RegistryConfig *c)
+{
+	json_t *out = json_array();
+	for (char **m = c->mirrors; m && *m; m++) {
+		g_autofree char *url = g_strconcat(*m, g_str_has_suffix(*m, "/") ? "" : "/", NULL);
+		json_array_append_new(out, api_string(url));
+	}
+	return out;
+}
+
+json_t *api_registry_config(const RegistryConfig *c)
+{
+	json_t *cidrs = json_array(), *indexes = json_object(), *mirrors = mirrors_json(c);
+	for (char **i = c->insecure; i && *i; i++) {
+		if (strchr(*i, '/'))
+			json_array_append_new(cidrs, api_string(*i));
+		else
+			json_object_set_new(indexes, *i, index_config(*i, json_array(), FALSE));
+	}
+	json_array_append_new(cidrs, json_string("127.0.0.0/8"));
+	json_object_set_new(
+		indexes, "docker.io", index_config("docker.io", json_deep_copy(mirrors), TRUE));
+	return json_pack("{s:[], s:[], s:o, s:o, s:o}", "AllowNondistributableArtifactsCIDRs",
+		"AllowNondistributableArtifactsHostnames", "InsecureRegistryCIDRs", cidrs,
+		"IndexConfigs", indexes, "Mirrors", mirrors);
+}

@@ -36,7 +36,8 @@ struct Fetch {
 	FetchState state;
 	gint64 last_wake; /* monotonic, us */
 	GError *error;
-	gboolean pinned;
+	gboolean pinned, running;
+	GCond ended;
 };
 
 static void fetch_unref(Fetch *f)
@@ -54,6 +55,7 @@ static void fetch_unref(Fetch *f)
 	g_free(f->parent);
 	dh_close(&f->cancel_fd);
 	g_mutex_clear(&f->lock);
+	g_cond_clear(&f->ended);
 	g_array_unref(f->watchers);
 	g_clear_error(&f->error);
 	g_free(f);
@@ -154,13 +156,18 @@ void fetch_run(void *fetch, void *registry)
 	const HttpCancel cancel = {
 		{f->cancel_fd, -1}
         };
+	g_mutex_lock(&f->lock);
+	f->running = TRUE;
+	g_mutex_unlock(&f->lock);
 	gboolean ok = http_pause(&cancel, 0, &e) && bring(f, &e);
 	leave_table(f);
 	g_mutex_lock(&f->lock);
 	f->pinned = ok;
 	f->error = e;
 	f->state.phase = ok ? FETCH_DONE : FETCH_FAILED;
+	f->running = FALSE;
 	wake_all(f);
+	g_cond_broadcast(&f->ended);
 	g_mutex_unlock(&f->lock);
 	fetch_unref(f);
 }
@@ -183,6 +190,7 @@ static Fetch *fetch_new(Registry *r, Session *s, const FetchSpec *spec)
 	f->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	f->watchers = g_array_new(FALSE, FALSE, sizeof(int));
 	g_mutex_init(&f->lock);
+	g_cond_init(&f->ended);
 	return f;
 }
 
@@ -238,5 +246,13 @@ void fetch_leave(Fetch *f, int wake_fd)
 	g_mutex_unlock(&r->lock);
 	if (last)
 		wake(f->cancel_fd);
+}
+
+void fetch_drop(Fetch *f)
+{
+	g_mutex_lock(&f->lock);
+	while (f->watchers->len == 0 && f->running)
+		g_cond_wait(&f->ended, &f->lock);
+	g_mutex_unlock(&f->lock);
 	fetch_unref(f);
 }

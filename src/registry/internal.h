@@ -89,8 +89,10 @@ typedef struct {
 Fetch *fetch_join(Registry *r, Session *s, const FetchSpec *spec, int wake);
 /* Current state; *ret_error (may be NULL) gets a copy of what it failed with. */
 FetchState fetch_state(Fetch *f, GError **ret_error);
-/* Leaves it; the last one cancels it, or gives the layer's pin back if it is done. */
+/* Leaves it; the last one cancels it if it is not done. Then drop it: that waits until what was
+ * cancelled has cleared away what it had made, and gives the layer's pin back. */
 void fetch_leave(Fetch *f, int wake);
+void fetch_drop(Fetch *f);
 void fetch_run(void *fetch, void *registry); /* the pool's */
 
 /* ---- push.c ---- */

@@ -124,9 +124,12 @@ static gboolean wait_layers(Layers *ls, GError **error)
 
 static void layers_clear(Layers *ls)
 {
-	for (guint i = 0; i < ls->n; i++) {
+	for (guint i = 0; i < ls->n; i++)
 		if (ls->layers[i].fetch)
 			fetch_leave(ls->layers[i].fetch, ls->wake);
+	for (guint i = 0; i < ls->n; i++) {
+		if (ls->layers[i].fetch)
+			fetch_drop(ls->layers[i].fetch);
 		if (ls->layers[i].pinned)
 			layer_unpin(ls->p->r->store, ls->layers[i].pinned);
 	}

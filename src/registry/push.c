@@ -523,6 +523,14 @@ gboolean registry_push(
 		}
 	}
 	SessionError fault = {0};
-	return registry_try_endpoints(
-		r, ref, "pull,push", FALSE, call, with_session, &w, &fault, error);
+	GError *e = NULL;
+	if (registry_try_endpoints(r, ref, "pull,push", FALSE, call, with_session, &w, &fault, &e))
+		return TRUE;
+	/* Which of many requests met it first says nothing. */
+	if (g_str_has_suffix(e->message, ": no basic auth credentials")) {
+		g_clear_error(&e);
+		dh_error(&e, DH_ERROR_SYSTEM, "no basic auth credentials");
+	}
+	g_propagate_error(error, e);
+	return FALSE;
 }

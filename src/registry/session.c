@@ -208,7 +208,8 @@ static gboolean refused(HttpReply *h, const char *method, SessionError *ret, GEr
 	}
 	const char *details = json_string_value(json_object_get(json, "details"));
 	if (details)
-		return dh_error(error, kind, "%s", details);
+		return dh_error(
+			error, kind, "%s%s", status == 401 ? "unauthorized: " : "", details);
 	if (status == 401)
 		return dh_error(error, kind, "unauthorized: authentication required");
 	if (status == 429)
@@ -432,14 +433,18 @@ static gboolean is_below(const Session *s, const char *url)
 	       (strncmp(url, s->endpoint.url, n) == 0 && (url[n] == '/' || url[n] == '\0'));
 }
 
+static const char *spoken_method(const char *method)
+{
+	return strcmp(method, "GET") == 0    ? "Get"
+	       : strcmp(method, "HEAD") == 0 ? "Head"
+	       : strcmp(method, "POST") == 0 ? "Post"
+					     : method;
+}
+
 static gboolean no_credentials(const HttpRequest *q, const Session *s, GError **error)
 {
 	return dh_error(error, DH_ERROR_SYSTEM, "%s \"%s%s\": no basic auth credentials",
-		strcmp(q->method, "GET") == 0    ? "Get"
-		: strcmp(q->method, "HEAD") == 0 ? "Head"
-		: strcmp(q->method, "POST") == 0 ? "Post"
-						 : q->method,
-		*q->url == '/' ? s->endpoint.url : "", q->url);
+		spoken_method(q->method), *q->url == '/' ? s->endpoint.url : "", q->url);
 }
 
 gboolean session_open(Session *s, const HttpRequest *q, SessionReply *ret, SessionError *ret_error,
@@ -450,8 +455,12 @@ gboolean session_open(Session *s, const HttpRequest *q, SessionReply *ret, Sessi
 	for (guint attempt = 0;; attempt++) {
 		g_autofree char *authorization = NULL;
 		if (is_below(s, q->url) &&
-			!authorise(s, r.client, &q->cancel, &authorization, ret_error, error))
+			!authorise(s, r.client, &q->cancel, &authorization, ret_error, error)) {
+			if (ret_error->fault == SESSION_REFUSED)
+				g_prefix_error(error, "%s \"%s%s\": ", spoken_method(q->method),
+					*q->url == '/' ? s->endpoint.url : "", q->url);
 			return FALSE;
+		}
 		r.http = open_authorised(s, r.client, q, authorization, ret_error, error);
 		if (!r.http)
 			return FALSE;

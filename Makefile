@@ -32,6 +32,11 @@ asan:
 	ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
 	./test.sh
 
+# Every libFuzzer target for FUZZ_SECONDS; what it finds stays in build-fuzz.
+FUZZ_SECONDS ?= 60
+fuzz:
+	@scripts/fuzz $(FUZZ_SECONDS)
+
 coverage:
 	@scripts/deps build test coverage
 	DHOW_BUILD=$(CURDIR)/build-coverage scripts/build -Db_coverage=true -Dstatic_programs=false
@@ -64,4 +69,4 @@ bench: all
 clean:
 	rm -rf build build-* coverage compile_commands.json
 
-.PHONY: all demo test check deps install asan coverage lint lint-format lint-c lint-shell bench clean
+.PHONY: all demo test check deps install asan fuzz coverage lint lint-format lint-c lint-shell bench clean

@@ -116,6 +116,14 @@ gboolean endpoint_is_insecure(const RegistryConfig *c, const char *host)
 
 /* ---- what the user wrote ---- */
 
+void registry_config_clear(RegistryConfig *c)
+{
+	g_strfreev(c->insecure);
+	g_strfreev(c->mirrors);
+	g_strfreev(c->certs_dirs);
+	*c = (RegistryConfig){0};
+}
+
 static gboolean check_insecure(const char *text, GError **error)
 {
 	unsigned char ip[16];

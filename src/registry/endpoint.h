@@ -17,6 +17,7 @@ typedef struct {
 #define REGISTRY_MAX_UPLOADS 5
 #define REGISTRY_MAX_ATTEMPTS 5
 
+void registry_config_clear(RegistryConfig *c);
 /* Checks what the user wrote; docker's texts. */
 gboolean registry_config_check(const RegistryConfig *c, GError **error);
 

@@ -8,6 +8,11 @@
 /* system.c */
 gboolean api_ping(ApiRequest *r, GError **error);
 gboolean api_version(ApiRequest *r, GError **error);
+/* absent.c */
+gboolean api_no_swarm(ApiRequest *r, GError **error);
+gboolean api_no_swarm_to_leave(ApiRequest *r, GError **error);
+gboolean api_plugins_list(ApiRequest *r, GError **error);
+gboolean api_no_plugin(ApiRequest *r, GError **error);
 /* info.c */
 gboolean api_info(ApiRequest *r, GError **error);
 /* events.c */
@@ -64,3 +69,10 @@ json_t *api_registry_config(const RegistryConfig *c);
 /* networks.c */
 gboolean api_networks_list(ApiRequest *r, GError **error);
 gboolean api_network_inspect(ApiRequest *r, GError **error);
+
+/* volumes.c */
+gboolean api_volumes_list(ApiRequest *r, GError **error);
+gboolean api_volume_create(ApiRequest *r, GError **error);
+gboolean api_volume_inspect(ApiRequest *r, GError **error);
+gboolean api_volume_delete(ApiRequest *r, GError **error);
+gboolean api_volumes_prune(ApiRequest *r, GError **error);

@@ -22,7 +22,9 @@ typedef struct {
 	char *error;
 	int64_t started_at, finished_at; /* DH_TIME_ZERO: never */
 	int64_t restart_count;
+	int64_t restart_delay; /* ms, of the last restart; 0: none since the last start by hand */
 	gboolean manually_stopped;
+	const char *health; /* "starting", "healthy", "unhealthy"; NULL: no check. Static. */
 } ContainerState;
 
 struct Container {
@@ -42,7 +44,13 @@ struct Container {
 	guint exits;                    /* (s) how often it has ended: waiters compare */
 	gboolean removed;               /* (s) */
 	GPtrArray *pending;             /* (s) clients attached before the start (attach.c) */
-	gboolean ending; /* (s) it has ended, and its end is being recorded */
+	gboolean ending;                /* (s) it has ended, and its end is being recorded */
+	gboolean unmounting; /* (s) its shim, which has told the end, still has its root mounted */
+	gboolean restart_cancelled; /* (s) stopped by somebody: the policy is silent */
+	gint64 restart_due;         /* (s) monotonic, us */
+	struct Health *health;      /* (s) of this run or the last one (health.c) */
+	gint64 probe_due;           /* (s) monotonic, us */
+	GPtrArray *links;           /* (s) ContainerLink; never changed, only replaced (links.c) */
 
 	/* immutable after creation */
 	ContainerConfig *config;
@@ -50,9 +58,9 @@ struct Container {
 	NetworkingConfig *networking;
 	char *image_id; /* "sha256:..." */
 	char *dir, *run_dir, *log_path;
-	char *cgroup;     /* path below the hierarchies' roots */
-	char **lower;     /* overlay directories, topmost first */
-	GPtrArray *links; /* ContainerLink */
+	char *cgroup;      /* path below the hierarchies' roots */
+	char **lower;      /* overlay directories, topmost first */
+	GPtrArray *mounts; /* MountPoint (mounts.h) */
 };
 
 typedef struct {
@@ -64,7 +72,8 @@ Container *container_ref(Container *c);
 void container_unref(Container *c);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Container, container_unref)
 
-/* By full ID, name (with or without "/"), or unambiguous ID prefix. "No such container: x". */
+/* By full ID, name (with or without "/"), unambiguous ID prefix, or as another container's link
+ * ("/agent/insideweb"). "No such container: x". */
 Container *container_find(Engine *e, const char *name, GError **error);
 
 /* All of them, newest first; GPtrArray of Container references (with free function). */
@@ -95,10 +104,9 @@ gboolean container_pause(Container *c, GError **error);
 gboolean container_unpause(Container *c, GError **error);
 gboolean container_rename(Container *c, const char *new_name, GError **error);
 gboolean container_resize(Container *c, int64_t height, int64_t width, GError **error);
-gboolean container_remove(
-	Container *c, gboolean force, gboolean volumes, gboolean link, GError **error);
+gboolean container_remove(Container *c, gboolean force, gboolean volumes, GError **error);
 
-typedef enum { WAIT_NOT_RUNNING, WAIT_NEXT_EXIT, WAIT_REMOVED } WaitCondition;
+typedef enum { WAIT_NOT_RUNNING, WAIT_NEXT_EXIT, WAIT_REMOVED, WAIT_UNMOUNTED } WaitCondition;
 typedef struct ContainerWait ContainerWait;
 /* The condition is remembered at the call, so that a caller may answer its client before it blocks.
  */
@@ -144,6 +152,15 @@ gboolean exec_start(Exec *x, int fd, gboolean tty, int64_t height, int64_t width
 	const void *preface, size_t preface_len, GError **error);
 /* The shim has told how it ended. */
 void exec_note_end(Engine *e, const char *id, int64_t code);
+/* The container has ended: so has everything in it. */
+void exec_note_all_ended(Container *c);
+/* Created or running. */
+gboolean exec_unfinished(Engine *e, const char *id);
+/* Until it has ended or monotonic time (us) `until`; FALSE: it goes on. */
+gboolean exec_wait(Exec *x, gint64 until, int64_t *ret_code);
+void exec_kill(Exec *x);
+/* Out of the tables, for one that no client knows of. */
+void exec_forget(Exec *x);
 gboolean exec_resize(Exec *x, int64_t height, int64_t width, GError **error);
 /* The body of GET /exec/{id}/json; asks the shim for the truth. New reference. */
 json_t *exec_inspect(Exec *x, GError **error);
@@ -156,6 +173,13 @@ json_t *container_inspect(Container *c, gboolean size);
 json_t *container_summary(Container *c, const ContainerSnapshot *s, gboolean size);
 /* "Up 3 minutes (Paused)", "Exited (0) 2 seconds ago", "Created" ... Caller frees. */
 char *container_status_text(const ContainerState *s);
+/* docker rm --link: name is "/agent/insideweb"; the link goes, both containers stay. */
+gboolean container_unlink(Engine *e, const char *name, GError **error);
+
+/* By target's ID, the names that links give it ("/agent/insideweb"): GPtrArray of strings. */
+GHashTable *container_link_names(Engine *e);
+/* What the client asked of the container's one network; NULL: nothing. The container's. */
+const EndpointSettings *container_endpoint_settings(const Container *c);
 /* ID of a built-in network ("bridge", "host", "none"). Caller frees. */
 char *container_network_id(Engine *e, const char *mode);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* create.c - from a client's request and an image to a container that could be started. */
 #include "container/internal.h"
+#include "container/mounts.h"
 #include "container/names.h"
 
 #include "base/error.h"
@@ -89,6 +90,8 @@ static void merge_image_config(ContainerConfig *c, const ContainerConfig *image)
 	inherit(&c->stop_signal, image->stop_signal);
 	merge_set(&c->exposed_ports, image->exposed_ports);
 	merge_set(&c->volumes, image->volumes);
+	if (c->volumes && g_hash_table_size(c->volumes) == 0)
+		g_clear_pointer(&c->volumes, g_hash_table_unref);
 	merge_labels(&c->labels, image->labels);
 	char **env = merge_env(image->env, c->env);
 	g_strfreev(c->env);
@@ -161,7 +164,15 @@ static void apply_defaults(Container *c)
 		if ((!config->hostname || !*config->hostname) &&
 			gethostname(name, sizeof name - 1) == 0)
 			inherit(&config->hostname, name);
-	} else if (!g_str_has_prefix(host->network_mode, "container:")) {
+	} else if (g_str_has_prefix(host->network_mode, "container:")) {
+		/* The UTS name belongs to the network: who shares the one has the other. */
+		g_autoptr(Container) target =
+			container_find(c->engine, host->network_mode + strlen("container:"), NULL);
+		if (target) {
+			inherit(&config->hostname, target->config->hostname);
+			inherit(&config->domainname, target->config->domainname);
+		}
+	} else {
 		g_autofree char *short_id = g_strndup(c->id, DH_SHORT_ID_LEN);
 		inherit(&config->hostname, short_id);
 	}
@@ -187,10 +198,6 @@ Container *container_create(
 		dh_error(error, DH_ERROR_INVALID, "no image specified");
 		return NULL;
 	}
-	if (req->config.volumes && g_hash_table_size(req->config.volumes) > 0) {
-		dh_error(error, DH_ERROR_NOT_BUILT, "anonymous volumes are not built yet");
-		return NULL;
-	}
 	g_autoptr(Image) image = store_image_find(e->store, req->config.image, error);
 	if (!image)
 		return NULL;
@@ -206,7 +213,7 @@ Container *container_create(
 				: dh_json_new(&networking_config_table);
 	c->lower = store_image_lower(e->store, image);
 	merge_image_config(c->config, image->config);
-	if (!validate_create(c, ret_warnings, error))
+	if (!validate_create(c, &req->config, ret_warnings, error))
 		return NULL;
 	apply_defaults(c);
 	if (!container_resolve_links(c, error))
@@ -216,7 +223,12 @@ Container *container_create(
 		return NULL;
 
 	if (!make_directories(c, error) || !container_write_files(c, NULL, TRUE, error) ||
-		!take_name(c, name, error)) {
+		!mounts_acquire(c, error)) {
+		remove_quietly(c->dir);
+		return NULL;
+	}
+	if (!take_name(c, name, error)) {
+		mounts_give_back(c);
 		remove_quietly(c->dir);
 		return NULL;
 	}

@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 #include "container/engine.h"
+#include "container/health.h"
 #include "container/internal.h"
+#include "container/mounts.h"
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/timefmt.h"
+#include "shim/client.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BACKGROUND_THREADS = 4 };
+enum { BACKGROUND_THREADS = 4, IDLE_SHIMS = 2 };
 
 static void unref_container(void *c)
 {
@@ -65,12 +70,37 @@ static gboolean open_database(Engine *e, GError **error)
 {
 	g_autofree char *path = g_build_filename(e->config.data_root, "state.db", NULL);
 	g_autofree char *first = g_strconcat(container_schema, store_schema, NULL);
-	const char *const schema[] = {first, registry_schema};
+	const char *const schema[] = {first, volume_schema, registry_schema};
 	e->db = dh_db_open(path, schema, G_N_ELEMENTS(schema), error);
 	if (!e->db)
 		return FALSE;
 	(void)chmod(path, 0600);
 	return load_engine_id(e, error);
+}
+
+static gboolean open_volumes(Engine *e, GError **error)
+{
+	g_auto(GStrv) notes = NULL;
+	e->volumes = volumes_open(e->config.data_root, e->db, &notes, error);
+	for (char **n = notes; n && *n; n++)
+		dh_warn("%s", *n);
+	return e->volumes != NULL;
+}
+
+/* Nobody removes a volume before its containers have said that they hold it. */
+static void hold_volumes(Engine *e)
+{
+	g_autoptr(GPtrArray) all = container_all(e);
+	for (guint i = 0; i < all->len; i++)
+		mounts_hold(all->pdata[i]);
+}
+
+static gboolean load_containers(Engine *e, GError **error)
+{
+	if (!container_load_all(e, error))
+		return FALSE;
+	hold_volumes(e);
+	return TRUE;
 }
 
 Engine *engine_open(EngineConfig *config, GError **error)
@@ -84,13 +114,16 @@ Engine *engine_open(EngineConfig *config, GError **error)
 	e->by_name = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, unref_container);
 	e->execs = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, unref_exec);
 	e->events = events_new();
+	e->closing = eventfd(0, EFD_CLOEXEC);
+	e->probes = g_thread_pool_new(health_probe, NULL, -1, FALSE, NULL);
 	e->background = g_thread_pool_new(engine_run_job, NULL, BACKGROUND_THREADS, FALSE, NULL);
+	e->shims = shim_pool_new(config->shim_path, IDLE_SHIMS);
 	if (make_directories(config, error) && open_database(e, error) &&
 		(e->store = store_open(config->data_root, e->db, error)) &&
 		(e->registry = registry_new(&e->config.registry, e->store, e->db, error)) &&
 		(e->net = net_engine_new(&config->net, error)) &&
-		(e->supervisor = supervisor_new(error)) && container_load_all(e, error) &&
-		engine_reconcile(e, error))
+		(e->supervisor = supervisor_new(error)) && open_volumes(e, error) &&
+		load_containers(e, error) && engine_reconcile(e, error))
 		return e;
 	engine_close(e);
 	return NULL;
@@ -127,7 +160,10 @@ void engine_close(Engine *e)
 {
 	gboolean running = e->db && any_running(e);
 	supervisor_free(e->supervisor);
+	eventfd_write(e->closing, 1);
+	g_thread_pool_free(e->probes, FALSE, TRUE);
 	g_thread_pool_free(e->background, FALSE, TRUE);
+	shim_pool_free(e->shims);
 	net_engine_free(e->net, !running);
 	if (e->db && !running)
 		leave_nothing(e);
@@ -136,8 +172,10 @@ void engine_close(Engine *e)
 	g_hash_table_unref(e->by_id);
 	registry_free(e->registry);
 	store_close(e->store);
+	volumes_close(e->volumes);
 	dh_db_close(e->db);
 	events_free(e->events);
+	dh_close(&e->closing);
 	g_mutex_clear(&e->lock);
 	g_mutex_clear(&e->exec_lock);
 	g_free(e->id);

@@ -10,6 +10,7 @@
 #include "network/network.h"
 #include "registry/registry.h"
 #include "store/store.h"
+#include "volume/volume.h"
 
 typedef struct Container Container;
 
@@ -33,18 +34,23 @@ typedef struct {
 	Store *store;
 	Registry *registry;
 	NetEngine *net;
+	Volumes *volumes;
 	Events *events;
 	char *id; /* persistent engine ID, a UUID */
 	int64_t started_at;
+	gboolean reconciled; /* until then nothing is started */
 
 	GMutex lock; /* the two tables; taken for look-ups only, never across a blocking call */
 	GHashTable *by_id;   /* id -> Container */
 	GHashTable *by_name; /* "name" -> Container */
 
+	struct ShimPool *shims;
 	struct Supervisor *supervisor; /* the thread that hears what the shims say */
 	GMutex exec_lock;
 	GHashTable *execs;       /* exec id -> Exec */
 	GThreadPool *background; /* teardown off the user's path */
+	GThreadPool *probes;     /* health checks that are under way */
+	int closing;             /* eventfd: readable when the engine closes */
 } Engine;
 
 /* Opens everything and reconciles: database, shims, cgroups, network. */

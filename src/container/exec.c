@@ -11,10 +11,11 @@
 #include "shim/client.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_EXECS = 1024 }; /* remembered for a container */
+enum { MAX_EXECS = 1024 /* remembered for a container */, SETTLE_TIMEOUT_US = 10000000 };
 
 struct Exec {
 	gint refs;
@@ -22,7 +23,8 @@ struct Exec {
 	Container *c;
 	ExecConfig *config;
 	GMutex lock;
-	gboolean started, running;
+	GCond settled; /* starting or running has become FALSE */
+	gboolean started, starting, running;
 	gboolean has_exit_code;
 	int64_t exit_code, pid;
 };
@@ -55,6 +57,7 @@ void exec_unref(Exec *x)
 	container_unref(x->c);
 	dh_json_free(&exec_config_table, x->config);
 	g_mutex_clear(&x->lock);
+	g_cond_clear(&x->settled);
 	g_free(x->id);
 	g_free(x);
 }
@@ -82,6 +85,7 @@ char *exec_create(Container *c, const ExecConfig *config, GError **error)
 	x->c = container_ref(c);
 	x->config = dh_json_copy(&exec_config_table, config);
 	g_mutex_init(&x->lock);
+	g_cond_init(&x->settled);
 
 	Engine *e = c->engine;
 	char *id = g_strdup(x->id);
@@ -134,6 +138,7 @@ static void note_end(Exec *x, int64_t code)
 	x->running = FALSE;
 	x->has_exit_code = TRUE;
 	x->exit_code = code;
+	g_cond_broadcast(&x->settled);
 	g_mutex_unlock(&x->lock);
 }
 
@@ -142,6 +147,28 @@ void exec_note_end(Engine *e, const char *id, int64_t code)
 	g_autoptr(Exec) x = exec_find(e, id, NULL);
 	if (x)
 		note_end(x, code);
+}
+
+void exec_note_all_ended(Container *c)
+{
+	g_autoptr(GPtrArray) running = g_ptr_array_new_with_free_func((GDestroyNotify)exec_unref);
+	g_mutex_lock(&c->engine->exec_lock);
+	g_mutex_lock(&c->state_lock);
+	for (guint i = 0; i < c->exec_ids->len; i++) {
+		Exec *x = g_hash_table_lookup(c->engine->execs, c->exec_ids->pdata[i]);
+		if (x)
+			g_ptr_array_add(running, exec_ref(x));
+	}
+	g_mutex_unlock(&c->state_lock);
+	g_mutex_unlock(&c->engine->exec_lock);
+	for (guint i = 0; i < running->len; i++) {
+		Exec *x = running->pdata[i];
+		g_mutex_lock(&x->lock);
+		gboolean ends = x->running && !x->starting;
+		g_mutex_unlock(&x->lock);
+		if (ends)
+			note_end(x, 137);
+	}
 }
 
 static gboolean request_exec(
@@ -202,7 +229,8 @@ gboolean exec_start(Exec *x, int fd, gboolean tty, int64_t height, int64_t width
 	(void)tty; /* what counts is what the exec was created with */
 	g_mutex_lock(&x->lock);
 	gboolean again = x->started;
-	x->started = x->running = TRUE;
+	if (!again)
+		x->started = x->starting = x->running = TRUE;
 	g_mutex_unlock(&x->lock);
 	if (again)
 		return dh_error(error, DH_ERROR_CONFLICT, "exec command %s has already run", x->id);
@@ -231,6 +259,10 @@ gboolean exec_start(Exec *x, int fd, gboolean tty, int64_t height, int64_t width
 		if (failed)
 			g_propagate_error(error, g_steal_pointer(&failed));
 	}
+	g_mutex_lock(&x->lock);
+	x->starting = FALSE;
+	g_cond_broadcast(&x->settled);
+	g_mutex_unlock(&x->lock);
 	return ok;
 }
 
@@ -245,11 +277,15 @@ gboolean exec_resize(Exec *x, int64_t height, int64_t width, GError **error)
 	return TRUE;
 }
 
-/* The shim is the one who knows; without it the program is gone, too. */
+/* The shim is the one who knows; without it the program is gone, too. A client sees its stream end
+ * before the shim has answered who asked for the start: that answer is waited for. */
 static void refresh(Exec *x)
 {
+	gint64 until = g_get_monotonic_time() + SETTLE_TIMEOUT_US;
 	g_mutex_lock(&x->lock);
-	gboolean running = x->running;
+	while (x->starting && g_cond_wait_until(&x->settled, &x->lock, until))
+		;
+	gboolean running = x->running && !x->starting;
 	g_mutex_unlock(&x->lock);
 	if (!running)
 		return;
@@ -258,7 +294,7 @@ static void refresh(Exec *x)
 	ShimReply *reply = shim_request(x->c->run_dir, &req, NULL, 0, &error);
 	if (reply && reply->exited && reply->exit)
 		note_end(x, reply->exit->status);
-	else if (!reply && !g_error_matches(error, DH_ERROR, DH_ERROR_NOT_FOUND))
+	else if (!reply)
 		note_end(x, 137);
 	dh_json_free(&shim_reply_table, reply);
 }
@@ -283,4 +319,48 @@ json_t *exec_inspect(Exec *x, GError **error)
 		config->detach_keys ? config->detach_keys : "", "Pid", (json_int_t)x->pid);
 	g_mutex_unlock(&x->lock);
 	return out;
+}
+
+gboolean exec_unfinished(Engine *e, const char *id)
+{
+	g_autoptr(Exec) x = exec_find(e, id, NULL);
+	if (!x)
+		return FALSE;
+	g_mutex_lock(&x->lock);
+	gboolean unfinished = !x->has_exit_code;
+	g_mutex_unlock(&x->lock);
+	return unfinished;
+}
+
+gboolean exec_wait(Exec *x, gint64 until, int64_t *ret_code)
+{
+	g_mutex_lock(&x->lock);
+	while (x->running && g_cond_wait_until(&x->settled, &x->lock, until))
+		;
+	gboolean ended = !x->running;
+	*ret_code = x->exit_code;
+	g_mutex_unlock(&x->lock);
+	return ended;
+}
+
+void exec_kill(Exec *x)
+{
+	ShimRequest req = {.op = (char *)"exec-kill", .exec_id = x->id, .signal = SIGKILL};
+	dh_json_free(&shim_reply_table, shim_request(x->c->run_dir, &req, NULL, 0, NULL));
+}
+
+void exec_forget(Exec *x)
+{
+	Engine *e = x->c->engine;
+	g_mutex_lock(&e->exec_lock);
+	g_mutex_lock(&x->c->state_lock);
+	for (guint i = 0; i < x->c->exec_ids->len; i++) {
+		if (strcmp(x->c->exec_ids->pdata[i], x->id) == 0) {
+			g_ptr_array_remove_index(x->c->exec_ids, i);
+			break;
+		}
+	}
+	g_hash_table_remove(e->execs, x->id);
+	g_mutex_unlock(&x->c->state_lock);
+	g_mutex_unlock(&e->exec_lock);
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* exit.c - what happens when a container has ended, however it came to that. */
 #include "container/internal.h"
+#include "container/mounts.h"
 
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/timefmt.h"
+#include "container/restart.h"
 #include "shim/client.h"
 
 #include <fcntl.h>
@@ -12,7 +14,7 @@
 static void remove_automatically(Container *c)
 {
 	g_autoptr(GError) error = NULL;
-	if (!container_remove(c, FALSE, TRUE, FALSE, &error) &&
+	if (!container_remove(c, FALSE, TRUE, &error) &&
 		!g_str_has_suffix(error->message, "is already in progress"))
 		dh_warn("remove container %s: %s", c->id, error->message);
 }
@@ -38,10 +40,13 @@ void container_exited(Container *c, const ShimExit *x)
 	s->exit_code = x->status;
 	s->oom_killed = x->oom_killed;
 	s->finished_at = x->finished_at;
+	gboolean again =
+		restart_decide(c, x->started_at > 0 ? x->finished_at - x->started_at : (int64_t)0);
 	NetEndpoint *endpoint = g_steal_pointer(&c->endpoint);
 	g_mutex_unlock(&c->state_lock);
 
 	g_autoptr(GError) error = NULL;
+	exec_note_all_ended(c);
 	container_release(c, endpoint);
 	/* Once the row has it, the record on disk is no longer needed; before, it is the only
 	 * memory. */
@@ -51,14 +56,18 @@ void container_exited(Container *c, const ShimExit *x)
 	g_autofree char *code = g_strdup_printf("%" G_GINT64_FORMAT, x->status);
 	g_autofree char *lasted = g_strdup_printf("%" G_GINT64_FORMAT,
 		x->started_at > 0 ? (x->finished_at - x->started_at) / DH_NSEC : (int64_t)0);
-	if (was_running)
+	if (was_running) {
 		container_event(c, "die", "exitCode", code, "execDuration", lasted, NULL);
+		mounts_event(c, "unmount");
+	}
 	g_mutex_lock(&c->state_lock);
 	c->exits++;
 	c->ending = FALSE;
 	container_changed(c);
 	gboolean auto_remove = c->host_config->auto_remove && s->status != STATUS_REMOVING;
 	g_mutex_unlock(&c->state_lock);
+	if (again)
+		restart_schedule(c);
 	if (auto_remove)
 		container_background(c, remove_automatically);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* inspect.c - containers as the API shows them. */
+#include "container/health.h"
 #include "container/internal.h"
 
 #include "base/timefmt.h"
@@ -17,6 +18,14 @@ static json_t *time_json(int64_t t)
 	return json_string(text);
 }
 
+static char *health_text(const char *up, const char *health)
+{
+	if (!health)
+		return g_strdup_printf("Up %s", up);
+	gboolean starting = strcmp(health, "starting") == 0;
+	return g_strdup_printf("Up %s (%s%s)", up, starting ? "health: " : "", health);
+}
+
 char *container_status_text(const ContainerState *s)
 {
 	int64_t now = dh_time_now();
@@ -26,7 +35,7 @@ char *container_status_text(const ContainerState *s)
 		s->finished_at != DH_TIME_ZERO ? dh_duration_human(now - s->finished_at) : NULL;
 	switch (s->status) {
 	case STATUS_RUNNING:
-		return g_strdup_printf("Up %s", up ? up : "Less than a second");
+		return health_text(up ? up : "Less than a second", s->health);
 	case STATUS_PAUSED:
 		return g_strdup_printf("Up %s (Paused)", up ? up : "Less than a second");
 	case STATUS_RESTARTING:
@@ -114,6 +123,16 @@ static void add_sizes(Container *c, json_t *out)
 
 /* ---- network ---- */
 
+const EndpointSettings *container_endpoint_settings(const Container *c)
+{
+	GHashTableIter it;
+	void *value;
+	if (!c->networking || !c->networking->endpoints_config)
+		return NULL;
+	g_hash_table_iter_init(&it, c->networking->endpoints_config);
+	return g_hash_table_iter_next(&it, NULL, &value) ? value : NULL;
+}
+
 static json_t *endpoint_json(Container *c, const ContainerSnapshot *s)
 {
 	EndpointSettings ep = {.ip_address = s->endpoint ? s->endpoint->ip : NULL,
@@ -121,14 +140,7 @@ static json_t *endpoint_json(Container *c, const ContainerSnapshot *s)
 		.gateway = s->endpoint ? s->endpoint->gateway : NULL,
 		.mac_address = s->endpoint ? s->endpoint->mac : NULL,
 		.endpoint_id = s->endpoint ? s->endpoint_id : NULL};
-	EndpointSettings *asked = NULL;
-	if (c->networking && c->networking->endpoints_config) {
-		GHashTableIter it;
-		void *value;
-		g_hash_table_iter_init(&it, c->networking->endpoints_config);
-		if (g_hash_table_iter_next(&it, NULL, &value))
-			asked = value;
-	}
+	const EndpointSettings *asked = container_endpoint_settings(c);
 	if (asked) {
 		ep.ipam_config = asked->ipam_config;
 		ep.driver_opts = asked->driver_opts;
@@ -178,9 +190,9 @@ char *container_network_id(Engine *e, const char *mode)
 static json_t *state_json(const ContainerState *s)
 {
 	return json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:I, s:I, s:s, s:o, s:o}", "Status",
-		container_status_name(s->status), "Running", s->running, "Paused", s->paused,
-		"Restarting", s->restarting, "OOMKilled", s->oom_killed, "Dead", s->dead, "Pid",
-		(json_int_t)s->pid, "ExitCode", (json_int_t)s->exit_code, "Error",
+		container_status_name(s->status), "Running", s->running || s->restarting, "Paused",
+		s->paused, "Restarting", s->restarting, "OOMKilled", s->oom_killed, "Dead", s->dead,
+		"Pid", (json_int_t)s->pid, "ExitCode", (json_int_t)s->exit_code, "Error",
 		s->error ? s->error : "", "StartedAt", time_json(s->started_at), "FinishedAt",
 		time_json(s->finished_at));
 }
@@ -198,11 +210,12 @@ static json_t *graph_driver(Container *c)
 /* HostConfig.Links as inspect has it: "/target:/container/alias". */
 static json_t *links_json(Container *c, const char *name)
 {
-	if (!c->links || c->links->len == 0)
+	g_autoptr(GPtrArray) links = container_links(c);
+	if (links->len == 0)
 		return json_null();
 	json_t *out = json_array();
-	for (guint i = 0; i < c->links->len; i++) {
-		const ContainerLink *l = c->links->pdata[i];
+	for (guint i = 0; i < links->len; i++) {
+		const ContainerLink *l = links->pdata[i];
 		g_autoptr(Container) target = container_find(c->engine, l->target_id, NULL);
 		if (!target)
 			continue;
@@ -221,10 +234,12 @@ json_t *container_inspect(Container *c, gboolean size)
 	for (char **a = command[0] ? command + 1 : command; *a; a++)
 		json_array_append_new(args, string(*a));
 	json_t *execs = json_null();
-	if (s->exec_ids[0]) {
-		execs = json_array();
-		for (char **x = s->exec_ids; *x; x++)
-			json_array_append_new(execs, json_string(*x));
+	for (char **x = s->exec_ids; *x; x++) {
+		if (!exec_unfinished(c->engine, *x))
+			continue;
+		if (!json_is_array(execs))
+			execs = json_array();
+		json_array_append_new(execs, json_string(*x));
 	}
 	g_autofree char *name = g_strdup_printf("/%s", s->name);
 	g_autofree char *hosts = g_build_filename(c->dir, "hosts", NULL);
@@ -234,17 +249,24 @@ json_t *container_inspect(Container *c, gboolean size)
 	json_t *host = dh_json_emit(&host_config_table, c->host_config);
 	json_object_set_new(host, "Links", links_json(c, s->name));
 
+	json_t *state = state_json(&s->state);
+	g_mutex_lock(&c->state_lock);
+	json_t *health = health_json(c);
+	g_mutex_unlock(&c->state_lock);
+	if (health)
+		json_object_set_new(state, "Health", health);
+
 	json_t *out = json_pack(
 		"{s:s, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:s, "
 		"s:s, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"Id", c->id, "Created", time_json(c->created), "Path", string(command[0]), "Args",
-		args, "State", state_json(&s->state), "Image", c->image_id, "ResolvConfPath",
-		resolv, "HostnamePath", hostname, "HostsPath", hosts, "LogPath",
-		has_log ? c->log_path : "", "Name", name, "RestartCount",
-		(json_int_t)s->state.restart_count, "Driver", "overlay2", "Platform", "linux",
-		"MountLabel", "", "ProcessLabel", "", "AppArmorProfile", "", "ExecIDs", execs,
-		"HostConfig", host, "GraphDriver", graph_driver(c), "Mounts", spec_mounts_json(c),
-		"Config", dh_json_emit(&container_config_table, c->config), "NetworkSettings",
+		args, "State", state, "Image", c->image_id, "ResolvConfPath", resolv,
+		"HostnamePath", hostname, "HostsPath", hosts, "LogPath", has_log ? c->log_path : "",
+		"Name", name, "RestartCount", (json_int_t)s->state.restart_count, "Driver",
+		"overlay2", "Platform", "linux", "MountLabel", "", "ProcessLabel", "",
+		"AppArmorProfile", "", "ExecIDs", execs, "HostConfig", host, "GraphDriver",
+		graph_driver(c), "Mounts", spec_mounts_json(c), "Config",
+		dh_json_emit(&container_config_table, c->config), "NetworkSettings",
 		network_settings(c, s));
 	if (size)
 		add_sizes(c, out);
@@ -280,10 +302,19 @@ static json_t *ports_list(Container *c, const ContainerSnapshot *s)
 	return out;
 }
 
-json_t *container_summary(Container *c, const ContainerSnapshot *s, gboolean size)
+/* As docker prints it: arguments with spaces are quoted, for reading and not for a shell. */
+static char *command_line(Container *c)
 {
 	g_auto(GStrv) command = full_command(c);
-	g_autofree char *line = g_strjoinv(" ", command);
+	g_autoptr(GString) line = g_string_new(command[0]);
+	for (char **a = command[0] ? command + 1 : command; *a; a++)
+		g_string_append_printf(line, strchr(*a, ' ') ? " '%s'" : " %s", *a);
+	return g_string_free(g_steal_pointer(&line), FALSE);
+}
+
+json_t *container_summary(Container *c, const ContainerSnapshot *s, gboolean size)
+{
+	g_autofree char *line = command_line(c);
 	g_autofree char *status = container_status_text(&s->state);
 	json_t *names = json_array();
 	g_autofree char *name = g_strdup_printf("/%s", s->name);

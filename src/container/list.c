@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/error.h"
 #include "base/timefmt.h"
+#include "container/mounts.h"
 #include "container/observe.h"
 
 #include <stdlib.h>
@@ -199,31 +200,22 @@ static gboolean match_network(const Query *q, Container *c)
 	return FALSE;
 }
 
-/* By name or by destination: "-v SRC:DST", "-v DST" and --mount. */
+/* By the volume's name or by the place in the container. */
 static gboolean match_volume(const Query *q, Container *c)
 {
 	const Filters *f = q->req->filters;
 	if (!filters_has(f, "volume"))
 		return TRUE;
-	for (char **b = c->host_config->binds; b && *b; b++) {
-		g_auto(GStrv) part = g_strsplit(*b, ":", 3);
-		if (filters_match(f, "volume", part[0]) || filters_match(f, "volume", part[1]))
-			return TRUE;
-	}
-	GPtrArray *mounts = c->host_config->mounts;
-	for (guint i = 0; mounts && i < mounts->len; i++) {
-		const MountSpec *m = mounts->pdata[i];
-		if (filters_match(f, "volume", m->source) || filters_match(f, "volume", m->target))
-			return TRUE;
-	}
-	GHashTableIter it;
-	gpointer key;
-	if (!c->config->volumes)
-		return FALSE;
-	g_hash_table_iter_init(&it, c->config->volumes);
-	while (g_hash_table_iter_next(&it, &key, NULL)) {
-		if (filters_match(f, "volume", key))
-			return TRUE;
+	char **values = filters_get(f, "volume");
+	for (guint i = 0; c->mounts && i < c->mounts->len; i++) {
+		const MountPoint *m = c->mounts->pdata[i];
+		const char *name = m->name ? m->name : m->source ? m->source : "";
+		for (char **v = values; *v; v++) {
+			g_autofree char *path = g_canonicalize_filename(*v, "/");
+			if (strcmp(*v, name) == 0 ||
+				(**v == '/' && strcmp(path, m->destination) == 0))
+				return TRUE;
+		}
 	}
 	return FALSE;
 }
@@ -231,7 +223,8 @@ static gboolean match_volume(const Query *q, Container *c)
 static gboolean matches(const Query *q, Container *c, const ContainerSnapshot *s)
 {
 	const Filters *f = q->req->filters;
-	if (!s->state.running && !q->all && !q->req->all && q->req->limit <= 0 && !q->req->latest)
+	if (!s->state.running && !s->state.restarting && !q->all && !q->req->all &&
+		q->req->limit <= 0 && !q->req->latest)
 		return FALSE;
 	if (!filters_match_prefix(f, "id", c->id) && !filters_match_regex(f, "id", c->id))
 		return FALSE;
@@ -244,10 +237,17 @@ static gboolean matches(const Query *q, Container *c, const ContainerSnapshot *s
 	return filters_match(f, "status", container_status_name(s->state.status)) &&
 	       filters_match_labels(f, "label", c->config->labels) &&
 	       filters_match_no_labels(f, "label!", c->config->labels) &&
-	       filters_match(f, "health", "none") && filters_match(f, "isolation", "default") &&
-	       match_exit_code(q, &s->state) &&
+	       filters_match(f, "health", s->state.health ? s->state.health : "none") &&
+	       filters_match(f, "isolation", "default") && match_exit_code(q, &s->state) &&
 	       (!q->ancestors || g_hash_table_contains(q->ancestors, c->image_id)) &&
 	       match_network(q, c) && match_volume(q, c) && match_ports(q, c, s);
+}
+
+static void add_link_names(json_t *summary, GPtrArray *names)
+{
+	json_t *list = json_object_get(summary, "Names");
+	for (guint i = 0; names && i < names->len; i++)
+		json_array_append_new(list, json_string(names->pdata[i]));
 }
 
 json_t *container_list(Engine *e, const ListRequest *r, GError **error)
@@ -262,6 +262,7 @@ json_t *container_list(Engine *e, const ListRequest *r, GError **error)
 		return out; /* no container here belongs to a swarm */
 	int64_t limit = r->latest ? 1 : r->limit;
 	g_autoptr(GPtrArray) all = container_all(e);
+	g_autoptr(GHashTable) link_names = container_link_names(e);
 	gboolean seen_before = q.before == NULL;
 	for (guint i = 0; i < all->len; i++) {
 		Container *c = all->pdata[i];
@@ -274,7 +275,9 @@ json_t *container_list(Engine *e, const ListRequest *r, GError **error)
 		g_autoptr(ContainerSnapshot) s = container_snapshot(c);
 		if (!matches(&q, c, s))
 			continue;
-		json_array_append_new(out, container_summary(c, s, r->size));
+		json_t *summary = container_summary(c, s, r->size);
+		add_link_names(summary, g_hash_table_lookup(link_names, c->id));
+		json_array_append_new(out, summary);
 		if (limit > 0 && (int64_t)json_array_size(out) >= limit)
 			break;
 	}

@@ -12,6 +12,8 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "container/health.h"
+#include "container/restart.h"
 #include "shim/client.h"
 
 #include <dirent.h>
@@ -38,6 +40,7 @@ static void adopt(Container *c, int events, int64_t pid)
 	dh_json_free(&net_endpoint_table, endpoint);
 	dh_info("container %s is still running (pid %" G_GINT64_FORMAT ")", c->id, pid);
 	supervisor_add(c->engine->supervisor, c, events, -1);
+	health_begin(c);
 }
 
 static void end_unconfirmed(Container *c)
@@ -86,7 +89,7 @@ static void reconcile_one(Container *c)
 	}
 	if (!should_run && c->host_config->auto_remove && c->state.status == STATUS_EXITED) {
 		g_autoptr(GError) error = NULL;
-		if (!container_remove(c, FALSE, TRUE, FALSE, &error))
+		if (!container_remove(c, FALSE, TRUE, &error))
 			dh_warn("container %s: %s", c->id, error->message);
 	}
 }
@@ -138,5 +141,6 @@ gboolean engine_reconcile(Engine *e, GError **error)
 	store_gc(e->store, container_uses_image, e);
 	for (char *const *lost = store_lost(e->store); lost && *lost; lost++)
 		dh_warn("%s", *lost);
+	restart_after_boot(e);
 	return TRUE;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* table.c - the engine's containers: in memory by ID and name, in the database by row. */
+#include "container/health.h"
 #include "container/internal.h"
+#include "container/mounts.h"
 #include "container/names.h"
 
 #include "base/error.h"
@@ -31,6 +33,7 @@ typedef struct {
 	char *image_id;
 	char **lower;
 	GPtrArray *links;
+	GPtrArray *mounts; /* NULL: written before there were any */
 } ConfigRow;
 static const DhJsonField config_row_fields[] = {
 	DH_F(OBJECT, ConfigRow, config, "Config", DH_JSON_REQUIRED, &container_config_table),
@@ -39,13 +42,14 @@ static const DhJsonField config_row_fields[] = {
 	DH_F(STRING, ConfigRow, image_id, "Image", 0),
 	DH_F(STRV, ConfigRow, lower, "Lower", DH_JSON_NOTNULL),
 	DH_F(LIST, ConfigRow, links, "Links", DH_JSON_NOTNULL, &container_link_table),
+	DH_F(LIST, ConfigRow, mounts, "Mounts", DH_JSON_NOTNULL, &mount_point_table),
 };
 static DH_JSON_TABLE(config_row_table, ConfigRow, config_row_fields, FALSE);
 
 typedef struct {
 	char *status;
 	gboolean oom_killed, manually_stopped;
-	int64_t pid, exit_code, started_at, finished_at, restart_count;
+	int64_t pid, exit_code, started_at, finished_at, restart_count, restart_delay;
 	char *error;
 	NetEndpoint *endpoint;
 	char *endpoint_id, *sandbox_id;
@@ -59,6 +63,7 @@ static const DhJsonField state_row_fields[] = {
 	DH_F(INT, StateRow, started_at, "StartedAt", DH_JSON_OMITEMPTY),
 	DH_F(INT, StateRow, finished_at, "FinishedAt", DH_JSON_OMITEMPTY),
 	DH_F(INT, StateRow, restart_count, "RestartCount", DH_JSON_OMITEMPTY),
+	DH_F(INT, StateRow, restart_delay, "RestartDelay", DH_JSON_OMITEMPTY),
 	DH_F(STRING, StateRow, error, "Error", DH_JSON_OMITEMPTY),
 	DH_F(OBJECT, StateRow, endpoint, "Endpoint", DH_JSON_OMITEMPTY, &net_endpoint_table),
 	DH_F(STRING, StateRow, endpoint_id, "EndpointID", DH_JSON_OMITEMPTY),
@@ -100,6 +105,7 @@ void container_unref(Container *c)
 	g_mutex_clear(&c->state_lock);
 	g_ptr_array_unref(c->waiters);
 	g_ptr_array_unref(c->exec_ids);
+	health_free(c->health);
 	g_ptr_array_unref(c->pending);
 	dh_json_free(&net_endpoint_table, c->endpoint);
 	dh_json_free(&container_config_table, c->config);
@@ -107,6 +113,8 @@ void container_unref(Container *c)
 	dh_json_free(&networking_config_table, c->networking);
 	if (c->links)
 		g_ptr_array_unref(c->links);
+	if (c->mounts)
+		g_ptr_array_unref(c->mounts);
 	g_strfreev(c->lower);
 	g_free(c->state.error);
 	g_free(c->endpoint_id);
@@ -128,12 +136,14 @@ static void unref_container(void *c)
 
 static char *config_text(Container *c)
 {
+	g_autoptr(GPtrArray) links = container_links(c);
 	ConfigRow row = {.config = c->config,
 		.host_config = c->host_config,
 		.networking = c->networking,
 		.image_id = c->image_id,
 		.lower = c->lower,
-		.links = c->links};
+		.links = links,
+		.mounts = c->mounts};
 	return dh_json_emit_text(&config_row_table, &row);
 }
 
@@ -148,6 +158,7 @@ static char *state_text(Container *c)
 		.started_at = c->state.started_at,
 		.finished_at = c->state.finished_at,
 		.restart_count = c->state.restart_count,
+		.restart_delay = c->state.restart_delay,
 		.error = c->state.error,
 		.endpoint = c->endpoint,
 		.endpoint_id = c->endpoint_id,
@@ -218,6 +229,13 @@ gboolean container_save(Container *c, GError **error)
 		"sss", name, state, c->id);
 }
 
+gboolean container_save_config(Container *c, GError **error)
+{
+	g_autofree char *config = config_text(c);
+	return dh_db_exec(c->engine->db, error, "UPDATE containers SET config=? WHERE id=?", "ss",
+		config, c->id);
+}
+
 gboolean container_rename(Container *c, const char *new_name, GError **error)
 {
 	Engine *e = c->engine;
@@ -257,6 +275,20 @@ gboolean container_rename(Container *c, const char *new_name, GError **error)
 	return ok;
 }
 
+/* "agent/insideweb" */
+static Container *find_linked(Engine *e, const char *name)
+{
+	g_auto(GStrv) part = g_strsplit(name, "/", 2);
+	g_autoptr(Container) from = container_find(e, part[0], NULL);
+	g_autoptr(GPtrArray) links = from ? container_links(from) : NULL;
+	for (guint i = 0; links && i < links->len; i++) {
+		const ContainerLink *l = links->pdata[i];
+		if (strcmp(l->alias, part[1]) == 0)
+			return container_find(e, l->target_id, NULL);
+	}
+	return NULL;
+}
+
 Container *container_find(Engine *e, const char *name, GError **error)
 {
 	const char *plain = *name == '/' ? name + 1 : name;
@@ -287,6 +319,8 @@ Container *container_find(Engine *e, const char *name, GError **error)
 			name);
 		return NULL;
 	}
+	if (!found && strchr(plain, '/'))
+		found = find_linked(e, plain);
 	if (!found)
 		dh_error(error, DH_ERROR_NOT_FOUND, "No such container: %s", name);
 	return found;
@@ -333,6 +367,8 @@ static void restore_state(Container *c, StateRow *row)
 	s->started_at = row->started_at;
 	s->finished_at = row->finished_at;
 	s->restart_count = row->restart_count;
+	s->restart_delay = row->restart_delay;
+	s->restarting = s->status == STATUS_RESTARTING;
 	s->error = g_steal_pointer(&row->error);
 	c->endpoint = g_steal_pointer(&row->endpoint);
 	c->endpoint_id = g_steal_pointer(&row->endpoint_id);
@@ -356,6 +392,9 @@ static gboolean load_row(void *arg, int n, const char *const *col, GError **erro
 		c->image_id = g_steal_pointer(&config->image_id);
 		c->lower = g_steal_pointer(&config->lower);
 		c->links = g_steal_pointer(&config->links);
+		c->mounts = g_steal_pointer(&config->mounts);
+		if (!c->mounts) /* written before volumes were built */
+			c->mounts = mounts_parse(c, NULL);
 		restore_state(c, state);
 		g_hash_table_insert(e->by_name, g_strdup(c->name), container_ref(c));
 		g_hash_table_insert(e->by_id, c->id, c);

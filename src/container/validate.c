@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "container/validate.h"
+#include "container/health.h"
 
 #include "base/error.h"
 #include "base/size.h"
+#include "container/mounts.h"
 #include "runtime/runtime.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 static gboolean is_set(const char *s)
 {
@@ -32,7 +33,7 @@ static void set_network_mode(HostConfig *h, const char *mode)
 	h->network_mode = copy;
 }
 
-static gboolean validate_network(Container *c, GError **error)
+static gboolean validate_network(Container *c, const ContainerConfig *asked, GError **error)
 {
 	static const char *const known[] = {"bridge", "none", "host", NULL};
 	HostConfig *h = c->host_config;
@@ -63,15 +64,16 @@ static gboolean validate_network(Container *c, GError **error)
 			return dh_error(error, DH_ERROR_INVALID,
 				"conflicting options: port publishing and the container type "
 				"network mode");
-		if (config->exposed_ports && g_hash_table_size(config->exposed_ports) > 0 &&
-			has_ports)
+		/* The user's own: what the image exposes is no contradiction. */
+		if (asked->exposed_ports && g_hash_table_size(asked->exposed_ports) > 0)
 			return dh_error(error, DH_ERROR_INVALID,
 				"conflicting options: port exposing and the container type network "
 				"mode");
-		g_autoptr(Container) target = container_find(c->engine, name, error);
+		/* By ID: the name may change hands before the start. One that is not there yet is
+		 * looked for at the start. */
+		g_autoptr(Container) target = container_find(c->engine, name, NULL);
 		if (!target)
-			return FALSE;
-		/* By ID: the name may change hands before the start. */
+			return TRUE;
 		g_autofree char *mode = g_strdup_printf("container:%s", target->id);
 		set_network_mode(h, mode);
 		return TRUE;
@@ -187,9 +189,6 @@ static gboolean validate_restart(HostConfig *h, GError **error)
 	if (restarts && h->auto_remove)
 		return dh_error(error, DH_ERROR_INVALID,
 			"can't create 'AutoRemove' container with restart policy");
-	if (restarts)
-		return dh_error(
-			error, DH_ERROR_NOT_BUILT, "restart policy '%s' is not built yet", p->name);
 	return TRUE;
 }
 
@@ -215,6 +214,8 @@ static gboolean validate_process(Container *c, GError **error)
 			"json: cannot unmarshal %s into field ContainerConfig.StopTimeout of type "
 			"int",
 			json_is_string(config->stop_timeout_raw) ? "string" : "value");
+	if (!health_validate(config->healthcheck, error))
+		return FALSE;
 	if (is_set(config->hostname) && strlen(config->hostname) > 64)
 		return dh_error(error, DH_ERROR_INVALID, "invalid hostname: %s", config->hostname);
 	return TRUE;
@@ -222,90 +223,10 @@ static gboolean validate_process(Container *c, GError **error)
 
 /* ---- mounts ---- */
 
-/* One "-v" value: "/host:/container[:options]". Volumes by name and without a source belong to the
- * volume room, which is not built. */
-static gboolean validate_bind(const char *bind, GError **error)
-{
-	g_auto(GStrv) part = g_strsplit(bind, ":", -1);
-	guint n = g_strv_length(part);
-	if (n < 2 || n > 3 || !*part[0] || !*part[1])
-		return dh_error(
-			error, DH_ERROR_INVALID, "invalid volume specification: '%s'", bind);
-	if (*part[1] != '/')
-		return dh_error(error, DH_ERROR_INVALID,
-			"invalid volume specification: '%s': invalid mount config for type "
-			"\"bind\": "
-			"invalid mount path: '%s' mount path must be absolute",
-			bind, part[1]);
-	if (strcmp(part[1], "/") == 0)
-		return dh_error(error, DH_ERROR_INVALID,
-			"invalid volume specification: '%s': invalid specification: destination "
-			"can't be "
-			"'/'",
-			bind);
-	if (*part[0] != '/')
-		return dh_error(
-			error, DH_ERROR_NOT_BUILT, "named volumes are not built yet: '%s'", bind);
-	g_auto(GStrv) options = g_strsplit(n == 3 ? part[2] : "", ",", -1);
-	static const char *const known[] = {"ro", "rw", "z", "Z", "rprivate", "private", "rshared",
-		"shared", "rslave", "slave", "nocopy", "delegated", "cached", "consistent", "bind",
-		"rbind", NULL};
-	for (char **o = options; *o; o++) {
-		if (**o && !g_strv_contains(known, *o))
-			return dh_error(error, DH_ERROR_INVALID, "invalid mode: %s", part[2]);
-	}
-	return TRUE;
-}
-
-static gboolean validate_mount(const MountSpec *m, GError **error)
-{
-	static const char *const types[] = {
-		"bind", "tmpfs", "volume", "npipe", "cluster", "image", NULL};
-	if (!in_list(m->type, types))
-		return dh_error(error, DH_ERROR_INVALID,
-			"invalid mount config for type \"%s\": mount type unknown", m->type);
-	if (!is_set(m->target) || *m->target != '/')
-		return dh_error(error, DH_ERROR_INVALID,
-			"invalid mount config for type \"%s\": invalid mount path: '%s' mount path "
-			"must be "
-			"absolute",
-			m->type ? m->type : "", m->target ? m->target : "");
-	if (g_strcmp0(m->type, "bind") == 0) {
-		struct stat st;
-		if (!is_set(m->source) || *m->source != '/')
-			return dh_error(error, DH_ERROR_INVALID,
-				"invalid mount config for type \"bind\": invalid mount path: '%s' "
-				"mount path "
-				"must be absolute",
-				m->source ? m->source : "");
-		if (stat(m->source, &st) < 0 &&
-			!(m->bind_options && m->bind_options->create_mountpoint))
-			return dh_error(error, DH_ERROR_INVALID,
-				"invalid mount config for type \"bind\": bind source path does not "
-				"exist: %s",
-				m->source);
-		return TRUE;
-	}
-	if (g_strcmp0(m->type, "tmpfs") == 0)
-		return TRUE;
-	return dh_error(error, DH_ERROR_NOT_BUILT, "mounts of type \"%s\" are not built yet",
-		is_set(m->type) ? m->type : "volume");
-}
-
 static gboolean validate_mounts(Container *c, GError **error)
 {
-	HostConfig *h = c->host_config;
-	for (char **b = h->binds; b && *b; b++) {
-		if (!validate_bind(*b, error))
-			return FALSE;
-	}
-	for (guint i = 0; h->mounts && i < h->mounts->len; i++) {
-		if (!validate_mount(h->mounts->pdata[i], error))
-			return FALSE;
-	}
-	if (h->volumes_from && *h->volumes_from)
-		return dh_error(error, DH_ERROR_NOT_BUILT, "volumes-from is not built yet");
-	return TRUE;
+	c->mounts = mounts_parse(c, error);
+	return c->mounts != NULL;
 }
 
 /* ---- resources and security ---- */
@@ -404,11 +325,12 @@ static gboolean validate_log(HostConfig *h, GError **error)
 	return TRUE;
 }
 
-gboolean validate_create(Container *c, char ***ret_warnings, GError **error)
+gboolean validate_create(
+	Container *c, const ContainerConfig *asked, char ***ret_warnings, GError **error)
 {
 	(void)ret_warnings;
 	HostConfig *h = c->host_config;
-	return validate_process(c, error) && validate_network(c, error) &&
+	return validate_process(c, error) && validate_network(c, asked, error) &&
 	       validate_endpoints(c, error) && validate_namespaces(c, error) &&
 	       validate_restart(h, error) && validate_mounts(c, error) &&
 	       validate_resources(h, error) && validate_security(h, error) &&

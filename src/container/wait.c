@@ -63,7 +63,11 @@ static gboolean holds(const ContainerWait *w)
 		return TRUE;
 	switch (w->condition) {
 	case WAIT_NOT_RUNNING:
-		return !c->state.running && !c->state.restarting && !c->ending;
+		/* One that has ended and starts again has ended all the same. */
+		return c->exits != w->exits ||
+		       (!c->state.running && !c->state.restarting && !c->ending);
+	case WAIT_UNMOUNTED:
+		return !c->ending && !c->unmounting;
 	case WAIT_NEXT_EXIT:
 		return c->exits != w->exits;
 	case WAIT_REMOVED:
@@ -83,9 +87,9 @@ static gboolean wait_run(ContainerWait *w, int cancel_fd, int64_t timeout_ms)
 		if (done)
 			return TRUE;
 		struct pollfd p[2] = {
-			{.fd = w->fd,     .events = POLLIN   },
-                        {.fd = cancel_fd, .events = POLLRDHUP}
-                };
+			{.fd = w->fd, .events = POLLIN},
+			{.fd = cancel_fd, .events = POLLRDHUP},
+		};
 		int64_t left = -1;
 		if (deadline >= 0) {
 			left = deadline - g_get_monotonic_time() / 1000;
@@ -114,10 +118,20 @@ gboolean container_wait_end(ContainerWait *w, int cancel_fd, int64_t *ret_status
 	return ok;
 }
 
-gboolean container_wait_stopped(Container *c, int64_t timeout_ms)
+static gboolean wait_quietly(Container *c, WaitCondition condition, int64_t timeout_ms)
 {
-	ContainerWait *w = container_wait_begin(c, WAIT_NOT_RUNNING);
+	ContainerWait *w = container_wait_begin(c, condition);
 	gboolean ok = wait_run(w, -1, timeout_ms);
 	wait_free(w);
 	return ok;
+}
+
+gboolean container_wait_stopped(Container *c, int64_t timeout_ms)
+{
+	return wait_quietly(c, WAIT_NOT_RUNNING, timeout_ms);
+}
+
+gboolean container_wait_unmounted(Container *c, int64_t timeout_ms)
+{
+	return wait_quietly(c, WAIT_UNMOUNTED, timeout_ms);
 }

@@ -290,7 +290,7 @@ static gboolean wait_layers(Push *p, GError **error)
 		if (done)
 			return TRUE;
 		struct pollfd f[] = {
-			{p->wake,            POLLIN,             0},
+			{p->wake, POLLIN, 0},
 			{p->call->cancel_fd, POLLIN | POLLRDHUP, 0},
 		};
 		if (poll(f, G_N_ELEMENTS(f), -1) < 0 && errno != EINTR)
@@ -419,9 +419,7 @@ static gboolean push_tag(Registry *r, const RegistryCall *call, const Reference 
 	g_cond_init(&p.idle);
 	p.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	p.stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	p.cancel = (HttpCancel){
-		{call->cancel_fd, p.stop}
-        };
+	p.cancel = (HttpCancel){{call->cancel_fd, p.stop}};
 	fault->fault = SESSION_FAILED;
 	if (p.wake < 0 || p.stop < 0)
 		return dh_error_errno(error, errno, "eventfd");
@@ -478,7 +476,8 @@ static void find_all_tags(Wanted *w)
 static gboolean find_tag(Wanted *w, GError **error)
 {
 	g_autofree char *name = reference_familiar(w->ref);
-	Image *image = store_image_find(w->r->store, name, NULL);
+	g_autofree char *whole = index_name(w->ref);
+	Image *image = store_image_find(w->r->store, whole, NULL);
 	if (!image) {
 		Wanted any = *w;
 		find_all_tags(&any);

@@ -118,9 +118,7 @@ static gboolean bring(Fetch *f, GError **error)
 	if (layer_pin(s, f->chain_id))
 		return TRUE;
 	set_phase(f, FETCH_DOWNLOADING);
-	const HttpCancel cancel = {
-		{f->cancel_fd, -1}
-        };
+	const HttpCancel cancel = {{f->cancel_fd, -1}};
 	g_autoptr(Blob) blob = blob_new(f->session, f->path, &f->blob, &cancel, on_blob, f);
 	void *both[] = {blob, f};
 	unsigned how = UNTAR_AHEAD | (f->parent ? 0 : UNTAR_LOWEST);
@@ -153,9 +151,7 @@ void fetch_run(void *fetch, void *registry)
 	(void)registry;
 	Fetch *f = fetch;
 	GError *e = NULL;
-	const HttpCancel cancel = {
-		{f->cancel_fd, -1}
-        };
+	const HttpCancel cancel = {{f->cancel_fd, -1}};
 	g_mutex_lock(&f->lock);
 	f->running = TRUE;
 	g_mutex_unlock(&f->lock);

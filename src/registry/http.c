@@ -209,13 +209,8 @@ static size_t on_source(char *buf, size_t size, size_t n, void *arg)
 
 static const char *go_method(const char *method)
 {
-	static const char *const names[][2] = {
-		{"GET",   "Get"  },
-                {"HEAD",  "Head" },
-                {"POST",  "Post" },
-                {"PUT",   "Put"  },
-		{"PATCH", "Patch"}
-        };
+	static const char *const names[][2] = {{"GET", "Get"}, {"HEAD", "Head"}, {"POST", "Post"},
+		{"PUT", "Put"}, {"PATCH", "Patch"}};
 	for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
 		if (strcmp(names[i][0], method) == 0)
 			return names[i][1];

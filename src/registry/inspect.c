@@ -43,9 +43,7 @@ static json_t *own_platform(
 static gboolean with_session(void *arg, Session *s, SessionError *fault, GError **error)
 {
 	Inspect *i = arg;
-	const HttpCancel cancel = {
-		{i->call->cancel_fd, -1}
-        };
+	const HttpCancel cancel = {{i->call->cancel_fd, -1}};
 	const char *what = i->ref->digest ? i->ref->digest : i->ref->tag ? i->ref->tag : "latest";
 	g_autofree char *digest = NULL;
 	size_t n = 0;

@@ -44,9 +44,7 @@ gboolean registry_login(Registry *r, const RegistryAuth *auth, int cancel_fd, ch
 	g_autoptr(GPtrArray) endpoints = endpoints_of(r->config, domain, FALSE, error);
 	if (!endpoints)
 		return FALSE;
-	const HttpCancel cancel = {
-		{cancel_fd, -1}
-        };
+	const HttpCancel cancel = {{cancel_fd, -1}};
 	GError *last = NULL;
 	*ret_token = NULL;
 	for (guint i = 0; i < endpoints->len; i++) {

@@ -38,27 +38,27 @@ static void normalise(Platform *p)
 	static const struct {
 		const char *written, *architecture, *variant;
 	} spellings[] = {
-		{"x86_64",  "amd64", ""  },
-		{"x86-64",  "amd64", ""  },
-		{"aarch64", "arm64", ""  },
-		{"armhf",   "arm",   "v7"},
-		{"armel",   "arm",   "v6"},
-		{"armv7l",  "arm",   "v7"},
-		{"armv6l",  "arm",   "v6"},
-		{"i386",    "386",   ""  },
-		{"i686",    "386",   ""  },
+		{"x86_64", "amd64", ""},
+		{"x86-64", "amd64", ""},
+		{"aarch64", "arm64", ""},
+		{"armhf", "arm", "v7"},
+		{"armel", "arm", "v6"},
+		{"armv7l", "arm", "v7"},
+		{"armv6l", "arm", "v6"},
+		{"i386", "386", ""},
+		{"i686", "386", ""},
 	};
 	static const struct {
 		const char *architecture, *said, *means;
 	} variants[] = {
-		{"arm64", "v8", ""  },
-		{"arm64", "8",  ""  },
-		{"amd64", "v1", ""  },
-		{"arm",   "",   "v7"},
-		{"arm",   "5",  "v5"},
-		{"arm",   "6",  "v6"},
-		{"arm",   "7",  "v7"},
-		{"arm",   "8",  "v8"},
+		{"arm64", "v8", ""},
+		{"arm64", "8", ""},
+		{"amd64", "v1", ""},
+		{"arm", "", "v7"},
+		{"arm", "5", "v5"},
+		{"arm", "6", "v6"},
+		{"arm", "7", "v7"},
+		{"arm", "8", "v8"},
 	};
 	for (size_t i = 0; i < G_N_ELEMENTS(spellings); i++) {
 		if (strcmp(p->architecture, spellings[i].written) != 0)

@@ -108,7 +108,7 @@ static gboolean wait_layers(Layers *ls, GError **error)
 		if (done)
 			return TRUE;
 		struct pollfd f[] = {
-			{ls->wake,               POLLIN,             0},
+			{ls->wake, POLLIN, 0},
 			{ls->p->call->cancel_fd, POLLIN | POLLRDHUP, 0},
 		};
 		if (poll(f, G_N_ELEMENTS(f), -1) < 0 && errno != EINTR)

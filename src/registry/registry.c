@@ -117,9 +117,7 @@ gboolean registry_try_endpoints(Registry *r, const Reference *ref, const char *a
 		*ret_error = (SessionError){.fault = SESSION_FAILED};
 		return FALSE;
 	}
-	const HttpCancel cancel = {
-		{call->cancel_fd, -1}
-        };
+	const HttpCancel cancel = {{call->cancel_fd, -1}};
 	GError *last = NULL;
 	for (guint i = 0; i < endpoints->len; i++) {
 		const Endpoint *e = endpoints->pdata[i];

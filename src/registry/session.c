@@ -35,11 +35,9 @@ Session *session_new(const Endpoint *e, const char *path, const char *actions,
 {
 	Session *s = g_new0(Session, 1);
 	s->refs = 1;
-	s->endpoint = (Endpoint){
-		g_strdup(e->url), g_strdup(e->host), e->mirror,
+	s->endpoint = (Endpoint){g_strdup(e->url), g_strdup(e->host), e->mirror,
 		{g_strdup(e->tls.ca_pem), g_strdup(e->tls.cert), g_strdup(e->tls.key),
-							e->tls.insecure}
-        };
+			e->tls.insecure}};
 	s->scope = path ? g_strdup_printf("repository:%s:%s", path, actions) : g_strdup("");
 	/* Credentials are for the registry that was asked for, not for those that stand in. */
 	s->auth = registry_auth_copy(e->mirror ? NULL : auth);

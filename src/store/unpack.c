@@ -22,11 +22,12 @@ UnpackKind unpack_kind(const void *head, size_t n)
 		size_t n;
 		UnpackKind kind;
 	} known[] = {
-		{"\x1f\x8b\x08",          3, UNPACK_GZIP },
-		{"\x28\xb5\x2f\xfd",      4, UNPACK_ZSTD },
+		{"\x1f\x8b\x08", 3, UNPACK_GZIP},
+		{"\x28\xb5\x2f\xfd", 4, UNPACK_ZSTD},
 		{"\xfd"
-		 "7zXZ", 6, UNPACK_OTHER},
-		{"BZh",                   3, UNPACK_OTHER},
+		 "7zXZ",
+			6, UNPACK_OTHER},
+		{"BZh", 3, UNPACK_OTHER},
 	};
 	for (size_t i = 0; i < G_N_ELEMENTS(known); i++)
 		if (n >= known[i].n && memcmp(head, known[i].magic, known[i].n) == 0)

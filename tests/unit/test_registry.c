@@ -25,18 +25,18 @@ static void challenges(void **state)
 		guint n;
 		const char *scheme, *realm, *service, *scope; /* of the first */
 	} cases[] = {
-		{"Basic realm=\"x y\"",							   1, "basic",     "x y",         NULL,    NULL                      },
+		{"Basic realm=\"x y\"", 1, "basic", "x y", NULL, NULL},
 		{"Bearer realm=\"https://a/t\",service=\"s\",scope=\"repository:a/b:pull,push\"", 1,
-                 "bearer",											"https://a/t", "s",     "repository:a/b:pull,push"},
-		{"BEARER  realm = \"q\\\"uote\" , service=token",                                 1, "bearer",    "q\"uote",     "token",
-                 NULL																	       },
-		{"Negotiate, Basic realm=\"r\"",						  2, "negotiate", NULL,          NULL,    NULL                      },
-		{"Basic realm=\"r\", Bearer realm=\"b\"",                                         2, "basic",     "r",           NULL,    NULL                      },
-		{"Bearer realm=\"open",							   1, "bearer",    "open",        NULL,    NULL                      },
-		{"Bearer realm=\"a\",realm=\"b\"",                                                1, "bearer",    "a",           NULL,    NULL                      },
-		{"",									      0, NULL,        NULL,          NULL,    NULL                      },
-		{"=,\"\x01",								      0, NULL,        NULL,          NULL,    NULL                      },
-		{"Bearer",									1, "bearer",    NULL,          NULL,    NULL                      },
+			"bearer", "https://a/t", "s", "repository:a/b:pull,push"},
+		{"BEARER  realm = \"q\\\"uote\" , service=token", 1, "bearer", "q\"uote", "token",
+			NULL},
+		{"Negotiate, Basic realm=\"r\"", 2, "negotiate", NULL, NULL, NULL},
+		{"Basic realm=\"r\", Bearer realm=\"b\"", 2, "basic", "r", NULL, NULL},
+		{"Bearer realm=\"open", 1, "bearer", "open", NULL, NULL},
+		{"Bearer realm=\"a\",realm=\"b\"", 1, "bearer", "a", NULL, NULL},
+		{"", 0, NULL, NULL, NULL, NULL},
+		{"=,\"\x01", 0, NULL, NULL, NULL, NULL},
+		{"Bearer", 1, "bearer", NULL, NULL, NULL},
 	};
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autoptr(GPtrArray) all = auth_challenges_parse(cases[i].header);
@@ -60,12 +60,12 @@ static void scopes(void **state)
 	static const struct {
 		const char *a, *b, *merged;
 	} cases[] = {
-		{"repository:a:pull",        "repository:a:pull",      "repository:a:pull"       },
-		{"repository:a:pull,push",   "repository:b/c:pull",
-                 "repository:a:pull,push repository:b/c:pull"                                    },
-		{"repository:a:pull",        "repository:a:push,pull", "repository:a:pull,push"  },
-		{"",			 NULL,                     ""                        },
-		{"repository:h:5000/a:pull", "nonsense",               "repository:h:5000/a:pull"},
+		{"repository:a:pull", "repository:a:pull", "repository:a:pull"},
+		{"repository:a:pull,push", "repository:b/c:pull",
+			"repository:a:pull,push repository:b/c:pull"},
+		{"repository:a:pull", "repository:a:push,pull", "repository:a:pull,push"},
+		{"", NULL, ""},
+		{"repository:h:5000/a:pull", "nonsense", "repository:h:5000/a:pull"},
 	};
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autofree char *is = auth_scope_merge(cases[i].a, cases[i].b);
@@ -79,11 +79,11 @@ static void credentials(void **state)
 	static const struct {
 		const char *json, *user, *password, *identity;
 	} cases[] = {
-		{"{\"username\":\"joe\",\"password\":\"s\"}",                                  "joe", "s",   NULL },
+		{"{\"username\":\"joe\",\"password\":\"s\"}", "joe", "s", NULL},
 		{"{\"username\":\"\xc3\xbf\xc3\xbe?>\",\"password\":\"a:b\",\"email\":\"x\"}",
-                 "\xc3\xbf\xc3\xbe?>",								"a:b", NULL },
-		{"{\"identitytoken\":\"tok\"}",						NULL,  NULL,  "tok"},
-		{"{}",									 NULL,  NULL,  NULL },
+			"\xc3\xbf\xc3\xbe?>", "a:b", NULL},
+		{"{\"identitytoken\":\"tok\"}", NULL, NULL, "tok"},
+		{"{}", NULL, NULL, NULL},
 	};
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autofree char *standard =
@@ -120,10 +120,11 @@ static void tokens(void **state)
 		const char *text, *token, *refresh;
 		int64_t life;
 	} cases[] = {
-		{"{\"token\":\"t\"}",                           "t", NULL, 60                                             },
-		{"{\"access_token\":\"a\",\"expires_in\":300}", "a", NULL, 300                                            },
+		{"{\"token\":\"t\"}", "t", NULL, 60},
+		{"{\"access_token\":\"a\",\"expires_in\":300}", "a", NULL, 300},
 		{"{\"token\":\"t\",\"access_token\":\"a\",\"refresh_token\":\"r\",\"expires_in\":"
-		 "1}",					      "t",					       "r",   60},
+		 "1}",
+			"t", "r", 60},
 	};
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autoptr(AuthToken) t =
@@ -154,29 +155,30 @@ static void manifests(void **state)
 	static const struct {
 		const char *text, *error; /* NULL: it is good */
 	} cases[] = {
-		{"{\"schemaVersion\":2," CONFIG ",\"layers\":[" LAYER_GZIP "]}",                       NULL         },
-		{"{\"schemaVersion\":2," CONFIG ",\"layers\":[]}",                                     NULL         },
+		{"{\"schemaVersion\":2," CONFIG ",\"layers\":[" LAYER_GZIP "]}", NULL},
+		{"{\"schemaVersion\":2," CONFIG ",\"layers\":[]}", NULL},
 		{"{\"schemaVersion\":2," CONFIG
 		 ",\"layers\":[" LAYER("application/vnd.oci.image.layer.v1.tar+zstd", 9) "]}",
-                 NULL},
-		{"{\"schemaVersion\":2,\"manifests\":[]}",										    NULL                                                         },
-		{"{\"schemaVersion\":1,\"name\":\"x\",\"fsLayers\":[]}",										    "schema 1 is not"},
-		{"{\"schemaVersion\":3}",										    "schemaVersion"											},
-		{"{\"schemaVersion\":2}",										    "neither"},
-		{"{\"schemaVersion\":2,\"manifests\":[]," CONFIG "}",										    "or both"                                                            },
-		{"{\"schemaVersion\":2," CONFIG "}",										    "list is missing"   },
+			NULL},
+		{"{\"schemaVersion\":2,\"manifests\":[]}", NULL},
+		{"{\"schemaVersion\":1,\"name\":\"x\",\"fsLayers\":[]}", "schema 1 is not"},
+		{"{\"schemaVersion\":3}", "schemaVersion"},
+		{"{\"schemaVersion\":2}", "neither"},
+		{"{\"schemaVersion\":2,\"manifests\":[]," CONFIG "}", "or both"},
+		{"{\"schemaVersion\":2," CONFIG "}", "list is missing"},
 		{"{\"schemaVersion\":2," CONFIG
-		 ",\"layers\":[" LAYER("application/vnd.oci.image.layer.v1.tar+gzip",                                                                                    -1) "]}",
-                 "size of"},
-		{"{\"schemaVersion\":2," CONFIG ",\"layers\":[" LAYER("text/plain",                                                                            3) "]}",
-                 "unsupported layer media type"},
+		 ",\"layers\":[" LAYER("application/vnd.oci.image.layer.v1.tar+gzip", -1) "]}",
+			"size of"},
+		{"{\"schemaVersion\":2," CONFIG ",\"layers\":[" LAYER("text/plain", 3) "]}",
+			"unsupported layer media type"},
 		{"{\"schemaVersion\":2," CONFIG
-		 ",\"layers\":[{\"digest\":\"sha256:../../etc\",\"size\":1}]}",  "no sha256 digest"								     },
+		 ",\"layers\":[{\"digest\":\"sha256:../../etc\",\"size\":1}]}",
+			"no sha256 digest"},
 		{"{\"schemaVersion\":2,\"config\":{\"mediaType\":\"application/x-helm\",\"digest\":"
 		 "\"sha256:" A64 "\",\"size\":7},\"layers\":[]}",
-                 "Encountered remote \"application/x-helm\"(unknown)"},
-		{"[]",                     ""					       },
-		{"nonsense",										 "invalid manifest"								       },
+			"Encountered remote \"application/x-helm\"(unknown)"},
+		{"[]", ""},
+		{"nonsense", "invalid manifest"},
 	};
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autoptr(GError) error = NULL;
@@ -200,30 +202,28 @@ static void manifests(void **state)
 static void platforms(void **state)
 {
 	(void)state;
-	static const char
-		index[] =
-			"{\"schemaVersion\":2,\"manifests\":[" ENTRY("0", "unknown", "unknown", "",
-				",\"annotations\":{\"vnd.docker.reference.type\":\"attestation-"
-				"manifest\"}") "," ENTRY("1", "linux", "arm", "v6",
-				"") "," ENTRY("2", "linux", "arm", "v7", "") "," ENTRY("3", "linux",
-				"arm64", "v8", "") "," ENTRY("4", "windows", "amd64", "",
-				"") "," ENTRY("5", "linux", "amd64", "", "") "," ENTRY("6", "linux",
-				"386", "", "") "]}";
+	static const char index[] =
+		"{\"schemaVersion\":2,\"manifests\":[" ENTRY("0", "unknown", "unknown", "",
+			",\"annotations\":{\"vnd.docker.reference.type\":\"attestation-"
+			"manifest\"}") "," ENTRY("1", "linux", "arm", "v6", "") "," ENTRY("2",
+			"linux", "arm", "v7", "") "," ENTRY("3", "linux", "arm64", "v8",
+			"") "," ENTRY("4", "windows", "amd64", "", "") "," ENTRY("5", "linux",
+			"amd64", "", "") "," ENTRY("6", "linux", "386", "", "") "]}";
 	static const struct {
 		const char *want, *digit; /* NULL: none */
 	} cases[] = {
-		{"linux/amd64",   "5" },
-		{"linux/x86_64",  "5" },
-		{"amd64",         "5" },
-		{"linux/arm64",   "3" },
-		{"aarch64",       "3" },
-		{"linux/arm/v7",  "2" },
-		{"linux/arm",     "2" },
-		{"linux/arm/v6",  "1" },
-		{"linux/arm/v5",  NULL},
-		{"linux/386",     "6" },
-		{"linux/s390x",   NULL},
-		{"windows/amd64", "4" },
+		{"linux/amd64", "5"},
+		{"linux/x86_64", "5"},
+		{"amd64", "5"},
+		{"linux/arm64", "3"},
+		{"aarch64", "3"},
+		{"linux/arm/v7", "2"},
+		{"linux/arm", "2"},
+		{"linux/arm/v6", "1"},
+		{"linux/arm/v5", NULL},
+		{"linux/386", "6"},
+		{"linux/s390x", NULL},
+		{"windows/amd64", "4"},
 	};
 	g_autoptr(Manifest) m = manifest_parse(index, strlen(index), NULL, NULL);
 	assert_non_null(m);
@@ -282,17 +282,17 @@ static void addresses(void **state)
 		gboolean mirrors;
 		const char *urls; /* joined by blanks */
 	} cases[] = {
-		{"docker.io",          TRUE,
-                 "http://127.0.0.1:1 https://m.example/sub https://registry-1.docker.io"    },
-		{"docker.io",          FALSE, "https://registry-1.docker.io"                },
-		{"127.3.2.1:5000",     TRUE,  "https://127.3.2.1:5000 http://127.3.2.1:5000"},
-		{"localhost:5000",     TRUE,  "https://localhost:5000 http://localhost:5000"},
-		{"[::1]:5000",         TRUE,  "https://[::1]:5000 http://[::1]:5000"        },
-		{"10.9.8.7",           TRUE,  "https://10.9.8.7 http://10.9.8.7"            },
-		{"10.10.8.7",          TRUE,  "https://10.10.8.7"                           },
+		{"docker.io", TRUE,
+			"http://127.0.0.1:1 https://m.example/sub https://registry-1.docker.io"},
+		{"docker.io", FALSE, "https://registry-1.docker.io"},
+		{"127.3.2.1:5000", TRUE, "https://127.3.2.1:5000 http://127.3.2.1:5000"},
+		{"localhost:5000", TRUE, "https://localhost:5000 http://localhost:5000"},
+		{"[::1]:5000", TRUE, "https://[::1]:5000 http://[::1]:5000"},
+		{"10.9.8.7", TRUE, "https://10.9.8.7 http://10.9.8.7"},
+		{"10.10.8.7", TRUE, "https://10.10.8.7"},
 		{"plain.example:5000", TRUE,
-                 "https://plain.example:5000 http://plain.example:5000"                     },
-		{"192.0.2.1:5001",     TRUE,  "https://192.0.2.1:5001"                      },
+			"https://plain.example:5000 http://plain.example:5000"},
+		{"192.0.2.1:5001", TRUE, "https://192.0.2.1:5001"},
 	};
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autoptr(GPtrArray) list =
@@ -312,11 +312,11 @@ static void bad_configurations(void **state)
 	static const struct {
 		const char *insecure, *mirror, *error;
 	} cases[] = {
-		{"http://x:5000", NULL,            "insecure registry http://x:5000 should not contain '://'" },
-		{"a b",           NULL,            "insecure registry a b is not valid"                       },
-		{NULL,            "ftp://x",       "invalid mirror: unsupported scheme \"ftp\" in \"ftp://x\""},
-		{NULL,            "https://u:p@x", "username/password not allowed"                            },
-		{NULL,            "https://x/?q",  "query or fragment"                                        },
+		{"http://x:5000", NULL, "insecure registry http://x:5000 should not contain '://'"},
+		{"a b", NULL, "insecure registry a b is not valid"},
+		{NULL, "ftp://x", "invalid mirror: unsupported scheme \"ftp\" in \"ftp://x\""},
+		{NULL, "https://u:p@x", "username/password not allowed"},
+		{NULL, "https://x/?q", "query or fragment"},
 	};
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 		char *insecure[] = {(char *)cases[i].insecure, NULL};

@@ -48,6 +48,7 @@ asan:
 # Every libFuzzer target for FUZZ_SECONDS; what it finds stays in build-fuzz.
 FUZZ_SECONDS ?= 60
 fuzz:
+	@scripts/deps build fuzz
 	@scripts/fuzz $(FUZZ_SECONDS)
 
 coverage:

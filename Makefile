@@ -45,6 +45,12 @@ asan:
 	if ls build-asan/report.* >/dev/null 2>&1; then cat build-asan/report.*; status=1; fi; \
 	exit $$status
 
+# Every libFuzzer target for FUZZ_SECONDS; what it finds stays in build-fuzz.
+FUZZ_SECONDS ?= 60
+fuzz:
+	@scripts/deps build fuzz
+	@scripts/fuzz $(FUZZ_SECONDS)
+
 coverage:
 	@scripts/deps build test coverage
 	DHOW_BUILD=$(CURDIR)/build-coverage scripts/build -Db_coverage=true -Dstatic_programs=false
@@ -80,5 +86,5 @@ bench: all
 clean:
 	rm -rf build build-* coverage compile_commands.json
 
-.PHONY: all demo test check deps install uninstall asan coverage bench clean
+.PHONY: all demo test check deps install uninstall asan fuzz coverage bench clean
 .PHONY: lint lint-deps lint-format lint-c lint-shell

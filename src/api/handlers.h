@@ -76,6 +76,15 @@ gboolean api_images_load(ApiRequest *r, GError **error);
 gboolean api_images_get(ApiRequest *r, GError **error);
 gboolean api_images_create(ApiRequest *r, GError **error);
 
+/* registry.c */
+gboolean api_image_pull(ApiRequest *r, GError **error);
+gboolean api_image_push(ApiRequest *r, GError **error);
+gboolean api_auth(ApiRequest *r, GError **error);
+gboolean api_images_search(ApiRequest *r, GError **error);
+gboolean api_distribution(ApiRequest *r, GError **error);
+/* RegistryConfig of info; new reference. */
+json_t *api_registry_config(const RegistryConfig *c);
+
 /* networks.c */
 gboolean api_networks_list(ApiRequest *r, GError **error);
 gboolean api_network_inspect(ApiRequest *r, GError **error);

@@ -8,6 +8,7 @@
 #include "base/db.h"
 #include "container/events.h"
 #include "network/network.h"
+#include "registry/registry.h"
 #include "store/store.h"
 #include "volume/volume.h"
 
@@ -24,12 +25,14 @@ typedef struct {
 	char **dns, **dns_search, **dns_options;
 	GHashTable *labels;
 	int64_t shutdown_timeout;
+	RegistryConfig registry;
 } EngineConfig;
 
 typedef struct {
 	EngineConfig config;
 	DhDb *db;
 	Store *store;
+	Registry *registry;
 	NetEngine *net;
 	Volumes *volumes;
 	Events *events;

@@ -162,3 +162,27 @@ registry_engine() {
 no_image() {
     docker rmi -f "$@" >/dev/null 2>&1 || true
 }
+
+# ---- the engine's store ----
+
+# What images take up in it: nothing of a pull that failed or an image that was removed may be left.
+store_state() {
+    case $DHOW_ENGINE in
+    dhow) find "$E_DIR"/data/{layers,blobs,tmp} -mindepth 1 2>/dev/null | sed "s|^$E_DIR/data/||" | sort ;;
+    docker)
+        find "$E_DIR"/data/overlay2 -mindepth 1 -maxdepth 1 ! -name l | wc -l
+        find "$E_DIR"/data/image/overlay2/imagedb/content/sha256 -type f
+        ;;
+    esac
+}
+
+store_is_empty() {
+    store_state | cmp -s - "$E_DIR/empty"
+}
+
+no_images() {
+    local ids
+    ids=$(docker images -aq --no-trunc | sort -u)
+    # shellcheck disable=SC2086
+    [ -z "$ids" ] || docker rmi -f $ids >/dev/null
+}

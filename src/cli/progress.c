@@ -96,13 +96,17 @@ static char *counts(const ProgressFigures *f)
 		       : g_strdup_printf("%8s", current);
 }
 
+static double share(const ProgressFigures *f)
+{
+	return CLAMP((double)f->current / (double)f->total, 0.0, 1.0);
+}
+
 static void append_bar(GString *s, const ProgressFigures *f, size_t room)
 {
 	if (f->total <= 0 || room < NARROWEST_BAR + BAR_FRAME)
 		return;
 	size_t width = MIN(room - BAR_FRAME, (size_t)WIDEST_BAR);
-	double share = CLAMP((double)f->current / (double)f->total, 0.0, 1.0);
-	size_t filled = (size_t)(share * (double)width);
+	size_t filled = (size_t)(share(f) * (double)width);
 	g_string_append_c(s, '[');
 	for (size_t i = 0; i < width + 1; i++)
 		g_string_append_c(s, i < filled ? '=' : i == filled ? '>' : ' ');
@@ -118,6 +122,10 @@ char *progress_figures(const ProgressFigures *f, double rate, size_t columns)
 	g_autofree char *tail = speed ? g_strdup_printf("  %s/s", speed) : g_strdup("");
 	if (strlen(numbers) > columns)
 		g_strchug(numbers);
+	if (strlen(numbers) > columns && f->total > 0) {
+		g_free(numbers);
+		numbers = g_strdup_printf("%.0f%%", share(f) * 100);
+	}
 	size_t used = strlen(numbers);
 	GString *s = g_string_new(NULL);
 	size_t bar = f->total > 0 ? NARROWEST_BAR + BAR_FRAME : 0;

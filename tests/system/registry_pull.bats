@@ -91,7 +91,7 @@ teardown() {
     run --separate-stderr docker run --rm "$HUB/library/busybox:none" true
     expect_status 125
     expect_error "Unable to find image '$HUB/library/busybox:none' locally"
-    expect_error "docker run --help"
+    expect_error "$CLI run --help"
     run --separate-stderr docker create "$HUB/library/busybox:none"
     expect_status 1
 }
@@ -258,10 +258,10 @@ put_index() {
     [ "$CLI" = dhow ] || return 0
     docker rmi nginx:latest >/dev/null
     ok "$ON_PTY" -g 24x40 -- docker pull nginx
-    tr -d '\r' <<<"$output" | sed 's/\x1b\[[0-9]*[A-Z]//g' | grep ': [PDVE]' |
+    tr -d '\r' <<<"$output" | sed 's/\x1b\[[0-9]*[A-Z]//g; s/…/./' | grep ': [PDVE]' |
         awk 'length($0) > 40 && !/^(Digest|Status)/ { bad = 1; print } END { exit bad }'
     docker rmi nginx:latest >/dev/null
-    # without cursor movements: lines
+    # one that cannot move its cursor gets lines
     ok "$ON_PTY" -- env TERM=dumb "$E_DIR/bin/docker" pull nginx
     expect_no_match $'\e'
 }

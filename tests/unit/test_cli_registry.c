@@ -96,19 +96,19 @@ static void test_servers(void **state)
 {
 	static const char *const hosts[][2] = {
 		{"https://index.docker.io/v1/", "index.docker.io"},
-		{"http://h:5000/v2/",           "h:5000"         },
-		{"h:5000",                      "h:5000"         },
-		{"h/x/y",                       "h"              },
-		{"[::1]:5000",                  "[::1]:5000"     },
+		{"http://h:5000/v2/", "h:5000"},
+		{"h:5000", "h:5000"},
+		{"h/x/y", "h"},
+		{"[::1]:5000", "[::1]:5000"},
 	};
 	static const char *const terms[][2] = {
-		{"busybox",         CREDENTIALS_HUB},
-		{"user/app",        CREDENTIALS_HUB},
-		{"docker.io/x",     CREDENTIALS_HUB},
-		{"h.test/x",        "h.test"       },
-		{"h:5000/x",        "h:5000"       },
-		{"localhost/x",     "localhost"    },
-		{"127.0.0.1:1/a/b", "127.0.0.1:1"  },
+		{"busybox", CREDENTIALS_HUB},
+		{"user/app", CREDENTIALS_HUB},
+		{"docker.io/x", CREDENTIALS_HUB},
+		{"h.test/x", "h.test"},
+		{"h:5000/x", "h:5000"},
+		{"localhost/x", "localhost"},
+		{"127.0.0.1:1/a/b", "127.0.0.1:1"},
 	};
 	for (guint i = 0; i < G_N_ELEMENTS(hosts); i++) {
 		g_autofree char *host = credentials_host(hosts[i][0]);
@@ -288,13 +288,13 @@ static void test_helper_failures(void **state)
 		const char *script;
 		const char *error; /* NULL: no credentials, no error */
 	} cases[] = {
-		{"echo 'credentials not found in native keychain'; exit 1", NULL                                                      },
+		{"echo 'credentials not found in native keychain'; exit 1", NULL},
 		{"echo locked; exit 2",
-                 "error getting credentials - err: exit status 2, out: `locked`"                                                      },
-		{"echo '{nonsense'",					"error getting credentials - err: invalid JSON"           },
-		{"kill -9 $$",					      "error getting credentials - err: signal: Killed, out: ``"},
+			"error getting credentials - err: exit status 2, out: `locked`"},
+		{"echo '{nonsense'", "error getting credentials - err: invalid JSON"},
+		{"kill -9 $$", "error getting credentials - err: signal: Killed, out: ``"},
 		{"exec /bin/dd if=/dev/zero bs=1M count=2 2>/dev/null",
-                 "error getting credentials - err: "										  },
+			"error getting credentials - err: "},
 	};
 	write_config(h, "{\"credsStore\":\"bad\"}");
 	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -353,6 +353,7 @@ static void test_figures(void **state)
 	check_figures(3100000, 8200000, 1500000, 30, "[====>        ]    3.1MB/8.2MB");
 	check_figures(3100000, 8200000, 1500000, 20, "   3.1MB/8.2MB");
 	check_figures(3100000, 8200000, 1500000, 12, "3.1MB/8.2MB");
+	check_figures(3100000, 8200000, 1500000, 9, "38%");
 	/* more than was announced */
 	check_figures(300, 200, 0, 12, "    300B");
 	/* figures that make no sense are no reason to write beyond */
@@ -368,14 +369,16 @@ static void test_figures(void **state)
 static void test_printable(void **state)
 {
 	static const char *const cases[][3] = {
-		{"plain \xc3\xa9 \xe4\xb8\xad", "",     "plain \xc3\xa9 \xe4\xb8\xad"},
-		{"a\033[2Jb\a\r\n\tc\x7f",      "",     "a?[2Jb????c?"               },
-		{"a\nb\tc\r\033",               "\n\t", "a\nb\tc??"                  },
+		{"plain \xc3\xa9 \xe4\xb8\xad", "", "plain \xc3\xa9 \xe4\xb8\xad"},
+		{"a\033[2Jb\a\r\n\tc\x7f", "", "a?[2Jb????c?"},
+		{"a\nb\tc\r\033", "\n\t", "a\nb\tc??"},
 		{"csi \xc2\x9b"
-		 "2J",         "",     "csi ?2J"                    },
+		 "2J",
+			"", "csi ?2J"},
 		{"rtl \xe2\x80\xae"
-		 "fdp",        "",     "rtl ?fdp"                   },
-		{"bad \xff\xfe\xc3",            "",     "bad ???"                    },
+		 "fdp",
+			"", "rtl ?fdp"},
+		{"bad \xff\xfe\xc3", "", "bad ???"},
 	};
 	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autofree char *got = text_printable(cases[i][0], cases[i][1]);

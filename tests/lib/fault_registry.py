@@ -127,7 +127,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             # as a rule clients ask here what credentials are wanted
             return self.answer(200, b"{}") if self.bearer() else self.challenge()
         if url.path == "/token":
-            return self.token(query)
+            return self.token(" ".join(urllib.parse.parse_qs(url.query).get("scope", [])))
         if url.path.startswith("/elsewhere/"):
             return self.answer(200, IMAGE.blobs[url.path.split("/")[2]], "application/octet-stream")
         if url.path.startswith("/v1/"):
@@ -163,8 +163,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     # tokens
 
-    def token(self, query):
-        scope = query.get("scope", "")
+    def token(self, scope):
         if "token-private" in scope and self.headers.get("Authorization") != USER:
             return self.fail(401, "UNAUTHORIZED", "incorrect username or password")
         body = {"token": "T:" + scope, "expires_in": 60}
@@ -197,7 +196,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if fault == "endless-manifest":
             return self.endless(media, b" " * 65536)
         if fault == "huge-manifest":
-            return self.answer(200, body, media, length=1 << 40)
+            self.answer(200, body, media, length=1 << 40)
+            return self.hang_up()
         if fault == "bad-manifest":
             return self.answer(200, b'{"schemaVersion": 2, "layers": [', media)
         if fault == "no-config":

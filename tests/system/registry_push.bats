@@ -59,7 +59,7 @@ tree_by_engine() {
 tree_by_podman() {
     local dir root
     dir=$(mktemp -d "$E_DIR/podman.XXXXXX")
-    set -- "$@" podman --root "$dir/root" --runroot "$dir/run" --storage-driver vfs
+    set -- "$@" env -u DOCKER_CONFIG podman --root "$dir/root" --runroot "$dir/run" --storage-driver vfs
     "${@:3}" pull -q --tls-verify=false "$1" >/dev/null
     root=$("${@:3}" image mount "$1")
     "$ROOT/tests/lib/tree-manifest" "$root/data" >"$2"
@@ -100,7 +100,7 @@ same_tree() {
     expect_match '^a: digest: sha256:'
     expect_match '^b: digest: sha256:'
     ok curl -sf "http://$HUB/v2/all/tags/list"
-    expect_text '"tags":["a","b"]'
+    expect_match '"tags":\[("a","b"|"b","a")\]'
     run --separate-stderr docker push -a "$HUB/all:a"
     expect_status 1
     expect_error "tag can't be used with --all-tags/-a"
@@ -154,7 +154,7 @@ same_tree() {
 @test "what podman pushes is pulled" {
     local dir
     dir=$(mktemp -d "$E_DIR/podman.XXXXXX")
-    set -- podman --root "$dir/root" --runroot "$dir/run" --storage-driver vfs
+    set -- env -u DOCKER_CONFIG podman --root "$dir/root" --runroot "$dir/run" --storage-driver vfs
     "$@" pull -q --tls-verify=false "$HUB/tree" >/dev/null
     "$@" push -q --tls-verify=false --format oci "$HUB/tree" "$HUB/by-podman"
     rm -rf "$dir"
@@ -166,9 +166,8 @@ same_tree() {
 @test "between dockerd and us: push there, pull here, and back" {
     dhow_only 'would speak to itself'
     command -v dockerd >/dev/null || skip 'there is no dockerd'
-    local d=$BATS_TEST_TMPDIR/d pid
-    mkdir "$d"
-    # below E_DIR's length: containerd's socket has a path, too
+    local d pid
+    # a short name: containerd's socket has a path, too
     d=$(mktemp -d /tmp/dhow.XXXXXX)
     printf '{}' >"$d/daemon.json"
     detached dockerd --config-file "$d/daemon.json" --data-root "$d/data" --exec-root "$d/run" -H "unix://$d/s" \
@@ -179,15 +178,16 @@ same_tree() {
     docker tag "$HUB/tree" "$HUB/for-dockerd"
     docker push -q "$HUB/for-dockerd"
     "$DOCKER_CLI" -H "unix://$d/s" pull -q "$HUB/for-dockerd"
-    "$DOCKER_CLI" -H "unix://$d/s" run -d --name t --net host "$HUB/for-dockerd" sleep 1000
+    "$DOCKER_CLI" -H "unix://$d/s" run -d --name other --net host "$HUB/for-dockerd" sleep 1000
     "$ROOT/tests/lib/tree-manifest" \
-        "/proc/$("$DOCKER_CLI" -H "unix://$d/s" inspect -f '{{.State.Pid}}' t)/root/data" >"$BATS_TEST_TMPDIR/there"
-    "$DOCKER_CLI" -H "unix://$d/s" commit t "$HUB/by-dockerd"
-    "$DOCKER_CLI" -H "unix://$d/s" rm -f t
+        "/proc/$("$DOCKER_CLI" -H "unix://$d/s" inspect -f '{{.State.Pid}}' other)/root/data" >"$BATS_TEST_TMPDIR/there"
+    "$DOCKER_CLI" -H "unix://$d/s" commit other "$HUB/by-dockerd"
+    "$DOCKER_CLI" -H "unix://$d/s" rm -f other
     "$DOCKER_CLI" -H "unix://$d/s" push -q "$HUB/by-dockerd"
     kill "$pid"
     wait_gone "$pid"
-    rm -rf "$d"
+    umount "$d/run/netns/default" # left by --net host
+    rm -rf --one-file-system "$d"
     docker pull -q "$HUB/by-dockerd"
     tree_by_engine "$HUB/by-dockerd" "$BATS_TEST_TMPDIR/here"
     same_tree "$BATS_TEST_TMPDIR/there"

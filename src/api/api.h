@@ -14,8 +14,8 @@
 #include "base/error.h"
 #include "base/json.h"
 
-#define API_MINOR_MIN 24
-/* Older clients than those announced get the same answers: Debian's skopeo asks with 1.22. */
+/* Clients older than API_MIN_VERSION, the oldest announced, get the same answers: Debian's skopeo
+ * asks with 1.22. */
 #define API_MINOR_OLDEST 12
 #define API_MINOR_MAX 51
 

@@ -227,7 +227,7 @@ CONFIG() {
     ok docker search "$host/box"
     expect_match '^NAME +DESCRIPTION +STARS +OFFICIAL'
     expect_match '^busybox +Small tools .*… +7 +\[OK\]'
-    expect_no_match $'\e'
+    [ "$CLI" = docker ] || expect_no_match $'\e'
     ok docker search --limit 1 --no-trunc --format '{{.Name}}: {{.StarCount}}' "$host/box"
     expect_output 'busybox: 7'
     ok docker search --filter is-official=true --format '{{.Name}} {{.IsOfficial}}' "$host/box"

@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "cli/daemon_start.h"
 #include "cli/http.h"
+#include "cli/text.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -269,11 +270,12 @@ static char *error_message(Response *r, const Request *req)
 	body[n] = '\0';
 	g_autoptr(json_t) json = dh_json_loads(body, n, NULL);
 	const char *message = json_string_value(json_object_get(json, "message"));
+	/* it may quote a registry's own words */
 	if (message && *message)
-		return g_strdup(message);
+		return text_printable(message, "\n\t");
 	g_strstrip(body);
 	if (*body && g_utf8_validate(body, -1, NULL))
-		return g_steal_pointer(&body);
+		return text_printable(body, "\n\t");
 	return g_strdup_printf("the daemon answered %s %s with status %d and no message",
 		req->method, req->path, response_status(r));
 }

@@ -600,6 +600,7 @@ static void versions(void **state)
 {
 	EXPECT("GET", "/v1.24/_ping", NULL, " 200 ");
 	EXPECT("GET", "/v1.51/_ping", NULL, " 200 ");
+	EXPECT("GET", "/v1.22/_ping", NULL, " 200 ");
 	EXPECT("GET", "/v1.10/_ping", NULL, " 400 ",
 		"{\"message\":\"client version 1.10 is too old. Minimum supported API version is "
 		"1.24, "

@@ -5,8 +5,9 @@ DESTDIR ?=
 BUILD := build
 
 C_FILES = $(shell git ls-files '*.c' '*.h')
-SHELL_FILES := demo.sh test.sh .ci/run bench/run \
-	$(filter-out scripts/on-pty scripts/unit-tests scripts/book-coverage,$(wildcard scripts/*)) $(wildcard examples/*/*.sh)
+# Whatever begins as a shell script does.
+SHELL_FILES := scripts/lib.sh $(shell git ls-files demo.sh test.sh .ci bench scripts examples tests/lib | \
+	xargs awk 'FNR == 1 && /^\#!.*sh$$/ { print FILENAME }')
 BATS_FILES := $(wildcard tests/lib/*.bash tests/book/*.bats tests/system/*.bats)
 
 all:
@@ -21,16 +22,28 @@ test check:
 deps:
 	@scripts/deps build demo test lint
 
-install: all
-	meson configure $(BUILD) -Dprefix=$(PREFIX)
-	DESTDIR=$(DESTDIR) meson install -C $(BUILD)
+# The programs know where they are installed: another PREFIX builds some of them again.
+install:
+	@scripts/build -Dprefix=$(PREFIX)
+	DESTDIR=$(DESTDIR) meson install --no-rebuild -C $(BUILD)
 
-# The whole suite under AddressSanitizer and UBSan.
+# What the last install wrote, its DESTDIR included.
+uninstall:
+	ninja -C $(BUILD) uninstall
+
+# The whole suite under AddressSanitizer and UBSan. Reports go to files: the daemon and the shims have nobody who
+# looks at their exit code.
 asan:
+	@scripts/deps build test
 	DHOW_BUILD=$(CURDIR)/build-asan scripts/build -Db_sanitize=address,undefined -Db_lundef=false
+	rm -f build-asan/report.*
+	status=0; \
 	DHOW_BUILD=$(CURDIR)/build-asan DHOW_CACHE=$(CURDIR)/build/cache \
-	ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
-	./test.sh
+	ASAN_OPTIONS=detect_leaks=1:abort_on_error=1:log_path=$(CURDIR)/build-asan/report \
+	UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1:log_path=$(CURDIR)/build-asan/report \
+	./test.sh || status=$$?; \
+	if ls build-asan/report.* >/dev/null 2>&1; then cat build-asan/report.*; status=1; fi; \
+	exit $$status
 
 coverage:
 	@scripts/deps build test coverage
@@ -40,7 +53,10 @@ coverage:
 	gcovr --root . --filter src/ --object-directory build-coverage --print-summary \
 		--html-details coverage/index.html
 
-lint: lint-format lint-c lint-shell
+lint: lint-deps lint-format lint-c lint-shell
+
+lint-deps:
+	@scripts/deps build test lint
 
 lint-format:
 	clang-format --dry-run -Werror $(C_FILES)
@@ -64,4 +80,5 @@ bench: all
 clean:
 	rm -rf build build-* coverage compile_commands.json
 
-.PHONY: all demo test check deps install asan coverage lint lint-format lint-c lint-shell bench clean
+.PHONY: all demo test check deps install uninstall asan coverage bench clean
+.PHONY: lint lint-deps lint-format lint-c lint-shell

@@ -51,9 +51,15 @@ gboolean api_container_inspect(ApiRequest *r, GError **error)
 
 gboolean api_container_delete(ApiRequest *r, GError **error)
 {
+	if (api_query_bool(r, "link", FALSE)) {
+		if (!container_unlink(api_engine(r), api_param(r, 0), error))
+			return FALSE;
+		api_reply_status(r, 204);
+		return TRUE;
+	}
 	g_autoptr(Container) c = api_container(r, error);
 	if (!c || !container_remove(c, api_query_bool(r, "force", FALSE),
-			  api_query_bool(r, "v", FALSE), api_query_bool(r, "link", FALSE), error))
+			  api_query_bool(r, "v", FALSE), error))
 		return FALSE;
 	api_reply_status(r, 204);
 	return TRUE;
@@ -89,13 +95,14 @@ gboolean api_containers_prune(ApiRequest *r, GError **error)
 	for (guint i = 0; i < all->len; i++) {
 		Container *c = all->pdata[i];
 		g_autoptr(ContainerSnapshot) s = container_snapshot(c);
-		if (s->state.running || s->state.removing || c->created >= until ||
+		if (s->state.running || s->state.restarting || s->state.removing ||
+			c->created >= until ||
 			!filters_match_labels(filters, "label", c->config->labels) ||
 			!filters_match_no_labels(filters, "label!", c->config->labels))
 			continue;
 		int64_t size = size_of(c, s);
 		/* One that was started or removed meanwhile is no failure of the others. */
-		if (!container_remove(c, FALSE, FALSE, FALSE, NULL))
+		if (!container_remove(c, FALSE, FALSE, NULL))
 			continue;
 		reclaimed += size;
 		json_array_append_new(deleted, json_string(c->id));

@@ -80,11 +80,11 @@ static gboolean parse_condition(ApiRequest *r, WaitCondition *ret, GError **erro
 		const char *name;
 		WaitCondition condition;
 	} known[] = {
-		{"",            WAIT_NOT_RUNNING},
-                {"not-running", WAIT_NOT_RUNNING},
-		{"next-exit",   WAIT_NEXT_EXIT  },
-                {"removed",     WAIT_REMOVED    }
-        };
+		{"", WAIT_NOT_RUNNING},
+		{"not-running", WAIT_NOT_RUNNING},
+		{"next-exit", WAIT_NEXT_EXIT},
+		{"removed", WAIT_REMOVED},
+	};
 	const char *v = api_query(r, "condition");
 	for (guint i = 0; i < G_N_ELEMENTS(known); i++) {
 		if (strcmp(known[i].name, v ? v : "") == 0) {

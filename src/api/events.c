@@ -110,9 +110,9 @@ static int timeout_of(const Watch *w)
 static void send_present(ApiRequest *r, Watch *w, EventsSub *sub)
 {
 	struct pollfd p[] = {
-		{events_sub_fd(sub), POLLIN,             0},
-                {api_cancel_fd(r),   POLLIN | POLLRDHUP, 0}
-        };
+		{events_sub_fd(sub), POLLIN, 0},
+		{api_cancel_fd(r), POLLIN | POLLRDHUP, 0},
+	};
 	while (!events_sub_overflowed(sub)) {
 		int n = poll(p, G_N_ELEMENTS(p), timeout_of(w));
 		if (n < 0 && errno == EINTR)

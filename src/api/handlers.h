@@ -8,6 +8,11 @@
 /* system.c */
 gboolean api_ping(ApiRequest *r, GError **error);
 gboolean api_version(ApiRequest *r, GError **error);
+/* absent.c */
+gboolean api_no_swarm(ApiRequest *r, GError **error);
+gboolean api_no_swarm_to_leave(ApiRequest *r, GError **error);
+gboolean api_plugins_list(ApiRequest *r, GError **error);
+gboolean api_no_plugin(ApiRequest *r, GError **error);
 /* info.c */
 gboolean api_info(ApiRequest *r, GError **error);
 /* events.c */

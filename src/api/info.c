@@ -64,14 +64,14 @@ static void set_limits(json_t *body)
 	static const struct {
 		const char *key, *v1, *v2;
 	} limits[] = {
-		{"MemoryLimit",    "memory/memory.limit_in_bytes",       "memory"},
-		{"SwapLimit",      "memory/memory.memsw.limit_in_bytes", "memory"},
-		{"CpuCfsPeriod",   "cpu/cpu.cfs_period_us",              "cpu"   },
-		{"CpuCfsQuota",    "cpu/cpu.cfs_quota_us",               "cpu"   },
-		{"CPUShares",      "cpu/cpu.shares",                     "cpu"   },
-		{"CPUSet",         "cpuset/cpuset.cpus",                 "cpuset"},
-		{"PidsLimit",      "pids",                               "pids"  },
-		{"OomKillDisable", "memory/memory.oom_control",          NULL    },
+		{"MemoryLimit", "memory/memory.limit_in_bytes", "memory"},
+		{"SwapLimit", "memory/memory.memsw.limit_in_bytes", "memory"},
+		{"CpuCfsPeriod", "cpu/cpu.cfs_period_us", "cpu"},
+		{"CpuCfsQuota", "cpu/cpu.cfs_quota_us", "cpu"},
+		{"CPUShares", "cpu/cpu.shares", "cpu"},
+		{"CPUSet", "cpuset/cpuset.cpus", "cpuset"},
+		{"PidsLimit", "pids", "pids"},
+		{"OomKillDisable", "memory/memory.oom_control", NULL},
 	};
 	g_autofree char *text =
 		dh_read_file(-1, "/sys/fs/cgroup/cgroup.controllers", SMALL_FILE, NULL, NULL);
@@ -92,12 +92,12 @@ static json_t *warnings(json_t *body)
 	static const struct {
 		const char *key, *text;
 	} all[] = {
-		{"MemoryLimit", "WARNING: No memory limit support" },
-		{"SwapLimit",   "WARNING: No swap limit support"   },
+		{"MemoryLimit", "WARNING: No memory limit support"},
+		{"SwapLimit", "WARNING: No swap limit support"},
 		{"CpuCfsQuota", "WARNING: No cpu cfs quota support"},
-		{"CPUShares",   "WARNING: No cpu shares support"   },
-		{"CPUSet",      "WARNING: No cpuset support"       },
-		{"PidsLimit",   "WARNING: No pids limit support"   },
+		{"CPUShares", "WARNING: No cpu shares support"},
+		{"CPUSet", "WARNING: No cpuset support"},
+		{"PidsLimit", "WARNING: No pids limit support"},
 	};
 	json_t *out = json_array();
 	for (guint i = 0; i < G_N_ELEMENTS(all); i++) {
@@ -113,15 +113,15 @@ static const char *backing_fs(const char *path)
 		unsigned long magic;
 		const char *name;
 	} known[] = {
-		{0xef53,     "extfs"    },
-                {0x58465342, "xfs"      },
-                {0x9123683e, "btrfs"    },
-		{0x01021994, "tmpfs"    },
-                {0x794c7630, "overlayfs"},
-                {0xf2f52010, "f2fs"     },
-		{0x2fc12fc1, "zfs"      },
-                {0x6969,     "nfs"      }
-        };
+		{0xef53, "extfs"},
+		{0x58465342, "xfs"},
+		{0x9123683e, "btrfs"},
+		{0x01021994, "tmpfs"},
+		{0x794c7630, "overlayfs"},
+		{0xf2f52010, "f2fs"},
+		{0x2fc12fc1, "zfs"},
+		{0x6969, "nfs"},
+	};
 	struct statfs st;
 	if (statfs(path, &st) < 0)
 		return "unknown";

@@ -16,8 +16,8 @@ typedef struct {
 
 static const BuiltIn built_in[] = {
 	{"bridge", "bridge"},
-        {"host",   "host"  },
-        {"none",   "null"  }
+	{"host", "host"},
+	{"none", "null"},
 };
 
 static json_t *bridge_options(const Engine *e, const NetInfo *info)

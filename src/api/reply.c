@@ -13,10 +13,10 @@
 #define LINGER_MS 3000
 
 static const char *const common[][2] = {
-	{"Api-Version",         API_VERSION                    },
-	{"Docker-Experimental", "false"                        },
-	{"Ostype",              "linux"                        },
-	{"Server",              "Dhow/" DHOW_VERSION " (linux)"},
+	{"Api-Version", API_VERSION},
+	{"Docker-Experimental", "false"},
+	{"Ostype", "linux"},
+	{"Server", "Dhow/" DHOW_VERSION " (linux)"},
 };
 
 void reply_common_headers(GString *head)
@@ -225,10 +225,10 @@ int api_stream_write(void *request, const void *buf, size_t n)
 	char size[24];
 	int size_len = r->http10 ? 0 : snprintf(size, sizeof size, "%zx\r\n", n);
 	struct iovec iov[] = {
-		{size,        (size_t)size_len },
-                {(void *)buf, n                },
-                {"\r\n",      r->http10 ? 0 : 2}
-        };
+		{size, (size_t)size_len},
+		{(void *)buf, n},
+		{"\r\n", r->http10 ? 0 : 2},
+	};
 	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = G_N_ELEMENTS(iov)};
 	ssize_t sent = sendmsg(r->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (sent < 0 && errno != EAGAIN && errno != EINTR) {

@@ -16,12 +16,12 @@ gboolean api_ping(ApiRequest *r, GError **error)
 static const char *go_arch(const char *machine)
 {
 	static const char *const names[][2] = {
-		{"x86_64",      "amd64"  },
-                {"aarch64",     "arm64"  },
-                {"armv7l",      "arm"    },
-                {"i686",        "386"    },
-		{"loongarch64", "loong64"}
-        };
+		{"x86_64", "amd64"},
+		{"aarch64", "arm64"},
+		{"armv7l", "arm"},
+		{"i686", "386"},
+		{"loongarch64", "loong64"},
+	};
 	for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
 		if (g_str_equal(names[i][0], machine))
 			return names[i][1];

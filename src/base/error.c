@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#define DH_ERROR_DEFINES
 #include "base/error.h"
 
 #include <string.h>
 
-G_DEFINE_QUARK(dhow - error, dh_error)
+G_DEFINE_QUARK(dhow_error, dh_error)
 
 static const int http_status[] = {
 	[DH_ERROR_SYSTEM] = 500,

@@ -38,5 +38,11 @@ gboolean dh_error(GError **error, DhError code, const char *fmt, ...) G_GNUC_PRI
  * (ENOENT is not NOT_FOUND: only the caller knows what its absence means). */
 gboolean dh_error_errno(GError **error, int errnum, const char *fmt, ...) G_GNUC_PRINTF(3, 4);
 
+#if defined(__clang_analyzer__) && !defined(DH_ERROR_DEFINES)
+/* The analyzer sees one file at a time: this tells it what the functions promise. */
+#define dh_error(...) ((void)dh_error(__VA_ARGS__), FALSE)
+#define dh_error_errno(...) ((void)dh_error_errno(__VA_ARGS__), FALSE)
+#endif
+
 /* HTTP status for an error of any domain (foreign domains: 500). */
 int dh_error_http_status(const GError *error);

@@ -25,6 +25,15 @@
 
 enum { CHILD_STACK = 64 * 1024, MAX_FDS = 64 };
 
+/* The child never returns from its frames, so that a sanitizer would keep their marks on addresses
+ * that the next mmap gets. */
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#define forget_frames(stack, size) ASAN_UNPOISON_MEMORY_REGION(stack, size)
+#else
+#define forget_frames(stack, size) ((void)0)
+#endif
+
 typedef struct {
 	const DhSpawn *s;
 	int null_fd;
@@ -100,6 +109,7 @@ gboolean dh_spawn(const DhSpawn *s, pid_t *ret_pid, int *ret_pidfd, GError **err
 		CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &child, &pidfd);
 	int saved = errno;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	forget_frames(stack, CHILD_STACK);
 	munmap(stack, CHILD_STACK);
 	if (pid < 0)
 		return dh_error_errno(error, saved, "clone");

@@ -116,15 +116,15 @@ gboolean dh_duration_parse(const char *text, int64_t *ret, GError **error)
 		const char *name;
 		double nsec;
 	} units[] = {
-		{"ns",  1     },
-                {"us",  1e3   },
-                {"µs", 1e3   },
-                {"μs", 1e3   },
-                {"ms",  1e6   },
-                {"s",   1e9   },
-		{"m",   60e9  },
-                {"h",   3600e9}
-        };
+		{"ns", 1},
+		{"us", 1e3},
+		{"µs", 1e3},
+		{"μs", 1e3},
+		{"ms", 1e6},
+		{"s", 1e9},
+		{"m", 60e9},
+		{"h", 3600e9},
+	};
 	const char *p = text;
 	gboolean negative = FALSE;
 	if (*p == '-' || *p == '+')

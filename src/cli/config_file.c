@@ -34,11 +34,11 @@ char *config_detach_keys(const Cli *cli, const char *flag)
 GHashTable *config_proxy_env(const Cli *cli)
 {
 	static const char *const names[][2] = {
-		{"httpProxy",  "HTTP_PROXY" },
+		{"httpProxy", "HTTP_PROXY"},
 		{"httpsProxy", "HTTPS_PROXY"},
-		{"noProxy",    "NO_PROXY"   },
-		{"ftpProxy",   "FTP_PROXY"  },
-		{"allProxy",   "ALL_PROXY"  },
+		{"noProxy", "NO_PROXY"},
+		{"ftpProxy", "FTP_PROXY"},
+		{"allProxy", "ALL_PROXY"},
 	};
 	g_autoptr(json_t) config = config_file_load(cli);
 	json_t *proxies = json_object_get(config, "proxies");

@@ -31,11 +31,11 @@ int start_error_code(const GError *error)
 		const char *text;
 		int code;
 	} causes[] = {
-		{"executable file not found",             EXIT_NOT_FOUND },
-		{"no such file or directory",             EXIT_NOT_FOUND },
-		{"system cannot find the file specified", EXIT_NOT_FOUND },
-		{"permission denied",                     EXIT_CANNOT_RUN},
-		{"is a directory",                        EXIT_CANNOT_RUN},
+		{"executable file not found", EXIT_NOT_FOUND},
+		{"no such file or directory", EXIT_NOT_FOUND},
+		{"system cannot find the file specified", EXIT_NOT_FOUND},
+		{"permission denied", EXIT_CANNOT_RUN},
+		{"is a directory", EXIT_CANNOT_RUN},
 	};
 	for (guint i = 0; i < G_N_ELEMENTS(causes); i++) {
 		if (strstr(error->message, causes[i].text))
@@ -57,10 +57,10 @@ static gboolean check_windows_options(const RunOptions *o)
 	const struct {
 		const char *name, *value;
 	} options[] = {
-		{"cpu-count",       o->cpu_count      },
-		{"cpu-percent",     o->cpu_percent    },
+		{"cpu-count", o->cpu_count},
+		{"cpu-percent", o->cpu_percent},
 		{"io-maxbandwidth", o->io_maxbandwidth},
-		{"io-maxiops",      o->io_maxiops     },
+		{"io-maxiops", o->io_maxiops},
 	};
 	gboolean ok = TRUE;
 	for (guint i = 0; i < G_N_ELEMENTS(options); i++) {

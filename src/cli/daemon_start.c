@@ -25,8 +25,6 @@
 
 enum { READY_TIMEOUT_MS = 30 * 1000, LOG_TAIL = 4096 };
 
-extern char **environ;
-
 /* The daemon of the same installation, or of the same build tree: never whatever PATH offers. */
 static char *find_dhowd(GError **error)
 {
@@ -125,15 +123,13 @@ static gboolean launch(GError **error)
 
 	g_auto(GStrv) env = g_environ_setenv(g_strdupv(environ), "DHOW_READY_FD", "3", TRUE);
 	char *argv[] = {path, NULL};
-	DhSpawn s = {
-		.path = path,
+	DhSpawn s = {.path = path,
 		.argv = argv,
 		.envp = env,
 		.stdio = {-1, log, log},
 		.fds = &ready_write,
 		.n_fds = 1,
-		.setsid = TRUE
-        };
+		.setsid = TRUE};
 	off_t before = log >= 0 ? lseek(log, 0, SEEK_END) : 0;
 	if (!dh_spawn(&s, NULL, NULL, error))
 		return FALSE;

@@ -21,12 +21,12 @@ static const char *const architectures[] = {"386", "amd64", "amd64p32", "arm", "
 static const struct {
 	const char *alias, *architecture, *variant;
 } aliases[] = {
-	{"i386",    "386",   ""  },
-	{"x86_64",  "amd64", NULL},
-	{"x86-64",  "amd64", NULL},
+	{"i386", "386", ""},
+	{"x86_64", "amd64", NULL},
+	{"x86-64", "amd64", NULL},
 	{"aarch64", "arm64", NULL},
-	{"armhf",   "arm",   "v7"},
-	{"armel",   "arm",   "v6"},
+	{"armhf", "arm", "v7"},
+	{"armel", "arm", "v6"},
 };
 
 typedef struct {

@@ -27,38 +27,38 @@ static const struct {
 	ValueParser parse;
 	Empty empty;
 } lists[] = {
-	{"-a, --attach",          O(attach),              "attach",               parse_attach,        EMPTY_ARRAY  },
-	{"--add-host",            O(add_host),            "ExtraHosts",           parse_add_host,      NULL_IF_EMPTY},
-	{"--annotation",          O(annotation),          "Annotations",          parse_map,           ABSENT_OBJECT},
-	{"--blkio-weight-device", O(blkio_weight_device), "BlkioWeightDevice",    parse_weight_device,
-         EMPTY_ARRAY												},
-	{"--cap-add",             O(cap_add),             "CapAdd",               parse_plain,         NULL_IF_EMPTY},
-	{"--cap-drop",            O(cap_drop),            "CapDrop",              parse_plain,         NULL_IF_EMPTY},
-	{"--device-cgroup-rule",  O(device_cgroup_rule),  "DeviceCgroupRules",    parse_device_rule,
-         NULL_IF_EMPTY											      },
-	{"--device-read-bps",     O(device_read_bps),     "BlkioDeviceReadBps",   parse_bps_device,
-         EMPTY_ARRAY												},
-	{"--device-read-iops",    O(device_read_iops),    "BlkioDeviceReadIOps",  parse_iops_device,
-         EMPTY_ARRAY												},
-	{"--device-write-bps",    O(device_write_bps),    "BlkioDeviceWriteBps",  parse_bps_device,
-         EMPTY_ARRAY												},
-	{"--device-write-iops",   O(device_write_iops),   "BlkioDeviceWriteIOps", parse_iops_device,
-         EMPTY_ARRAY												},
-	{"--dns",                 O(dns),                 "Dns",                  parse_dns,           EMPTY_ARRAY  },
-	{"--dns-option",          O(dns_options),         "DnsOptions",           parse_plain,         EMPTY_ARRAY  },
-	{"--dns-search",          O(dns_search),          "DnsSearch",            parse_dns_search,    EMPTY_ARRAY  },
-	{"-e, --env",             O(env),                 "env",                  parse_env,           EMPTY_ARRAY  },
-	{"--gpus",                O(gpus),                "DeviceRequests",       parse_gpus,          NULL_IF_EMPTY},
-	{"--group-add",           O(group_add),           "GroupAdd",             parse_plain,         NULL_IF_EMPTY},
-	{"-l, --label",           O(label),               "label",                parse_label,         EMPTY_ARRAY  },
-	{"--link",                O(link),                "Links",                parse_link,          NULL_IF_EMPTY},
-	{"--log-opt",             O(log_opt),             "log-opt",              parse_map,           EMPTY_OBJECT },
-	{"--mount",               O(mount),               "Mounts",               parse_mount,         ABSENT_ARRAY },
-	{"--network",             O(networks),            "network",              parse_network,       EMPTY_ARRAY  },
-	{"--sysctl",              O(sysctl),              "Sysctls",              parse_sysctl,        ABSENT_OBJECT},
-	{"--tmpfs",               O(tmpfs),               "Tmpfs",                parse_tmpfs,         ABSENT_OBJECT},
-	{"--ulimit",              O(ulimit),              "Ulimits",              parse_ulimit,        EMPTY_ARRAY  },
-	{"--volumes-from",        O(volumes_from),        "VolumesFrom",          parse_plain,         NULL_IF_EMPTY},
+	{"-a, --attach", O(attach), "attach", parse_attach, EMPTY_ARRAY},
+	{"--add-host", O(add_host), "ExtraHosts", parse_add_host, NULL_IF_EMPTY},
+	{"--annotation", O(annotation), "Annotations", parse_map, ABSENT_OBJECT},
+	{"--blkio-weight-device", O(blkio_weight_device), "BlkioWeightDevice", parse_weight_device,
+		EMPTY_ARRAY},
+	{"--cap-add", O(cap_add), "CapAdd", parse_plain, NULL_IF_EMPTY},
+	{"--cap-drop", O(cap_drop), "CapDrop", parse_plain, NULL_IF_EMPTY},
+	{"--device-cgroup-rule", O(device_cgroup_rule), "DeviceCgroupRules", parse_device_rule,
+		NULL_IF_EMPTY},
+	{"--device-read-bps", O(device_read_bps), "BlkioDeviceReadBps", parse_bps_device,
+		EMPTY_ARRAY},
+	{"--device-read-iops", O(device_read_iops), "BlkioDeviceReadIOps", parse_iops_device,
+		EMPTY_ARRAY},
+	{"--device-write-bps", O(device_write_bps), "BlkioDeviceWriteBps", parse_bps_device,
+		EMPTY_ARRAY},
+	{"--device-write-iops", O(device_write_iops), "BlkioDeviceWriteIOps", parse_iops_device,
+		EMPTY_ARRAY},
+	{"--dns", O(dns), "Dns", parse_dns, EMPTY_ARRAY},
+	{"--dns-option", O(dns_options), "DnsOptions", parse_plain, EMPTY_ARRAY},
+	{"--dns-search", O(dns_search), "DnsSearch", parse_dns_search, EMPTY_ARRAY},
+	{"-e, --env", O(env), "env", parse_env, EMPTY_ARRAY},
+	{"--gpus", O(gpus), "DeviceRequests", parse_gpus, NULL_IF_EMPTY},
+	{"--group-add", O(group_add), "GroupAdd", parse_plain, NULL_IF_EMPTY},
+	{"-l, --label", O(label), "label", parse_label, EMPTY_ARRAY},
+	{"--link", O(link), "Links", parse_link, NULL_IF_EMPTY},
+	{"--log-opt", O(log_opt), "log-opt", parse_map, EMPTY_OBJECT},
+	{"--mount", O(mount), "Mounts", parse_mount, ABSENT_ARRAY},
+	{"--network", O(networks), "network", parse_network, EMPTY_ARRAY},
+	{"--sysctl", O(sysctl), "Sysctls", parse_sysctl, ABSENT_OBJECT},
+	{"--tmpfs", O(tmpfs), "Tmpfs", parse_tmpfs, ABSENT_OBJECT},
+	{"--ulimit", O(ulimit), "Ulimits", parse_ulimit, EMPTY_ARRAY},
+	{"--volumes-from", O(volumes_from), "VolumesFrom", parse_plain, NULL_IF_EMPTY},
 };
 
 typedef enum { STRING, STRING_IF_SET, BOOLEAN, INTEGER } PlainType;
@@ -69,43 +69,43 @@ static const struct {
 	PlainType type;
 	size_t offset;
 } plain[] = {
-	{FALSE, "Hostname",           STRING,        O(hostname)          },
-	{FALSE, "Domainname",         STRING,        O(domainname)        },
-	{FALSE, "User",               STRING,        O(user)              },
-	{FALSE, "Tty",                BOOLEAN,       O(tty)               },
-	{FALSE, "OpenStdin",          BOOLEAN,       O(interactive)       },
-	{FALSE, "WorkingDir",         STRING,        O(workdir)           },
-	{FALSE, "StopSignal",         STRING_IF_SET, O(stop_signal)       },
-	{TRUE,  "ContainerIDFile",    STRING,        O(cidfile)           },
-	{TRUE,  "AutoRemove",         BOOLEAN,       O(auto_remove)       },
-	{TRUE,  "VolumeDriver",       STRING,        O(volume_driver)     },
-	{TRUE,  "CgroupnsMode",       STRING,        O(cgroupns)          },
-	{TRUE,  "IpcMode",            STRING,        O(ipc)               },
-	{TRUE,  "OomScoreAdj",        INTEGER,       O(oom_score_adj)     },
-	{TRUE,  "PidMode",            STRING,        O(pid)               },
-	{TRUE,  "Privileged",         BOOLEAN,       O(privileged)        },
-	{TRUE,  "PublishAllPorts",    BOOLEAN,       O(publish_all)       },
-	{TRUE,  "ReadonlyRootfs",     BOOLEAN,       O(read_only)         },
-	{TRUE,  "UTSMode",            STRING,        O(uts)               },
-	{TRUE,  "UsernsMode",         STRING,        O(userns)            },
-	{TRUE,  "ShmSize",            INTEGER,       O(shm_size)          },
-	{TRUE,  "Runtime",            STRING_IF_SET, O(runtime)           },
-	{TRUE,  "Isolation",          STRING,        O(isolation)         },
-	{TRUE,  "CpuShares",          INTEGER,       O(cpu_shares)        },
-	{TRUE,  "Memory",             INTEGER,       O(memory)            },
-	{TRUE,  "CgroupParent",       STRING,        O(cgroup_parent)     },
-	{TRUE,  "BlkioWeight",        INTEGER,       O(blkio_weight)      },
-	{TRUE,  "CpuPeriod",          INTEGER,       O(cpu_period)        },
-	{TRUE,  "CpuQuota",           INTEGER,       O(cpu_quota)         },
-	{TRUE,  "CpuRealtimePeriod",  INTEGER,       O(cpu_rt_period)     },
-	{TRUE,  "CpuRealtimeRuntime", INTEGER,       O(cpu_rt_runtime)    },
-	{TRUE,  "CpusetCpus",         STRING,        O(cpuset_cpus)       },
-	{TRUE,  "CpusetMems",         STRING,        O(cpuset_mems)       },
-	{TRUE,  "MemoryReservation",  INTEGER,       O(memory_reservation)},
-	{TRUE,  "MemorySwap",         INTEGER,       O(memory_swap)       },
-	{TRUE,  "MemorySwappiness",   INTEGER,       O(memory_swappiness) },
-	{TRUE,  "OomKillDisable",     BOOLEAN,       O(oom_kill_disable)  },
-	{TRUE,  "PidsLimit",          INTEGER,       O(pids_limit)        },
+	{FALSE, "Hostname", STRING, O(hostname)},
+	{FALSE, "Domainname", STRING, O(domainname)},
+	{FALSE, "User", STRING, O(user)},
+	{FALSE, "Tty", BOOLEAN, O(tty)},
+	{FALSE, "OpenStdin", BOOLEAN, O(interactive)},
+	{FALSE, "WorkingDir", STRING, O(workdir)},
+	{FALSE, "StopSignal", STRING_IF_SET, O(stop_signal)},
+	{TRUE, "ContainerIDFile", STRING, O(cidfile)},
+	{TRUE, "AutoRemove", BOOLEAN, O(auto_remove)},
+	{TRUE, "VolumeDriver", STRING, O(volume_driver)},
+	{TRUE, "CgroupnsMode", STRING, O(cgroupns)},
+	{TRUE, "IpcMode", STRING, O(ipc)},
+	{TRUE, "OomScoreAdj", INTEGER, O(oom_score_adj)},
+	{TRUE, "PidMode", STRING, O(pid)},
+	{TRUE, "Privileged", BOOLEAN, O(privileged)},
+	{TRUE, "PublishAllPorts", BOOLEAN, O(publish_all)},
+	{TRUE, "ReadonlyRootfs", BOOLEAN, O(read_only)},
+	{TRUE, "UTSMode", STRING, O(uts)},
+	{TRUE, "UsernsMode", STRING, O(userns)},
+	{TRUE, "ShmSize", INTEGER, O(shm_size)},
+	{TRUE, "Runtime", STRING_IF_SET, O(runtime)},
+	{TRUE, "Isolation", STRING, O(isolation)},
+	{TRUE, "CpuShares", INTEGER, O(cpu_shares)},
+	{TRUE, "Memory", INTEGER, O(memory)},
+	{TRUE, "CgroupParent", STRING, O(cgroup_parent)},
+	{TRUE, "BlkioWeight", INTEGER, O(blkio_weight)},
+	{TRUE, "CpuPeriod", INTEGER, O(cpu_period)},
+	{TRUE, "CpuQuota", INTEGER, O(cpu_quota)},
+	{TRUE, "CpuRealtimePeriod", INTEGER, O(cpu_rt_period)},
+	{TRUE, "CpuRealtimeRuntime", INTEGER, O(cpu_rt_runtime)},
+	{TRUE, "CpusetCpus", STRING, O(cpuset_cpus)},
+	{TRUE, "CpusetMems", STRING, O(cpuset_mems)},
+	{TRUE, "MemoryReservation", INTEGER, O(memory_reservation)},
+	{TRUE, "MemorySwap", INTEGER, O(memory_swap)},
+	{TRUE, "MemorySwappiness", INTEGER, O(memory_swappiness)},
+	{TRUE, "OomKillDisable", BOOLEAN, O(oom_kill_disable)},
+	{TRUE, "PidsLimit", INTEGER, O(pids_limit)},
 };
 
 static const void *member(const RunOptions *o, size_t offset)
@@ -152,10 +152,10 @@ static gboolean check_sizes(RunParse *p, GError **error)
 		const char *flag;
 		size_t offset;
 	} sizes[] = {
-		{"--kernel-memory",      O(kernel_memory)     },
-		{"-m, --memory",         O(memory)            },
+		{"--kernel-memory", O(kernel_memory)},
+		{"-m, --memory", O(memory)},
 		{"--memory-reservation", O(memory_reservation)},
-		{"--shm-size",           O(shm_size)          },
+		{"--shm-size", O(shm_size)},
 	};
 	for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
 		if (*(const int64_t *)member(p->o, sizes[i].offset) < 0)
@@ -248,9 +248,9 @@ static gboolean check_modes(RunParse *p, GError **error)
 		const char *const *words;
 		gboolean container; /* container:NAME as well */
 	} modes[] = {
-		{o->pid,      "--pid: invalid PID mode",         host,   TRUE },
-		{o->uts,      "--uts: invalid UTS mode",         host,   FALSE},
-		{o->userns,   "--userns: invalid USER mode",     host,   FALSE},
+		{o->pid, "--pid: invalid PID mode", host, TRUE},
+		{o->uts, "--uts: invalid UTS mode", host, FALSE},
+		{o->userns, "--userns: invalid USER mode", host, FALSE},
 		{o->cgroupns, "--cgroupns: invalid CGROUP mode", cgroup, FALSE},
 	};
 	for (guint i = 0; i < G_N_ELEMENTS(modes); i++) {
@@ -350,8 +350,8 @@ static gboolean parse_security(RunParse *p, GError **error)
 			json_object_set_new(p->host, "ReadonlyPaths", paths);
 			continue;
 		}
-		if (strcmp(key, "seccomp") == 0 && strcmp(value, "unconfined") != 0 &&
-			strcmp(value, "builtin") != 0) {
+		if (strcmp(key, "seccomp") == 0 && g_strcmp0(value, "unconfined") != 0 &&
+			g_strcmp0(value, "builtin") != 0) {
 			v = profile = read_seccomp(value, error);
 			if (!v)
 				return FALSE;
@@ -389,10 +389,10 @@ static gboolean parse_health(RunParse *p, GError **error)
 		const char *key, *flag;
 		int64_t value;
 	} numbers[] = {
-		{"Interval",      "interval",       o->health_interval      },
-		{"Timeout",       "timeout",        o->health_timeout       },
-		{"Retries",       "retries",        o->health_retries       },
-		{"StartPeriod",   "start-period",   o->health_start_period  },
+		{"Interval", "interval", o->health_interval},
+		{"Timeout", "timeout", o->health_timeout},
+		{"Retries", "retries", o->health_retries},
+		{"StartPeriod", "start-period", o->health_start_period},
 		{"StartInterval", "start-interval", o->health_start_interval},
 	};
 	g_autoptr(json_t) health = json_object();

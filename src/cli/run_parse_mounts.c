@@ -116,9 +116,9 @@ static gboolean set_recursive(Mount *m, const char *key, const char *value, GErr
 {
 	/* value -> what it turns on */
 	static const char *const modes[][2] = {
-		{"enabled",  NULL                    },
-		{"disabled", "NonRecursive"          },
-		{"writable", "ReadOnlyNonRecursive"  },
+		{"enabled", NULL},
+		{"disabled", "NonRecursive"},
+		{"writable", "ReadOnlyNonRecursive"},
 		{"readonly", "ReadOnlyForceRecursive"},
 	};
 	for (guint i = 0; i < G_N_ELEMENTS(modes); i++) {
@@ -207,26 +207,26 @@ static const struct {
 	MountSetter set;
 	gboolean alone; /* the name without a value means true */
 } mount_keys[] = {
-	{"type",              set_type,           FALSE},
-	{"source",            set_source,         FALSE},
-	{"src",               set_source,         FALSE},
-	{"target",            set_target,         FALSE},
-	{"dst",               set_target,         FALSE},
-	{"destination",       set_target,         FALSE},
-	{"readonly",          set_readonly,       TRUE },
-	{"ro",		set_readonly,       TRUE },
-	{"consistency",       set_consistency,    FALSE},
-	{"bind-propagation",  set_propagation,    FALSE},
-	{"bind-nonrecursive", set_nonrecursive,   TRUE },
-	{"bind-recursive",    set_recursive,      FALSE},
-	{"volume-nocopy",     set_nocopy,         TRUE },
-	{"volume-subpath",    set_volume_subpath, FALSE},
-	{"volume-label",      add_label,          FALSE},
-	{"volume-driver",     set_driver,         FALSE},
-	{"volume-opt",        add_driver_option,  FALSE},
-	{"image-subpath",     set_image_subpath,  FALSE},
-	{"tmpfs-size",        set_tmpfs_size,     FALSE},
-	{"tmpfs-mode",        set_tmpfs_mode,     FALSE},
+	{"type", set_type, FALSE},
+	{"source", set_source, FALSE},
+	{"src", set_source, FALSE},
+	{"target", set_target, FALSE},
+	{"dst", set_target, FALSE},
+	{"destination", set_target, FALSE},
+	{"readonly", set_readonly, TRUE},
+	{"ro", set_readonly, TRUE},
+	{"consistency", set_consistency, FALSE},
+	{"bind-propagation", set_propagation, FALSE},
+	{"bind-nonrecursive", set_nonrecursive, TRUE},
+	{"bind-recursive", set_recursive, FALSE},
+	{"volume-nocopy", set_nocopy, TRUE},
+	{"volume-subpath", set_volume_subpath, FALSE},
+	{"volume-label", add_label, FALSE},
+	{"volume-driver", set_driver, FALSE},
+	{"volume-opt", add_driver_option, FALSE},
+	{"image-subpath", set_image_subpath, FALSE},
+	{"tmpfs-size", set_tmpfs_size, FALSE},
+	{"tmpfs-mode", set_tmpfs_mode, FALSE},
 };
 
 static gboolean set_field(Mount *m, const char *field, GError **error)
@@ -271,9 +271,9 @@ static gboolean check_mount(const Mount *m, GError **error)
 {
 	static const char *const families[][2] = {
 		{"VolumeOptions", "volume"},
-		{"BindOptions",   "bind"  },
-		{"ImageOptions",  "image" },
-		{"TmpfsOptions",  "tmpfs" },
+		{"BindOptions", "bind"},
+		{"ImageOptions", "image"},
+		{"TmpfsOptions", "tmpfs"},
 	};
 	const char *type = json_string_value(json_object_get(m->mount, "Type"));
 	if (!type)

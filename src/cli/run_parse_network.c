@@ -63,12 +63,12 @@ static gboolean set_key(json_t *net, const char *key, const char *value, GError 
 		const char *key, *member;
 		gboolean list;
 	} keys[] = {
-		{"name",          "Target",       FALSE},
-		{"alias",         "Aliases",      TRUE },
-		{"ip",            "IPv4Address",  FALSE},
-		{"ip6",           "IPv6Address",  FALSE},
-		{"mac-address",   "MacAddress",   FALSE},
-		{"link-local-ip", "LinkLocalIPs", TRUE },
+		{"name", "Target", FALSE},
+		{"alias", "Aliases", TRUE},
+		{"ip", "IPv4Address", FALSE},
+		{"ip6", "IPv6Address", FALSE},
+		{"mac-address", "MacAddress", FALSE},
+		{"link-local-ip", "LinkLocalIPs", TRUE},
 	};
 	for (guint i = 0; i < G_N_ELEMENTS(keys); i++) {
 		if (strcmp(keys[i].key, key) != 0)
@@ -182,10 +182,10 @@ static gboolean apply_flags(json_t *net, const RunOptions *o, GError **error)
 	const struct {
 		const char *member, *value;
 	} texts[] = {
-		{"IPv4Address", o->ip         },
-                {"IPv6Address", o->ip6        },
-                {"MacAddress",  o->mac_address}
-        };
+		{"IPv4Address", o->ip},
+		{"IPv6Address", o->ip6},
+		{"MacAddress", o->mac_address},
+	};
 	for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
 		if (given_text(texts[i].value))
 			json_object_set_new(net, texts[i].member, text_json(texts[i].value));

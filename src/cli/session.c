@@ -157,7 +157,7 @@ static void await_response(Session *s)
 	while (response_buffered(s->wait) == 0) {
 		struct pollfd p[] = {
 			{.fd = response_fd(s->wait), .events = POLLIN},
-			{.fd = signals_fd(),         .events = POLLIN},
+			{.fd = signals_fd(), .events = POLLIN},
 		};
 		if (poll(p, G_N_ELEMENTS(p), -1) < 0 && errno != EINTR)
 			return;

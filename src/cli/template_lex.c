@@ -193,11 +193,11 @@ static gboolean lex_symbol(Lexer *l, gboolean space)
 		char c;
 		TokenKind kind;
 	} symbols[] = {
-		{'|', TOK_PIPE  },
-                {'(', TOK_LPAREN},
-                {')', TOK_RPAREN},
-                {'=', TOK_ASSIGN}
-        };
+		{'|', TOK_PIPE},
+		{'(', TOK_LPAREN},
+		{')', TOK_RPAREN},
+		{'=', TOK_ASSIGN},
+	};
 	char c = l->text[l->at];
 	if (c == '(')
 		l->parens++;

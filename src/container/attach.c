@@ -98,8 +98,9 @@ static gboolean hand_over(Container *c, ShimClient *client, int fd, GError **err
 	return TRUE;
 }
 
-/* Under the state lock, so that a client that has read the head and starts the container at once finds
- * itself among the pending. (The head is short and the socket fresh: the write does not block.) */
+/* Under the state lock, so that a client that has read the head and starts the container at once
+ * finds itself among the pending. (The head is short and the socket fresh: the write does not
+ * block.) */
 static gboolean wait_for_start(Container *c, PendingClient *p, const char *head)
 {
 	g_mutex_lock(&c->state_lock);

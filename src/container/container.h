@@ -22,6 +22,7 @@ typedef struct {
 	char *error;
 	int64_t started_at, finished_at; /* DH_TIME_ZERO: never */
 	int64_t restart_count;
+	int64_t restart_delay; /* ms, of the last restart; 0: none since the last start by hand */
 	gboolean manually_stopped;
 } ContainerState;
 
@@ -42,7 +43,10 @@ struct Container {
 	guint exits;                    /* (s) how often it has ended: waiters compare */
 	gboolean removed;               /* (s) */
 	GPtrArray *pending;             /* (s) clients attached before the start (attach.c) */
-	gboolean ending; /* (s) it has ended, and its end is being recorded */
+	gboolean ending;                /* (s) it has ended, and its end is being recorded */
+	gboolean restart_cancelled;     /* (s) stopped by somebody: the policy is silent */
+	gint64 restart_due;             /* (s) monotonic, us */
+	GPtrArray *links; /* (s) ContainerLink; never changed, only replaced (links.c) */
 
 	/* immutable after creation */
 	ContainerConfig *config;
@@ -50,9 +54,8 @@ struct Container {
 	NetworkingConfig *networking;
 	char *image_id; /* "sha256:..." */
 	char *dir, *run_dir, *log_path;
-	char *cgroup;     /* path below the hierarchies' roots */
-	char **lower;     /* overlay directories, topmost first */
-	GPtrArray *links; /* ContainerLink */
+	char *cgroup; /* path below the hierarchies' roots */
+	char **lower; /* overlay directories, topmost first */
 };
 
 typedef struct {
@@ -64,7 +67,8 @@ Container *container_ref(Container *c);
 void container_unref(Container *c);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Container, container_unref)
 
-/* By full ID, name (with or without "/"), or unambiguous ID prefix. "No such container: x". */
+/* By full ID, name (with or without "/"), unambiguous ID prefix, or as another container's link
+ * ("/agent/insideweb"). "No such container: x". */
 Container *container_find(Engine *e, const char *name, GError **error);
 
 /* All of them, newest first; GPtrArray of Container references (with free function). */
@@ -95,8 +99,7 @@ gboolean container_pause(Container *c, GError **error);
 gboolean container_unpause(Container *c, GError **error);
 gboolean container_rename(Container *c, const char *new_name, GError **error);
 gboolean container_resize(Container *c, int64_t height, int64_t width, GError **error);
-gboolean container_remove(
-	Container *c, gboolean force, gboolean volumes, gboolean link, GError **error);
+gboolean container_remove(Container *c, gboolean force, gboolean volumes, GError **error);
 
 typedef enum { WAIT_NOT_RUNNING, WAIT_NEXT_EXIT, WAIT_REMOVED } WaitCondition;
 typedef struct ContainerWait ContainerWait;
@@ -156,6 +159,13 @@ json_t *container_inspect(Container *c, gboolean size);
 json_t *container_summary(Container *c, const ContainerSnapshot *s, gboolean size);
 /* "Up 3 minutes (Paused)", "Exited (0) 2 seconds ago", "Created" ... Caller frees. */
 char *container_status_text(const ContainerState *s);
+/* docker rm --link: name is "/agent/insideweb"; the link goes, both containers stay. */
+gboolean container_unlink(Engine *e, const char *name, GError **error);
+
+/* By target's ID, the names that links give it ("/agent/insideweb"): GPtrArray of strings. */
+GHashTable *container_link_names(Engine *e);
+/* What the client asked of the container's one network; NULL: nothing. The container's. */
+const EndpointSettings *container_endpoint_settings(const Container *c);
 /* ID of a built-in network ("bridge", "host", "none"). Caller frees. */
 char *container_network_id(Engine *e, const char *mode);
 

@@ -161,7 +161,15 @@ static void apply_defaults(Container *c)
 		if ((!config->hostname || !*config->hostname) &&
 			gethostname(name, sizeof name - 1) == 0)
 			inherit(&config->hostname, name);
-	} else if (!g_str_has_prefix(host->network_mode, "container:")) {
+	} else if (g_str_has_prefix(host->network_mode, "container:")) {
+		/* The UTS name belongs to the network: who shares the one has the other. */
+		g_autoptr(Container) target =
+			container_find(c->engine, host->network_mode + strlen("container:"), NULL);
+		if (target) {
+			inherit(&config->hostname, target->config->hostname);
+			inherit(&config->domainname, target->config->domainname);
+		}
+	} else {
 		g_autofree char *short_id = g_strndup(c->id, DH_SHORT_ID_LEN);
 		inherit(&config->hostname, short_id);
 	}
@@ -206,7 +214,7 @@ Container *container_create(
 				: dh_json_new(&networking_config_table);
 	c->lower = store_image_lower(e->store, image);
 	merge_image_config(c->config, image->config);
-	if (!validate_create(c, ret_warnings, error))
+	if (!validate_create(c, &req->config, ret_warnings, error))
 		return NULL;
 	apply_defaults(c);
 	if (!container_resolve_links(c, error))

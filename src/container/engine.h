@@ -33,6 +33,7 @@ typedef struct {
 	Events *events;
 	char *id; /* persistent engine ID, a UUID */
 	int64_t started_at;
+	gboolean reconciled; /* until then nothing is started */
 
 	GMutex lock; /* the two tables; taken for look-ups only, never across a blocking call */
 	GHashTable *by_id;   /* id -> Container */

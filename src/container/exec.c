@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_EXECS = 1024 }; /* remembered for a container */
+enum { MAX_EXECS = 1024 /* remembered for a container */, SETTLE_TIMEOUT_US = 10000000 };
 
 struct Exec {
 	gint refs;
@@ -22,7 +22,8 @@ struct Exec {
 	Container *c;
 	ExecConfig *config;
 	GMutex lock;
-	gboolean started, running;
+	GCond settled; /* starting has become FALSE */
+	gboolean started, starting, running;
 	gboolean has_exit_code;
 	int64_t exit_code, pid;
 };
@@ -55,6 +56,7 @@ void exec_unref(Exec *x)
 	container_unref(x->c);
 	dh_json_free(&exec_config_table, x->config);
 	g_mutex_clear(&x->lock);
+	g_cond_clear(&x->settled);
 	g_free(x->id);
 	g_free(x);
 }
@@ -82,6 +84,7 @@ char *exec_create(Container *c, const ExecConfig *config, GError **error)
 	x->c = container_ref(c);
 	x->config = dh_json_copy(&exec_config_table, config);
 	g_mutex_init(&x->lock);
+	g_cond_init(&x->settled);
 
 	Engine *e = c->engine;
 	char *id = g_strdup(x->id);
@@ -202,7 +205,8 @@ gboolean exec_start(Exec *x, int fd, gboolean tty, int64_t height, int64_t width
 	(void)tty; /* what counts is what the exec was created with */
 	g_mutex_lock(&x->lock);
 	gboolean again = x->started;
-	x->started = x->running = TRUE;
+	if (!again)
+		x->started = x->starting = x->running = TRUE;
 	g_mutex_unlock(&x->lock);
 	if (again)
 		return dh_error(error, DH_ERROR_CONFLICT, "exec command %s has already run", x->id);
@@ -231,6 +235,10 @@ gboolean exec_start(Exec *x, int fd, gboolean tty, int64_t height, int64_t width
 		if (failed)
 			g_propagate_error(error, g_steal_pointer(&failed));
 	}
+	g_mutex_lock(&x->lock);
+	x->starting = FALSE;
+	g_cond_broadcast(&x->settled);
+	g_mutex_unlock(&x->lock);
 	return ok;
 }
 
@@ -245,11 +253,15 @@ gboolean exec_resize(Exec *x, int64_t height, int64_t width, GError **error)
 	return TRUE;
 }
 
-/* The shim is the one who knows; without it the program is gone, too. */
+/* The shim is the one who knows; without it the program is gone, too. A client sees its stream end
+ * before the shim has answered who asked for the start: that answer is waited for. */
 static void refresh(Exec *x)
 {
+	gint64 until = g_get_monotonic_time() + SETTLE_TIMEOUT_US;
 	g_mutex_lock(&x->lock);
-	gboolean running = x->running;
+	while (x->starting && g_cond_wait_until(&x->settled, &x->lock, until))
+		;
+	gboolean running = x->running && !x->starting;
 	g_mutex_unlock(&x->lock);
 	if (!running)
 		return;
@@ -258,7 +270,7 @@ static void refresh(Exec *x)
 	ShimReply *reply = shim_request(x->c->run_dir, &req, NULL, 0, &error);
 	if (reply && reply->exited && reply->exit)
 		note_end(x, reply->exit->status);
-	else if (!reply && !g_error_matches(error, DH_ERROR, DH_ERROR_NOT_FOUND))
+	else if (!reply)
 		note_end(x, 137);
 	dh_json_free(&shim_reply_table, reply);
 }

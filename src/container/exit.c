@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/timefmt.h"
+#include "container/restart.h"
 #include "shim/client.h"
 
 #include <fcntl.h>
@@ -12,7 +13,7 @@
 static void remove_automatically(Container *c)
 {
 	g_autoptr(GError) error = NULL;
-	if (!container_remove(c, FALSE, TRUE, FALSE, &error) &&
+	if (!container_remove(c, FALSE, TRUE, &error) &&
 		!g_str_has_suffix(error->message, "is already in progress"))
 		dh_warn("remove container %s: %s", c->id, error->message);
 }
@@ -38,6 +39,8 @@ void container_exited(Container *c, const ShimExit *x)
 	s->exit_code = x->status;
 	s->oom_killed = x->oom_killed;
 	s->finished_at = x->finished_at;
+	gboolean again =
+		restart_decide(c, x->started_at > 0 ? x->finished_at - x->started_at : (int64_t)0);
 	NetEndpoint *endpoint = g_steal_pointer(&c->endpoint);
 	g_mutex_unlock(&c->state_lock);
 
@@ -59,6 +62,8 @@ void container_exited(Container *c, const ShimExit *x)
 	container_changed(c);
 	gboolean auto_remove = c->host_config->auto_remove && s->status != STATUS_REMOVING;
 	g_mutex_unlock(&c->state_lock);
+	if (again)
+		restart_schedule(c);
 	if (auto_remove)
 		container_background(c, remove_automatically);
 }

@@ -114,6 +114,16 @@ static void add_sizes(Container *c, json_t *out)
 
 /* ---- network ---- */
 
+const EndpointSettings *container_endpoint_settings(const Container *c)
+{
+	GHashTableIter it;
+	void *value;
+	if (!c->networking || !c->networking->endpoints_config)
+		return NULL;
+	g_hash_table_iter_init(&it, c->networking->endpoints_config);
+	return g_hash_table_iter_next(&it, NULL, &value) ? value : NULL;
+}
+
 static json_t *endpoint_json(Container *c, const ContainerSnapshot *s)
 {
 	EndpointSettings ep = {.ip_address = s->endpoint ? s->endpoint->ip : NULL,
@@ -121,14 +131,7 @@ static json_t *endpoint_json(Container *c, const ContainerSnapshot *s)
 		.gateway = s->endpoint ? s->endpoint->gateway : NULL,
 		.mac_address = s->endpoint ? s->endpoint->mac : NULL,
 		.endpoint_id = s->endpoint ? s->endpoint_id : NULL};
-	EndpointSettings *asked = NULL;
-	if (c->networking && c->networking->endpoints_config) {
-		GHashTableIter it;
-		void *value;
-		g_hash_table_iter_init(&it, c->networking->endpoints_config);
-		if (g_hash_table_iter_next(&it, NULL, &value))
-			asked = value;
-	}
+	const EndpointSettings *asked = container_endpoint_settings(c);
 	if (asked) {
 		ep.ipam_config = asked->ipam_config;
 		ep.driver_opts = asked->driver_opts;
@@ -178,9 +181,9 @@ char *container_network_id(Engine *e, const char *mode)
 static json_t *state_json(const ContainerState *s)
 {
 	return json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:I, s:I, s:s, s:o, s:o}", "Status",
-		container_status_name(s->status), "Running", s->running, "Paused", s->paused,
-		"Restarting", s->restarting, "OOMKilled", s->oom_killed, "Dead", s->dead, "Pid",
-		(json_int_t)s->pid, "ExitCode", (json_int_t)s->exit_code, "Error",
+		container_status_name(s->status), "Running", s->running || s->restarting, "Paused",
+		s->paused, "Restarting", s->restarting, "OOMKilled", s->oom_killed, "Dead", s->dead,
+		"Pid", (json_int_t)s->pid, "ExitCode", (json_int_t)s->exit_code, "Error",
 		s->error ? s->error : "", "StartedAt", time_json(s->started_at), "FinishedAt",
 		time_json(s->finished_at));
 }
@@ -198,11 +201,12 @@ static json_t *graph_driver(Container *c)
 /* HostConfig.Links as inspect has it: "/target:/container/alias". */
 static json_t *links_json(Container *c, const char *name)
 {
-	if (!c->links || c->links->len == 0)
+	g_autoptr(GPtrArray) links = container_links(c);
+	if (links->len == 0)
 		return json_null();
 	json_t *out = json_array();
-	for (guint i = 0; i < c->links->len; i++) {
-		const ContainerLink *l = c->links->pdata[i];
+	for (guint i = 0; i < links->len; i++) {
+		const ContainerLink *l = links->pdata[i];
 		g_autoptr(Container) target = container_find(c->engine, l->target_id, NULL);
 		if (!target)
 			continue;
@@ -280,10 +284,19 @@ static json_t *ports_list(Container *c, const ContainerSnapshot *s)
 	return out;
 }
 
-json_t *container_summary(Container *c, const ContainerSnapshot *s, gboolean size)
+/* As docker prints it: arguments with spaces are quoted, for reading and not for a shell. */
+static char *command_line(Container *c)
 {
 	g_auto(GStrv) command = full_command(c);
-	g_autofree char *line = g_strjoinv(" ", command);
+	g_autoptr(GString) line = g_string_new(command[0]);
+	for (char **a = command[0] ? command + 1 : command; *a; a++)
+		g_string_append_printf(line, strchr(*a, ' ') ? " '%s'" : " %s", *a);
+	return g_string_free(g_steal_pointer(&line), FALSE);
+}
+
+json_t *container_summary(Container *c, const ContainerSnapshot *s, gboolean size)
+{
+	g_autofree char *line = command_line(c);
 	g_autofree char *status = container_status_text(&s->state);
 	json_t *names = json_array();
 	g_autofree char *name = g_strdup_printf("/%s", s->name);

@@ -15,6 +15,8 @@ gboolean container_register(Container *c, GError **error);
 /* Out of the tables and the database. */
 gboolean container_unregister(Container *c, GError **error);
 
+/* Writes the configuration, which only rm --link changes. */
+gboolean container_save_config(Container *c, GError **error);
 /* Writes the mutable part of the row (name, state, endpoint). */
 gboolean container_save(Container *c, GError **error);
 
@@ -51,6 +53,8 @@ OciResources *container_resources(Container *c, GError **error);
 
 /* ---- links.c ---- */
 
+/* ContainerLink; a reference to the list as it is now, never NULL. */
+GPtrArray *container_links(Container *c);
 /* Parses and resolves host_config->links into c->links. */
 gboolean container_resolve_links(Container *c, GError **error);
 /* Environment and hosts entries of running link targets; a target that does not run is an error if
@@ -77,6 +81,9 @@ void supervisor_free(Supervisor *s);
 /* Hears the events of a container's shim from now on; takes the descriptors over (shim_pidfd -1:
  * not our child). */
 void supervisor_add(Supervisor *s, Container *c, int events, int shim_pidfd);
+
+/* Runs fn(c) in the background after ms (> 0); forgotten when the daemon ends. */
+void supervisor_after(Supervisor *s, Container *c, int64_t ms, void (*fn)(Container *c));
 
 /* ---- exit.c ---- */
 

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "container/restart.h"
 #include "container/start.h"
 #include "shim/client.h"
 
@@ -96,6 +97,10 @@ static gboolean stop_locked(Container *c, const char *signal, int64_t timeout, G
 	g_mutex_lock(&c->state_lock);
 	c->state.manually_stopped = TRUE;
 	g_mutex_unlock(&c->state_lock);
+	if (restart_cancel(c)) {
+		container_event(c, "stop", NULL);
+		return container_save(c, error);
+	}
 
 	g_autofree char *text = g_strdup_printf("%d", number);
 	container_event(c, "kill", "signal", text, NULL);
@@ -131,13 +136,13 @@ gboolean container_restart(Container *c, const char *signal, int64_t timeout, GE
 	gboolean auto_remove = c->host_config->auto_remove;
 	gboolean ok = TRUE;
 	g_mutex_lock(&c->state_lock);
-	gboolean running = c->state.running;
+	gboolean running = c->state.running || c->state.restarting;
 	if (running)
 		c->host_config->auto_remove = FALSE;
 	g_mutex_unlock(&c->state_lock);
 	if (running)
 		ok = stop_locked(c, signal, timeout, error);
-	ok = ok && container_start_locked(c, error);
+	ok = ok && container_start_locked(c, FALSE, error);
 	g_mutex_lock(&c->state_lock);
 	c->host_config->auto_remove = auto_remove;
 	g_mutex_unlock(&c->state_lock);
@@ -156,11 +161,15 @@ gboolean container_kill(Container *c, const char *signal, GError **error)
 	 */
 	if (!check_op(c, OP_KILL, NULL, error))
 		return FALSE;
-	if (number == SIGKILL) {
-		g_mutex_lock(&c->state_lock);
-		c->state.manually_stopped = TRUE;
-		g_mutex_unlock(&c->state_lock);
-	}
+	g_mutex_lock(&c->state_lock);
+	c->state.manually_stopped = TRUE;
+	g_mutex_unlock(&c->state_lock);
+	/* With a stop signal of its own, other signals are messages and not the end. */
+	int stop_signal = rt_signal_parse(own_stop_signal(c));
+	gboolean final = number == SIGKILL || number == stop_signal || !c->config->stop_signal ||
+			 !*c->config->stop_signal;
+	if (final && restart_cancel(c))
+		return container_save(c, error);
 	g_autofree char *text = g_strdup_printf("%d", number);
 	container_event(c, "kill", "signal", text, NULL);
 	return number == SIGKILL ? kill_hard(c, error) : send_signal(c, number, error);

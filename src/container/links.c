@@ -47,6 +47,76 @@ gboolean container_resolve_links(Container *c, GError **error)
 	return TRUE;
 }
 
+static void refresh_files(Container *c);
+
+GPtrArray *container_links(Container *c)
+{
+	g_mutex_lock(&c->state_lock);
+	GPtrArray *links = c->links ? g_ptr_array_ref(c->links) : g_ptr_array_new();
+	g_mutex_unlock(&c->state_lock);
+	return links;
+}
+
+GHashTable *container_link_names(Engine *e)
+{
+	GHashTable *names = g_hash_table_new_full(
+		g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
+	g_autoptr(GPtrArray) all = container_all(e);
+	for (guint i = 0; i < all->len; i++) {
+		Container *c = all->pdata[i];
+		g_autoptr(GPtrArray) links = container_links(c);
+		if (links->len == 0)
+			continue;
+		g_autoptr(ContainerSnapshot) s = container_snapshot(c);
+		for (guint k = 0; k < links->len; k++) {
+			const ContainerLink *l = links->pdata[k];
+			GPtrArray *of = g_hash_table_lookup(names, l->target_id);
+			if (!of) {
+				of = g_ptr_array_new_with_free_func(g_free);
+				g_hash_table_insert(names, g_strdup(l->target_id), of);
+			}
+			g_ptr_array_add(of, g_strdup_printf("/%s/%s", s->name, l->alias));
+		}
+	}
+	return names;
+}
+
+gboolean container_unlink(Engine *e, const char *name, GError **error)
+{
+	const char *plain = *name == '/' ? name + 1 : name;
+	g_auto(GStrv) part = g_strsplit(plain, "/", 2);
+	if (!part[0] || !part[1])
+		return dh_error(error, DH_ERROR_INVALID,
+			"Conflict, cannot remove the default link name of "
+			"the container");
+	g_autoptr(Container) c = container_find(e, part[0], error);
+	if (!c)
+		return FALSE;
+	g_mutex_lock(&c->op);
+	GPtrArray *old = container_links(c);
+	GPtrArray *left = dh_json_list_new();
+	for (guint i = 0; i < old->len; i++) {
+		const ContainerLink *l = old->pdata[i];
+		if (strcmp(l->alias, part[1]) != 0)
+			g_ptr_array_add(left, dh_json_copy(&container_link_table, l));
+	}
+	gboolean ok = left->len < old->len ||
+		      dh_error(error, DH_ERROR_NOT_FOUND, "No such container: %s", name);
+	g_mutex_lock(&c->state_lock);
+	if (ok) {
+		g_ptr_array_unref(c->links);
+		c->links = g_steal_pointer(&left);
+	}
+	g_mutex_unlock(&c->state_lock);
+	ok = ok && container_save_config(c, error);
+	g_mutex_unlock(&c->op);
+	g_clear_pointer(&left, g_ptr_array_unref);
+	g_ptr_array_unref(old);
+	if (ok)
+		refresh_files(c);
+	return ok;
+}
+
 /* ---- environment ---- */
 
 typedef struct {
@@ -145,13 +215,14 @@ gboolean container_link_data(
 	g_autoptr(GStrvBuilder) env = g_strv_builder_new();
 	g_autoptr(GPtrArray) hosts = g_ptr_array_new_with_free_func(host_entry_free);
 	g_autofree char *source = NULL;
-	if (c->links && c->links->len > 0) {
+	g_autoptr(GPtrArray) links = container_links(c);
+	if (links->len > 0) {
 		g_mutex_lock(&c->state_lock);
 		source = g_strdup(c->name);
 		g_mutex_unlock(&c->state_lock);
 	}
-	for (guint i = 0; c->links && i < c->links->len; i++) {
-		const ContainerLink *link = c->links->pdata[i];
+	for (guint i = 0; i < links->len; i++) {
+		const ContainerLink *link = links->pdata[i];
 		g_autoptr(Container) target = container_find(c->engine, link->target_id, NULL);
 		if (!target)
 			continue; /* removed since: the link is broken, not the container */
@@ -229,26 +300,32 @@ gboolean container_write_files(Container *c, GPtrArray *link_hosts, gboolean all
 		       or_default(h->dns_options, e->dns_options), host_net, error);
 }
 
+/* Writes the hosts file of a running container anew. */
+static void refresh_files(Container *c)
+{
+	g_auto(GStrv) env = NULL;
+	g_autoptr(GPtrArray) hosts = NULL;
+	g_autoptr(GError) error = NULL;
+	g_mutex_lock(&c->state_lock);
+	gboolean running = c->state.running;
+	g_mutex_unlock(&c->state_lock);
+	if (running && container_link_data(c, FALSE, &env, &hosts, NULL) &&
+		!container_write_files(c, hosts, FALSE, &error))
+		dh_warn("container %s: %s", c->id, error->message);
+}
+
 void container_refresh_linkers(Container *c)
 {
 	g_autoptr(GPtrArray) all = container_all(c->engine);
 	for (guint i = 0; i < all->len; i++) {
 		Container *other = all->pdata[i];
+		g_autoptr(GPtrArray) links = container_links(other);
 		gboolean linked = FALSE;
-		for (guint k = 0; other->links && k < other->links->len; k++) {
-			const ContainerLink *link = other->links->pdata[k];
+		for (guint k = 0; k < links->len; k++) {
+			const ContainerLink *link = links->pdata[k];
 			linked |= strcmp(link->target_id, c->id) == 0;
 		}
-		g_mutex_lock(&other->state_lock);
-		linked = linked && other->state.running;
-		g_mutex_unlock(&other->state_lock);
-		if (!linked)
-			continue;
-		g_auto(GStrv) env = NULL;
-		g_autoptr(GPtrArray) hosts = NULL;
-		g_autoptr(GError) error = NULL;
-		if (container_link_data(other, FALSE, &env, &hosts, NULL) &&
-			!container_write_files(other, hosts, FALSE, &error))
-			dh_warn("container %s: %s", other->id, error->message);
+		if (linked)
+			refresh_files(other);
 	}
 }

@@ -231,7 +231,8 @@ static gboolean match_volume(const Query *q, Container *c)
 static gboolean matches(const Query *q, Container *c, const ContainerSnapshot *s)
 {
 	const Filters *f = q->req->filters;
-	if (!s->state.running && !q->all && !q->req->all && q->req->limit <= 0 && !q->req->latest)
+	if (!s->state.running && !s->state.restarting && !q->all && !q->req->all &&
+		q->req->limit <= 0 && !q->req->latest)
 		return FALSE;
 	if (!filters_match_prefix(f, "id", c->id) && !filters_match_regex(f, "id", c->id))
 		return FALSE;
@@ -250,6 +251,13 @@ static gboolean matches(const Query *q, Container *c, const ContainerSnapshot *s
 	       match_network(q, c) && match_volume(q, c) && match_ports(q, c, s);
 }
 
+static void add_link_names(json_t *summary, GPtrArray *names)
+{
+	json_t *list = json_object_get(summary, "Names");
+	for (guint i = 0; names && i < names->len; i++)
+		json_array_append_new(list, json_string(names->pdata[i]));
+}
+
 json_t *container_list(Engine *e, const ListRequest *r, GError **error)
 {
 	g_auto(Query) q = {.req = r};
@@ -262,6 +270,7 @@ json_t *container_list(Engine *e, const ListRequest *r, GError **error)
 		return out; /* no container here belongs to a swarm */
 	int64_t limit = r->latest ? 1 : r->limit;
 	g_autoptr(GPtrArray) all = container_all(e);
+	g_autoptr(GHashTable) link_names = container_link_names(e);
 	gboolean seen_before = q.before == NULL;
 	for (guint i = 0; i < all->len; i++) {
 		Container *c = all->pdata[i];
@@ -274,7 +283,9 @@ json_t *container_list(Engine *e, const ListRequest *r, GError **error)
 		g_autoptr(ContainerSnapshot) s = container_snapshot(c);
 		if (!matches(&q, c, s))
 			continue;
-		json_array_append_new(out, container_summary(c, s, r->size));
+		json_t *summary = container_summary(c, s, r->size);
+		add_link_names(summary, g_hash_table_lookup(link_names, c->id));
+		json_array_append_new(out, summary);
 		if (limit > 0 && (int64_t)json_array_size(out) >= limit)
 			break;
 	}

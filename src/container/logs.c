@@ -352,7 +352,7 @@ static void seek_tail(Reader *r)
 static gboolean has_ended(Container *c)
 {
 	g_autoptr(ContainerSnapshot) s = container_snapshot(c);
-	return !s->state.running;
+	return !s->state.running && !s->state.restarting;
 }
 
 static int until_timeout(const LogsRequest *req)
@@ -404,10 +404,10 @@ static gboolean follow(Reader *r, Container *c, int cancel_fd, GError **error)
 		if (ended || r->gone || r->done)
 			return TRUE;
 		struct pollfd p[] = {
-			{watch,              POLLIN,             0},
-                        {events_sub_fd(sub), POLLIN,             0},
-			{cancel_fd,          POLLIN | POLLRDHUP, 0}
-                };
+			{watch, POLLIN, 0},
+			{events_sub_fd(sub), POLLIN, 0},
+			{cancel_fd, POLLIN | POLLRDHUP, 0},
+		};
 		int n = poll(p, G_N_ELEMENTS(p), until_timeout(r->req));
 		if (n < 0 && errno != EINTR)
 			return dh_error_errno(error, errno, "poll");

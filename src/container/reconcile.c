@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "container/restart.h"
 #include "shim/client.h"
 
 #include <dirent.h>
@@ -86,7 +87,7 @@ static void reconcile_one(Container *c)
 	}
 	if (!should_run && c->host_config->auto_remove && c->state.status == STATUS_EXITED) {
 		g_autoptr(GError) error = NULL;
-		if (!container_remove(c, FALSE, TRUE, FALSE, &error))
+		if (!container_remove(c, FALSE, TRUE, &error))
 			dh_warn("container %s: %s", c->id, error->message);
 	}
 }
@@ -138,5 +139,6 @@ gboolean engine_reconcile(Engine *e, GError **error)
 	store_gc(e->store, container_uses_image, e);
 	for (char *const *lost = store_lost(e->store); lost && *lost; lost++)
 		dh_warn("%s", *lost);
+	restart_after_boot(e);
 	return TRUE;
 }

@@ -24,17 +24,20 @@ static void delete_directory(Container *c)
 		dh_warn("container %s: %s", c->id, error->message);
 }
 
-static gboolean begin_removal(Container *c, gboolean force, GError **error)
+/* Returns whether it runs, which only force lets pass; *ret_ok: it may be removed. */
+static gboolean begin_removal(Container *c, gboolean force, gboolean *ret_ok, GError **error)
 {
 	g_mutex_lock(&c->state_lock);
 	gboolean ok = container_op_allowed(
 		force ? OP_FORCE_REMOVE : OP_REMOVE, c->state.status, c->id, c->name, error);
 	if (ok && c->removed)
 		ok = dh_error(error, DH_ERROR_NOT_FOUND, "No such container: %s", c->id);
-	if (ok && !c->state.running)
+	gboolean running = c->state.running;
+	if (ok && !running)
 		c->state.status = STATUS_REMOVING;
 	g_mutex_unlock(&c->state_lock);
-	return ok;
+	*ret_ok = ok;
+	return running;
 }
 
 static void end_removal(Container *c, ContainerStatus back)
@@ -79,17 +82,13 @@ static gboolean remove_stopped(Container *c, GError **error)
 	return TRUE;
 }
 
-gboolean container_remove(
-	Container *c, gboolean force, gboolean volumes, gboolean link, GError **error)
+/* What runs is killed, if that is what was asked for. */
+static gboolean end_for_removal(Container *c, gboolean force, GError **error)
 {
-	(void)volumes; /* there are none yet */
-	if (link)
-		return dh_error(error, DH_ERROR_NOT_BUILT, "removing a link is not built yet");
 	g_mutex_lock(&c->state_lock);
-	ContainerStatus before = c->state.status;
 	gboolean running = c->state.running;
 	gboolean allowed = container_op_allowed(
-		force ? OP_FORCE_REMOVE : OP_REMOVE, before, c->id, c->name, error);
+		force ? OP_FORCE_REMOVE : OP_REMOVE, c->state.status, c->id, c->name, error);
 	if (allowed && running)
 		c->host_config->auto_remove = FALSE; /* its end is ours to tidy up */
 	g_mutex_unlock(&c->state_lock);
@@ -97,18 +96,31 @@ gboolean container_remove(
 		return FALSE;
 
 	g_autoptr(GError) failed = NULL;
-	if (running && !container_kill(c, "SIGKILL", &failed) &&
-		!g_error_matches(failed, DH_ERROR, DH_ERROR_CONFLICT)) {
-		g_propagate_prefixed_error(error, g_steal_pointer(&failed),
-			"cannot remove container \"/%s\": could not kill container: ", c->name);
-		return FALSE;
-	}
-	g_mutex_lock(&c->op);
-	gboolean ok = begin_removal(c, force, error);
-	if (ok && !remove_stopped(c, error)) {
-		end_removal(c, STATUS_EXITED);
-		ok = FALSE;
-	}
-	g_mutex_unlock(&c->op);
-	return ok;
+	if (!running || container_kill(c, "SIGKILL", &failed) ||
+		g_error_matches(failed, DH_ERROR, DH_ERROR_CONFLICT))
+		return TRUE;
+	g_propagate_prefixed_error(error, g_steal_pointer(&failed),
+		"cannot remove container \"/%s\": could not kill container: ", c->name);
+	return FALSE;
+}
+
+gboolean container_remove(Container *c, gboolean force, gboolean volumes, GError **error)
+{
+	(void)volumes; /* there are none yet */
+	gboolean ok;
+	do {
+		if (!end_for_removal(c, force, error))
+			return FALSE;
+		g_mutex_lock(&c->op);
+		/* A restart may have been faster: then it is ended, too. */
+		gboolean running = begin_removal(c, force, &ok, error);
+		if (ok && !running && !remove_stopped(c, error)) {
+			end_removal(c, STATUS_EXITED);
+			ok = FALSE;
+		}
+		g_mutex_unlock(&c->op);
+		if (ok && !running)
+			return TRUE;
+	} while (ok);
+	return FALSE;
 }

@@ -182,7 +182,8 @@ OciProcess *container_exec_process(Container *c, const ExecConfig *x, GError **e
 	p->args = g_strdupv(x->cmd);
 	g_auto(GStrv) links = NULL;
 	g_autoptr(GPtrArray) hosts = NULL;
-	if (c->links && c->links->len > 0)
+	g_autoptr(GPtrArray) linked = container_links(c);
+	if (linked->len > 0)
 		(void)container_link_data(c, FALSE, &links, &hosts, NULL);
 	p->env = process_env(c, x->tty, links, x->env);
 	return p;
@@ -238,18 +239,18 @@ static void device_rules(const HostConfig *h, GPtrArray *rules)
 		int64_t major, minor;
 		const char *access;
 	} defaults[] = {
-		{"c", -1,  -1, "m"  },
-                {"b", -1,  -1, "m"  },
-                {"c", 1,   3,  "rwm"},
-                {"c", 1,   5,  "rwm"},
-		{"c", 1,   7,  "rwm"},
-                {"c", 1,   8,  "rwm"},
-                {"c", 1,   9,  "rwm"},
-                {"c", 5,   0,  "rwm"},
-		{"c", 5,   1,  "rwm"},
-                {"c", 5,   2,  "rwm"},
-                {"c", 136, -1, "rwm"}
-        };
+		{"c", -1, -1, "m"},
+		{"b", -1, -1, "m"},
+		{"c", 1, 3, "rwm"},
+		{"c", 1, 5, "rwm"},
+		{"c", 1, 7, "rwm"},
+		{"c", 1, 8, "rwm"},
+		{"c", 1, 9, "rwm"},
+		{"c", 5, 0, "rwm"},
+		{"c", 5, 1, "rwm"},
+		{"c", 5, 2, "rwm"},
+		{"c", 136, -1, "rwm"},
+	};
 	if (h->privileged) {
 		allow(rules, "a", -1, -1, "rwm");
 		return;

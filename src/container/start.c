@@ -95,10 +95,13 @@ static gboolean connect_network(Container *c, Start *s, GError **error)
 	g_mutex_lock(&c->state_lock);
 	g_autofree char *name = g_strdup(c->name);
 	g_mutex_unlock(&c->state_lock);
-	const char *mac =
-		c->config->mac_address && *c->config->mac_address ? c->config->mac_address : NULL;
-	s->endpoint = net_attach(
-		c->engine->net, c->id, name, NULL, mac, ports, &s->spec.netns_fd, &s->ports, error);
+	/* API 1.44 moved the address from the configuration to the endpoint. */
+	const EndpointSettings *asked = container_endpoint_settings(c);
+	const char *mac = asked ? asked->mac_address : NULL;
+	if (!mac || !*mac)
+		mac = c->config->mac_address;
+	s->endpoint = net_attach(c->engine->net, c->id, name, NULL, mac && *mac ? mac : NULL, ports,
+		&s->spec.netns_fd, &s->ports, error);
 	if (!s->endpoint)
 		return FALSE;
 	g_mutex_lock(&c->state_lock);
@@ -177,7 +180,7 @@ static void set_running(Container *c, int64_t pid)
 	ContainerState *s = &c->state;
 	s->status = STATUS_RUNNING;
 	s->running = TRUE;
-	s->paused = s->oom_killed = s->manually_stopped = FALSE;
+	s->paused = s->restarting = s->oom_killed = s->manually_stopped = FALSE;
 	s->pid = pid;
 	s->exit_code = 0;
 	g_clear_pointer(&s->error, g_free);
@@ -199,6 +202,10 @@ static void set_failed(Container *c, const GError *error)
 	g_clear_pointer(&c->sandbox_id, g_free);
 	NetEndpoint *endpoint = g_steal_pointer(&c->endpoint);
 	c->state.exit_code = code;
+	if (c->state.status == STATUS_RESTARTING) {
+		c->state.status = STATUS_EXITED;
+		c->state.restarting = FALSE;
+	}
 	g_free(c->state.error);
 	c->state.error = g_strdup(error->message);
 	container_changed(c); /* no exit: who waits for the next one goes on waiting */
@@ -232,11 +239,11 @@ static gboolean start_steps(Container *c, Start *s, GError **error)
 	return TRUE;
 }
 
-gboolean container_start_locked(Container *c, GError **error)
+gboolean container_start_locked(Container *c, gboolean by_policy, GError **error)
 {
 	Start s = {
-		.spec = {.netns_fd = -1, .seccomp_fd = -1}
-        };
+		.spec = {.netns_fd = -1, .seccomp_fd = -1},
+	};
 	s.fds = g_array_new(FALSE, FALSE, sizeof(int));
 
 	g_mutex_lock(&c->state_lock);
@@ -245,7 +252,12 @@ gboolean container_start_locked(Container *c, GError **error)
 	if (ending)
 		(void)container_wait_stopped(c, ENDING_TIMEOUT_MS);
 	g_mutex_lock(&c->state_lock);
-	gboolean ok = container_op_allowed(OP_START, c->state.status, c->id, c->name, error);
+	gboolean ok =
+		by_policy || container_op_allowed(OP_START, c->state.status, c->id, c->name, error);
+	if (ok && !by_policy) {
+		c->restart_cancelled = FALSE;
+		c->state.restart_count = c->state.restart_delay = 0;
+	}
 	if (ok) {
 		s.clients = c->pending;
 		c->pending = g_ptr_array_new_with_free_func(pending_client_free);
@@ -273,13 +285,13 @@ gboolean container_start_locked(Container *c, GError **error)
 gboolean container_start(Container *c, GError **error)
 {
 	g_mutex_lock(&c->op);
-	gboolean ok = container_start_locked(c, error);
+	gboolean ok = container_start_locked(c, FALSE, error);
 	g_mutex_unlock(&c->op);
 	g_mutex_lock(&c->state_lock);
 	gboolean remove = !ok && c->host_config->auto_remove && !c->state.running && !c->removed;
 	g_mutex_unlock(&c->state_lock);
 	if (remove &&
 		(!error || !*error || !g_error_matches(*error, DH_ERROR, DH_ERROR_NOT_MODIFIED)))
-		(void)container_remove(c, FALSE, TRUE, FALSE, NULL);
+		(void)container_remove(c, FALSE, TRUE, NULL);
 	return ok;
 }

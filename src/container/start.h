@@ -4,8 +4,8 @@
 
 #include "container/internal.h"
 
-/* With c->op held. */
-gboolean container_start_locked(Container *c, GError **error);
+/* With c->op held. by_policy: the state is "restarting", and the count of restarts goes on. */
+gboolean container_start_locked(Container *c, gboolean by_policy, GError **error);
 
 /* Hands clients that came while the container was starting to its shim. (attach.c) */
 void container_flush_pending(Container *c);

@@ -55,101 +55,101 @@ typedef struct {
 static const Refusal refusals[N_OPS][N_STATUSES] = {
 	[OP_START] =
 		{
-			    [STATUS_RUNNING] = SAME,
-			    [STATUS_PAUSED] =
+			[STATUS_RUNNING] = SAME,
+			[STATUS_PAUSED] =
 				NO("cannot start a paused container, try unpause instead"),
-			    [STATUS_RESTARTING] = SAME,
-			    [STATUS_REMOVING] = MARKED,
-			    [STATUS_DEAD] = MARKED,
-			    },
+			[STATUS_RESTARTING] = SAME,
+			[STATUS_REMOVING] = MARKED,
+			[STATUS_DEAD] = MARKED,
+		},
 	[OP_STOP] =
 		{
-			    [STATUS_CREATED] = SAME,
-			    [STATUS_REMOVING] = SAME,
-			    [STATUS_EXITED] = SAME,
-			    [STATUS_DEAD] = SAME,
-			    },
+			[STATUS_CREATED] = SAME,
+			[STATUS_REMOVING] = SAME,
+			[STATUS_EXITED] = SAME,
+			[STATUS_DEAD] = SAME,
+		},
 	[OP_KILL] =
 		{
-			    [STATUS_CREATED] = CANNOT_KILL,
-			    [STATUS_REMOVING] = CANNOT_KILL,
-			    [STATUS_EXITED] = CANNOT_KILL,
-			    [STATUS_DEAD] = CANNOT_KILL,
-			    },
+			[STATUS_CREATED] = CANNOT_KILL,
+			[STATUS_REMOVING] = CANNOT_KILL,
+			[STATUS_EXITED] = CANNOT_KILL,
+			[STATUS_DEAD] = CANNOT_KILL,
+		},
 	[OP_PAUSE] =
 		{
-			    [STATUS_CREATED] = NOT_RUNNING,
-			    [STATUS_PAUSED] = NO("container %i is already paused"),
-			    [STATUS_RESTARTING] = RESTARTING,
-			    [STATUS_REMOVING] = NOT_RUNNING,
-			    [STATUS_EXITED] = NOT_RUNNING,
-			    [STATUS_DEAD] = NOT_RUNNING,
-			    },
+			[STATUS_CREATED] = NOT_RUNNING,
+			[STATUS_PAUSED] = NO("container %i is already paused"),
+			[STATUS_RESTARTING] = RESTARTING,
+			[STATUS_REMOVING] = NOT_RUNNING,
+			[STATUS_EXITED] = NOT_RUNNING,
+			[STATUS_DEAD] = NOT_RUNNING,
+		},
 	[OP_UNPAUSE] =
 		{
-			    [STATUS_CREATED] = NOT_PAUSED,
-			    [STATUS_RUNNING] = NOT_PAUSED,
-			    [STATUS_RESTARTING] = NOT_PAUSED,
-			    [STATUS_REMOVING] = NOT_PAUSED,
-			    [STATUS_EXITED] = NOT_PAUSED,
-			    [STATUS_DEAD] = NOT_PAUSED,
-			    },
+			[STATUS_CREATED] = NOT_PAUSED,
+			[STATUS_RUNNING] = NOT_PAUSED,
+			[STATUS_RESTARTING] = NOT_PAUSED,
+			[STATUS_REMOVING] = NOT_PAUSED,
+			[STATUS_EXITED] = NOT_PAUSED,
+			[STATUS_DEAD] = NOT_PAUSED,
+		},
 	[OP_EXEC] =
 		{
-			    [STATUS_CREATED] = NOT_RUNNING,
-			    [STATUS_PAUSED] =
+			[STATUS_CREATED] = NOT_RUNNING,
+			[STATUS_PAUSED] =
 				NO("container %i is paused, unpause the container before exec"),
-			    [STATUS_RESTARTING] = RESTARTING,
-			    [STATUS_REMOVING] = NOT_RUNNING,
-			    [STATUS_EXITED] = NOT_RUNNING,
-			    [STATUS_DEAD] = NOT_RUNNING,
-			    },
+			[STATUS_RESTARTING] = RESTARTING,
+			[STATUS_REMOVING] = NOT_RUNNING,
+			[STATUS_EXITED] = NOT_RUNNING,
+			[STATUS_DEAD] = NOT_RUNNING,
+		},
 	[OP_ATTACH] =
 		{
-			    [STATUS_PAUSED] =
+			[STATUS_PAUSED] =
 				NO("container %n is paused, unpause the container before attach"),
-			    [STATUS_RESTARTING] = NO(
+			[STATUS_RESTARTING] = NO(
 				"container %n is restarting, wait until the container is running"),
-			    [STATUS_REMOVING] = NOT_RUNNING,
-			    [STATUS_DEAD] = NOT_RUNNING,
-			    },
+			[STATUS_REMOVING] = NOT_RUNNING,
+			[STATUS_DEAD] = NOT_RUNNING,
+		},
 	[OP_RESIZE] =
 		{
-			    [STATUS_CREATED] = NOT_RUNNING,
-			    [STATUS_REMOVING] = NOT_RUNNING,
-			    [STATUS_EXITED] = NOT_RUNNING,
-			    [STATUS_DEAD] = NOT_RUNNING,
-			    },
+			[STATUS_CREATED] = NOT_RUNNING,
+			[STATUS_REMOVING] = NOT_RUNNING,
+			[STATUS_EXITED] = NOT_RUNNING,
+			[STATUS_DEAD] = NOT_RUNNING,
+		},
 	[OP_TOP] =
 		{
-			    [STATUS_CREATED] = NOT_RUNNING,
-			    [STATUS_RESTARTING] = RESTARTING,
-			    [STATUS_REMOVING] = NOT_RUNNING,
-			    [STATUS_EXITED] = NOT_RUNNING,
-			    [STATUS_DEAD] = NOT_RUNNING,
-			    },
+			[STATUS_CREATED] = NOT_RUNNING,
+			[STATUS_RESTARTING] = RESTARTING,
+			[STATUS_REMOVING] = NOT_RUNNING,
+			[STATUS_EXITED] = NOT_RUNNING,
+			[STATUS_DEAD] = NOT_RUNNING,
+		},
 	[OP_RENAME] =
 		{
-			    [STATUS_REMOVING] = REMOVING_ALREADY,
-			    [STATUS_DEAD] = NO("container %i is dead and can only be removed"),
-			    },
+			[STATUS_REMOVING] = REMOVING_ALREADY,
+			[STATUS_DEAD] = NO("container %i is dead and can only be removed"),
+		},
 	[OP_REMOVE] =
 		{
-			    [STATUS_RUNNING] = NO(
+			[STATUS_RUNNING] = NO(
 				"cannot remove container \"/%n\": container is running: stop the "
 				"container before removing or force remove"),
-			    [STATUS_PAUSED] = NO(
+			[STATUS_PAUSED] = NO(
 				"cannot remove container \"/%n\": container is paused and must be "
 				"unpaused first"),
-			    [STATUS_RESTARTING] =
+			[STATUS_RESTARTING] =
 				NO("cannot remove container \"/%n\": container is restarting: stop "
 				   "the container before removing or force remove"),
-			    [STATUS_REMOVING] = REMOVING_ALREADY,
-			    },
+			[STATUS_REMOVING] = REMOVING_ALREADY,
+		},
 	[OP_FORCE_REMOVE] =
 		{
-			    [STATUS_REMOVING] = REMOVING_ALREADY,
-			    },
+			[STATUS_REMOVING] = REMOVING_ALREADY,
+		},
 };
 
 const char *container_status_name(ContainerStatus s)

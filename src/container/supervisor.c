@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 struct Supervisor {
@@ -30,21 +31,22 @@ struct Supervisor {
 typedef struct {
 	Container *c; /* NULL for the reaping of a shim */
 	int fd;
-	gboolean exited; /* the exit event was seen */
+	gboolean exited;            /* the exit event was seen */
+	void (*timer)(Container *); /* fd is a timer */
 } Watch;
 
-static Watch *watch_add(Supervisor *s, Container *c, int fd)
+static void watch_add(Supervisor *s, Container *c, int fd, void (*timer)(Container *))
 {
 	Watch *w = g_new0(Watch, 1);
 	w->c = c ? container_ref(c) : NULL;
 	w->fd = fd;
+	w->timer = timer;
 	g_mutex_lock(&s->lock);
 	g_hash_table_add(s->watches, w);
 	g_mutex_unlock(&s->lock);
 	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = w};
 	if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &ev) < 0)
 		dh_log_error("supervisor: %s", g_strerror(errno));
-	return w;
 }
 
 static void watch_free(void *p)
@@ -109,7 +111,10 @@ static void *supervise(void *arg)
 			Watch *w = events[i].data.ptr;
 			if (!w)
 				return NULL;
-			if (w->c) {
+			if (w->timer) {
+				container_background(w->c, w->timer);
+				watch_remove(s, w);
+			} else if (w->c) {
 				shim_spoke(s, w);
 			} else {
 				(void)dh_reap(w->fd);
@@ -154,6 +159,20 @@ void supervisor_free(Supervisor *s)
 void supervisor_add(Supervisor *s, Container *c, int events, int shim_pidfd)
 {
 	if (shim_pidfd >= 0)
-		watch_add(s, NULL, shim_pidfd);
-	watch_add(s, c, events);
+		watch_add(s, NULL, shim_pidfd, NULL);
+	watch_add(s, c, events, NULL);
+}
+
+void supervisor_after(Supervisor *s, Container *c, int64_t ms, void (*fn)(Container *c))
+{
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	struct itimerspec when = {
+		.it_value = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000},
+	};
+	if (fd < 0 || timerfd_settime(fd, 0, &when, NULL) < 0) {
+		dh_log_error("supervisor: timer: %s", g_strerror(errno));
+		dh_close(&fd);
+		return;
+	}
+	watch_add(s, c, fd, fn);
 }

@@ -45,7 +45,7 @@ static DH_JSON_TABLE(config_row_table, ConfigRow, config_row_fields, FALSE);
 typedef struct {
 	char *status;
 	gboolean oom_killed, manually_stopped;
-	int64_t pid, exit_code, started_at, finished_at, restart_count;
+	int64_t pid, exit_code, started_at, finished_at, restart_count, restart_delay;
 	char *error;
 	NetEndpoint *endpoint;
 	char *endpoint_id, *sandbox_id;
@@ -59,6 +59,7 @@ static const DhJsonField state_row_fields[] = {
 	DH_F(INT, StateRow, started_at, "StartedAt", DH_JSON_OMITEMPTY),
 	DH_F(INT, StateRow, finished_at, "FinishedAt", DH_JSON_OMITEMPTY),
 	DH_F(INT, StateRow, restart_count, "RestartCount", DH_JSON_OMITEMPTY),
+	DH_F(INT, StateRow, restart_delay, "RestartDelay", DH_JSON_OMITEMPTY),
 	DH_F(STRING, StateRow, error, "Error", DH_JSON_OMITEMPTY),
 	DH_F(OBJECT, StateRow, endpoint, "Endpoint", DH_JSON_OMITEMPTY, &net_endpoint_table),
 	DH_F(STRING, StateRow, endpoint_id, "EndpointID", DH_JSON_OMITEMPTY),
@@ -128,12 +129,13 @@ static void unref_container(void *c)
 
 static char *config_text(Container *c)
 {
+	g_autoptr(GPtrArray) links = container_links(c);
 	ConfigRow row = {.config = c->config,
 		.host_config = c->host_config,
 		.networking = c->networking,
 		.image_id = c->image_id,
 		.lower = c->lower,
-		.links = c->links};
+		.links = links};
 	return dh_json_emit_text(&config_row_table, &row);
 }
 
@@ -148,6 +150,7 @@ static char *state_text(Container *c)
 		.started_at = c->state.started_at,
 		.finished_at = c->state.finished_at,
 		.restart_count = c->state.restart_count,
+		.restart_delay = c->state.restart_delay,
 		.error = c->state.error,
 		.endpoint = c->endpoint,
 		.endpoint_id = c->endpoint_id,
@@ -218,6 +221,13 @@ gboolean container_save(Container *c, GError **error)
 		"sss", name, state, c->id);
 }
 
+gboolean container_save_config(Container *c, GError **error)
+{
+	g_autofree char *config = config_text(c);
+	return dh_db_exec(c->engine->db, error, "UPDATE containers SET config=? WHERE id=?", "ss",
+		config, c->id);
+}
+
 gboolean container_rename(Container *c, const char *new_name, GError **error)
 {
 	Engine *e = c->engine;
@@ -257,6 +267,20 @@ gboolean container_rename(Container *c, const char *new_name, GError **error)
 	return ok;
 }
 
+/* "agent/insideweb" */
+static Container *find_linked(Engine *e, const char *name)
+{
+	g_auto(GStrv) part = g_strsplit(name, "/", 2);
+	g_autoptr(Container) from = container_find(e, part[0], NULL);
+	g_autoptr(GPtrArray) links = from ? container_links(from) : NULL;
+	for (guint i = 0; links && i < links->len; i++) {
+		const ContainerLink *l = links->pdata[i];
+		if (strcmp(l->alias, part[1]) == 0)
+			return container_find(e, l->target_id, NULL);
+	}
+	return NULL;
+}
+
 Container *container_find(Engine *e, const char *name, GError **error)
 {
 	const char *plain = *name == '/' ? name + 1 : name;
@@ -287,6 +311,8 @@ Container *container_find(Engine *e, const char *name, GError **error)
 			name);
 		return NULL;
 	}
+	if (!found && strchr(plain, '/'))
+		found = find_linked(e, plain);
 	if (!found)
 		dh_error(error, DH_ERROR_NOT_FOUND, "No such container: %s", name);
 	return found;
@@ -333,6 +359,8 @@ static void restore_state(Container *c, StateRow *row)
 	s->started_at = row->started_at;
 	s->finished_at = row->finished_at;
 	s->restart_count = row->restart_count;
+	s->restart_delay = row->restart_delay;
+	s->restarting = s->status == STATUS_RESTARTING;
 	s->error = g_steal_pointer(&row->error);
 	c->endpoint = g_steal_pointer(&row->endpoint);
 	c->endpoint_id = g_steal_pointer(&row->endpoint_id);

@@ -32,7 +32,7 @@ static void set_network_mode(HostConfig *h, const char *mode)
 	h->network_mode = copy;
 }
 
-static gboolean validate_network(Container *c, GError **error)
+static gboolean validate_network(Container *c, const ContainerConfig *asked, GError **error)
 {
 	static const char *const known[] = {"bridge", "none", "host", NULL};
 	HostConfig *h = c->host_config;
@@ -63,15 +63,16 @@ static gboolean validate_network(Container *c, GError **error)
 			return dh_error(error, DH_ERROR_INVALID,
 				"conflicting options: port publishing and the container type "
 				"network mode");
-		if (config->exposed_ports && g_hash_table_size(config->exposed_ports) > 0 &&
-			has_ports)
+		/* The user's own: what the image exposes is no contradiction. */
+		if (asked->exposed_ports && g_hash_table_size(asked->exposed_ports) > 0)
 			return dh_error(error, DH_ERROR_INVALID,
 				"conflicting options: port exposing and the container type network "
 				"mode");
-		g_autoptr(Container) target = container_find(c->engine, name, error);
+		/* By ID: the name may change hands before the start. One that is not there yet is
+		 * looked for at the start. */
+		g_autoptr(Container) target = container_find(c->engine, name, NULL);
 		if (!target)
-			return FALSE;
-		/* By ID: the name may change hands before the start. */
+			return TRUE;
 		g_autofree char *mode = g_strdup_printf("container:%s", target->id);
 		set_network_mode(h, mode);
 		return TRUE;
@@ -187,9 +188,6 @@ static gboolean validate_restart(HostConfig *h, GError **error)
 	if (restarts && h->auto_remove)
 		return dh_error(error, DH_ERROR_INVALID,
 			"can't create 'AutoRemove' container with restart policy");
-	if (restarts)
-		return dh_error(
-			error, DH_ERROR_NOT_BUILT, "restart policy '%s' is not built yet", p->name);
 	return TRUE;
 }
 
@@ -404,11 +402,12 @@ static gboolean validate_log(HostConfig *h, GError **error)
 	return TRUE;
 }
 
-gboolean validate_create(Container *c, char ***ret_warnings, GError **error)
+gboolean validate_create(
+	Container *c, const ContainerConfig *asked, char ***ret_warnings, GError **error)
 {
 	(void)ret_warnings;
 	HostConfig *h = c->host_config;
-	return validate_process(c, error) && validate_network(c, error) &&
+	return validate_process(c, error) && validate_network(c, asked, error) &&
 	       validate_endpoints(c, error) && validate_namespaces(c, error) &&
 	       validate_restart(h, error) && validate_mounts(c, error) &&
 	       validate_resources(h, error) && validate_security(h, error) &&

@@ -6,5 +6,7 @@
 #include "container/container.h"
 
 /* Checks and normalises (network mode, restart policy) config and host_config of a container that
- * is being made. Texts are docker's. */
-gboolean validate_create(Container *c, char ***ret_warnings, GError **error);
+ * is being made; asked is the configuration before the image's was merged into it. Texts are
+ * docker's. */
+gboolean validate_create(
+	Container *c, const ContainerConfig *asked, char ***ret_warnings, GError **error);

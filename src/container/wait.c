@@ -63,7 +63,9 @@ static gboolean holds(const ContainerWait *w)
 		return TRUE;
 	switch (w->condition) {
 	case WAIT_NOT_RUNNING:
-		return !c->state.running && !c->state.restarting && !c->ending;
+		/* One that has ended and starts again has ended all the same. */
+		return c->exits != w->exits ||
+		       (!c->state.running && !c->state.restarting && !c->ending);
 	case WAIT_NEXT_EXIT:
 		return c->exits != w->exits;
 	case WAIT_REMOVED:
@@ -83,9 +85,9 @@ static gboolean wait_run(ContainerWait *w, int cancel_fd, int64_t timeout_ms)
 		if (done)
 			return TRUE;
 		struct pollfd p[2] = {
-			{.fd = w->fd,     .events = POLLIN   },
-                        {.fd = cancel_fd, .events = POLLRDHUP}
-                };
+			{.fd = w->fd, .events = POLLIN},
+			{.fd = cancel_fd, .events = POLLRDHUP},
+		};
 		int64_t left = -1;
 		if (deadline >= 0) {
 			left = deadline - g_get_monotonic_time() / 1000;

@@ -60,8 +60,11 @@ static char *find_program(const char *name, const char *build_dir, GError **erro
 
 static gboolean lock_data_root(const char *data_root, int *ret_fd, GError **error)
 {
+	/* Layers hold other machines' setuid programs and secrets: no user gets past the door. */
 	if (!dh_mkdir_p(data_root, 0710, error))
 		return FALSE;
+	if (chmod(data_root, 0710) < 0)
+		return dh_error_errno(error, errno, "chmod %s", data_root);
 	g_autofree char *path = g_build_filename(data_root, "dhowd.lock", NULL);
 	dh_autofd int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)

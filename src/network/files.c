@@ -71,12 +71,12 @@ static void put_own(GString *s, const NetHosts *h)
 char *net_hosts_text(const NetHosts *h, GError **error)
 {
 	static const char *const standard[][2] = {
-		{"127.0.0.1", "localhost"                           },
-		{"::1",       "localhost ip6-localhost ip6-loopback"},
-		{"fe00::0",   "ip6-localnet"                        },
-		{"ff00::0",   "ip6-mcastprefix"                     },
-		{"ff02::1",   "ip6-allnodes"                        },
-		{"ff02::2",   "ip6-allrouters"                      },
+		{"127.0.0.1", "localhost"},
+		{"::1", "localhost ip6-localhost ip6-loopback"},
+		{"fe00::0", "ip6-localnet"},
+		{"ff00::0", "ip6-mcastprefix"},
+		{"ff02::1", "ip6-allnodes"},
+		{"ff02::2", "ip6-allrouters"},
 	};
 	g_autoptr(GString) s = g_string_new(NULL);
 	for (size_t i = 0; i < G_N_ELEMENTS(standard); i++)

@@ -111,17 +111,17 @@ void net_ipam_release(NetIpam *m, uint32_t ip)
 static const struct {
 	uint32_t first;
 	uint8_t len;
-	uint32_t n;
+	uint32_t step, n;
 } pools[] = {
-	{0xac110000, 16, 15}, /* 172.17.0.0/16 ... 172.31.0.0/16 */
-	{0xc0a80000, 20, 16}, /* 192.168.0.0/20 ... 192.168.240.0/20 */
+	{0xac110000, 16, 1U << 16, 15}, /* 172.17.0.0/16 ... 172.31.0.0/16 */
+	{0xc0a80000, 20, 1U << 12, 16}, /* 192.168.0.0/20 ... 192.168.240.0/20 */
 };
 
 gboolean net_subnet_choose(const GArray *used, NetCidr *ret, GError **error)
 {
 	for (size_t p = 0; p < G_N_ELEMENTS(pools); p++) {
 		for (uint32_t i = 0; i < pools[p].n; i++) {
-			NetCidr c = {pools[p].first + (i << (32 - pools[p].len)), pools[p].len};
+			NetCidr c = {pools[p].first + i * pools[p].step, pools[p].len};
 			gboolean free_ = TRUE;
 			for (guint u = 0; free_ && u < used->len; u++)
 				free_ = !net_overlap(c, g_array_index(used, NetCidr, u));

@@ -42,8 +42,8 @@ static const struct {
 	const char *name;
 	int type, proto;
 } protos[] = {
-	{"tcp",  SOCK_STREAM, IPPROTO_TCP },
-	{"udp",  SOCK_DGRAM,  IPPROTO_UDP },
+	{"tcp", SOCK_STREAM, IPPROTO_TCP},
+	{"udp", SOCK_DGRAM, IPPROTO_UDP},
 	{"sctp", SOCK_STREAM, IPPROTO_SCTP},
 };
 

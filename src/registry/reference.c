@@ -126,10 +126,10 @@ static gboolean check_digest(const char *digest, GError **error)
 		const char *name;
 		size_t hex;
 	} algorithms[] = {
-		{"sha256", 64 },
-                {"sha384", 96 },
-                {"sha512", 128}
-        };
+		{"sha256", 64},
+		{"sha384", 96},
+		{"sha512", 128},
+	};
 
 	const char *colon = strchr(digest, ':');
 	if (!colon || strlen(colon + 1) < 32 || !g_ascii_isalpha(digest[0]))

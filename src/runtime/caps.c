@@ -61,9 +61,9 @@ static gboolean put(const Sets *s)
 {
 	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct d[2] = {
-		{(guint32)s->effective,         (guint32)s->permitted,         (guint32)s->inheritable},
+		{(guint32)s->effective, (guint32)s->permitted, (guint32)s->inheritable},
 		{(guint32)(s->effective >> 32), (guint32)(s->permitted >> 32),
-                 (guint32)(s->inheritable >> 32)                                                      },
+			(guint32)(s->inheritable >> 32)},
 	};
 	return syscall(SYS_capset, &h, d) == 0;
 }

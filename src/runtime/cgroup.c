@@ -159,11 +159,11 @@ static const struct {
 	const char *name;
 	unsigned bit;
 } v2_names[] = {
-	{"cpu",    CG_CPU   },
+	{"cpu", CG_CPU},
 	{"cpuset", CG_CPUSET},
-	{"io",     CG_BLKIO },
+	{"io", CG_BLKIO},
 	{"memory", CG_MEMORY},
-	{"pids",   CG_PIDS  },
+	{"pids", CG_PIDS},
 };
 
 static unsigned v2_enabled(int dirfd)

@@ -15,15 +15,15 @@ static const struct {
 	const char *v1, *v2;
 	unsigned bit;
 } controllers[] = {
-	{"cpu",          "cpu",    CG_CPU    },
-	{"cpuacct",      NULL,     CG_CPUACCT},
-	{"cpuset",       "cpuset", CG_CPUSET },
-	{"memory",       "memory", CG_MEMORY },
-	{"devices",      NULL,     CG_DEVICES},
-	{"freezer",      NULL,     CG_FREEZER},
-	{"blkio",        "io",     CG_BLKIO  },
-	{"pids",         "pids",   CG_PIDS   },
-	{"name=systemd", NULL,     CG_SYSTEMD},
+	{"cpu", "cpu", CG_CPU},
+	{"cpuacct", NULL, CG_CPUACCT},
+	{"cpuset", "cpuset", CG_CPUSET},
+	{"memory", "memory", CG_MEMORY},
+	{"devices", NULL, CG_DEVICES},
+	{"freezer", NULL, CG_FREEZER},
+	{"blkio", "io", CG_BLKIO},
+	{"pids", "pids", CG_PIDS},
+	{"name=systemd", NULL, CG_SYSTEMD},
 };
 
 const char *cg_controller_name(unsigned controller)

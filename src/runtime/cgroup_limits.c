@@ -72,11 +72,11 @@ static const struct {
 	Apply v1, v2;
 } areas[] = {
 	{CG_DEVICES, devices_asked, cg_v1_devices, cg_v2_devices},
-	{CG_MEMORY,  memory_asked,  cg_v1_memory,  cg_v2_memory },
-	{CG_CPU,     cpu_asked,     cg_v1_cpu,     cg_v2_cpu    },
-	{CG_CPUSET,  cpuset_asked,  set_cpuset,    set_cpuset   },
-	{CG_PIDS,    pids_asked,    set_pids,      set_pids     },
-	{CG_BLKIO,   blkio_asked,   cg_v1_blkio,   cg_v2_io     },
+	{CG_MEMORY, memory_asked, cg_v1_memory, cg_v2_memory},
+	{CG_CPU, cpu_asked, cg_v1_cpu, cg_v2_cpu},
+	{CG_CPUSET, cpuset_asked, set_cpuset, set_cpuset},
+	{CG_PIDS, pids_asked, set_pids, set_pids},
+	{CG_BLKIO, blkio_asked, cg_v1_blkio, cg_v2_io},
 };
 
 unsigned cg_controllers_asked(const OciResources *r)

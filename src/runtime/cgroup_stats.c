@@ -102,12 +102,12 @@ static void blkio_v2(int fd, RtStats *s)
 		const char *key, *op;
 		gboolean ops;
 	} keys[] = {
-		{"rbytes=", "Read",    FALSE},
-		{"wbytes=", "Write",   FALSE},
+		{"rbytes=", "Read", FALSE},
+		{"wbytes=", "Write", FALSE},
 		{"dbytes=", "Discard", FALSE},
-		{"rios=",   "Read",    TRUE },
-		{"wios=",   "Write",   TRUE },
-		{"dios=",   "Discard", TRUE },
+		{"rios=", "Read", TRUE},
+		{"wios=", "Write", TRUE},
+		{"dios=", "Discard", TRUE},
 	};
 	g_autofree char *text = cg_read(fd, "io.stat");
 	if (!text)

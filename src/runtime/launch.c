@@ -31,14 +31,14 @@ static const struct {
 	const char *name;
 	guint64 flag;
 } namespace_types[] = {
-	{"pid",     CLONE_NEWPID   },
-	{"network", CLONE_NEWNET   },
-	{"ipc",     CLONE_NEWIPC   },
-	{"uts",     CLONE_NEWUTS   },
-	{"mount",   CLONE_NEWNS    },
-	{"cgroup",  CLONE_NEWCGROUP},
-	{"user",    CLONE_NEWUSER  },
-	{"time",    CLONE_NEWTIME  },
+	{"pid", CLONE_NEWPID},
+	{"network", CLONE_NEWNET},
+	{"ipc", CLONE_NEWIPC},
+	{"uts", CLONE_NEWUTS},
+	{"mount", CLONE_NEWNS},
+	{"cgroup", CLONE_NEWCGROUP},
+	{"user", CLONE_NEWUSER},
+	{"time", CLONE_NEWTIME},
 };
 
 typedef struct {

@@ -15,23 +15,23 @@ static const struct {
 	const char *name;
 	guint64 set, clear;
 } attributes[] = {
-	{"ro",          MOUNT_ATTR_RDONLY,      0                     },
-	{"rw",          0,		      MOUNT_ATTR_RDONLY     },
-	{"nosuid",      MOUNT_ATTR_NOSUID,      0                     },
-	{"suid",        0,		      MOUNT_ATTR_NOSUID     },
-	{"nodev",       MOUNT_ATTR_NODEV,       0                     },
-	{"dev",         0,		      MOUNT_ATTR_NODEV      },
-	{"noexec",      MOUNT_ATTR_NOEXEC,      0                     },
-	{"exec",        0,		      MOUNT_ATTR_NOEXEC     },
-	{"nodiratime",  MOUNT_ATTR_NODIRATIME,  0                     },
-	{"diratime",    0,                      MOUNT_ATTR_NODIRATIME },
-	{"nosymfollow", MOUNT_ATTR_NOSYMFOLLOW, 0                     },
-	{"symfollow",   0,                      MOUNT_ATTR_NOSYMFOLLOW},
-	{"relatime",    MOUNT_ATTR_RELATIME,    MOUNT_ATTR__ATIME     },
-	{"norelatime",  MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME     },
-	{"noatime",     MOUNT_ATTR_NOATIME,     MOUNT_ATTR__ATIME     },
-	{"atime",       MOUNT_ATTR_RELATIME,    MOUNT_ATTR__ATIME     },
-	{"strictatime", MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME     },
+	{"ro", MOUNT_ATTR_RDONLY, 0},
+	{"rw", 0, MOUNT_ATTR_RDONLY},
+	{"nosuid", MOUNT_ATTR_NOSUID, 0},
+	{"suid", 0, MOUNT_ATTR_NOSUID},
+	{"nodev", MOUNT_ATTR_NODEV, 0},
+	{"dev", 0, MOUNT_ATTR_NODEV},
+	{"noexec", MOUNT_ATTR_NOEXEC, 0},
+	{"exec", 0, MOUNT_ATTR_NOEXEC},
+	{"nodiratime", MOUNT_ATTR_NODIRATIME, 0},
+	{"diratime", 0, MOUNT_ATTR_NODIRATIME},
+	{"nosymfollow", MOUNT_ATTR_NOSYMFOLLOW, 0},
+	{"symfollow", 0, MOUNT_ATTR_NOSYMFOLLOW},
+	{"relatime", MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME},
+	{"norelatime", MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME},
+	{"noatime", MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME},
+	{"atime", MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME},
+	{"strictatime", MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME},
 };
 
 static const struct {
@@ -39,14 +39,14 @@ static const struct {
 	guint64 type;
 	gboolean recursive;
 } propagations[] = {
-	{"private",     MS_PRIVATE,    FALSE},
-	{"rprivate",    MS_PRIVATE,    TRUE },
-	{"slave",       MS_SLAVE,      FALSE},
-	{"rslave",      MS_SLAVE,      TRUE },
-	{"shared",      MS_SHARED,     FALSE},
-	{"rshared",     MS_SHARED,     TRUE },
-	{"unbindable",  MS_UNBINDABLE, FALSE},
-	{"runbindable", MS_UNBINDABLE, TRUE },
+	{"private", MS_PRIVATE, FALSE},
+	{"rprivate", MS_PRIVATE, TRUE},
+	{"slave", MS_SLAVE, FALSE},
+	{"rslave", MS_SLAVE, TRUE},
+	{"shared", MS_SHARED, FALSE},
+	{"rshared", MS_SHARED, TRUE},
+	{"unbindable", MS_UNBINDABLE, FALSE},
+	{"runbindable", MS_UNBINDABLE, TRUE},
 };
 
 static const char *const without_effect[] = {"defaults", "remount", "async", "nomand", "silent",

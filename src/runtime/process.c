@@ -44,22 +44,22 @@ static const struct {
 	const char *name;
 	int resource;
 } limits[] = {
-	{"CPU",        RLIMIT_CPU       },
-	{"FSIZE",      RLIMIT_FSIZE     },
-	{"DATA",       RLIMIT_DATA      },
-	{"STACK",      RLIMIT_STACK     },
-	{"CORE",       RLIMIT_CORE      },
-	{"RSS",        RLIMIT_RSS       },
-	{"NPROC",      RLIMIT_NPROC     },
-	{"NOFILE",     RLIMIT_NOFILE    },
-	{"MEMLOCK",    RLIMIT_MEMLOCK   },
-	{"AS",         RLIMIT_AS        },
-	{"LOCKS",      RLIMIT_LOCKS     },
+	{"CPU", RLIMIT_CPU},
+	{"FSIZE", RLIMIT_FSIZE},
+	{"DATA", RLIMIT_DATA},
+	{"STACK", RLIMIT_STACK},
+	{"CORE", RLIMIT_CORE},
+	{"RSS", RLIMIT_RSS},
+	{"NPROC", RLIMIT_NPROC},
+	{"NOFILE", RLIMIT_NOFILE},
+	{"MEMLOCK", RLIMIT_MEMLOCK},
+	{"AS", RLIMIT_AS},
+	{"LOCKS", RLIMIT_LOCKS},
 	{"SIGPENDING", RLIMIT_SIGPENDING},
-	{"MSGQUEUE",   RLIMIT_MSGQUEUE  },
-	{"NICE",       RLIMIT_NICE      },
-	{"RTPRIO",     RLIMIT_RTPRIO    },
-	{"RTTIME",     RLIMIT_RTTIME    },
+	{"MSGQUEUE", RLIMIT_MSGQUEUE},
+	{"NICE", RLIMIT_NICE},
+	{"RTPRIO", RLIMIT_RTPRIO},
+	{"RTTIME", RLIMIT_RTTIME},
 };
 
 static gboolean set_rlimit(const OciRlimit *l, GError **error)

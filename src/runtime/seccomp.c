@@ -31,26 +31,26 @@ static const struct {
 	const char *name;
 	guint32 action;
 } actions[] = {
-	{"SCMP_ACT_KILL",         SCMP_ACT_KILL        },
-	{"SCMP_ACT_KILL_THREAD",  SCMP_ACT_KILL_THREAD },
+	{"SCMP_ACT_KILL", SCMP_ACT_KILL},
+	{"SCMP_ACT_KILL_THREAD", SCMP_ACT_KILL_THREAD},
 	{"SCMP_ACT_KILL_PROCESS", SCMP_ACT_KILL_PROCESS},
-	{"SCMP_ACT_TRAP",         SCMP_ACT_TRAP        },
-	{"SCMP_ACT_ERRNO",        SCMP_ACT_ERRNO(0)    },
-	{"SCMP_ACT_TRACE",        SCMP_ACT_TRACE(0)    },
-	{"SCMP_ACT_ALLOW",        SCMP_ACT_ALLOW       },
-	{"SCMP_ACT_LOG",          SCMP_ACT_LOG         },
+	{"SCMP_ACT_TRAP", SCMP_ACT_TRAP},
+	{"SCMP_ACT_ERRNO", SCMP_ACT_ERRNO(0)},
+	{"SCMP_ACT_TRACE", SCMP_ACT_TRACE(0)},
+	{"SCMP_ACT_ALLOW", SCMP_ACT_ALLOW},
+	{"SCMP_ACT_LOG", SCMP_ACT_LOG},
 };
 
 static const struct {
 	const char *name;
 	enum scmp_compare op;
 } operators[] = {
-	{"SCMP_CMP_NE",        SCMP_CMP_NE       },
-	{"SCMP_CMP_LT",        SCMP_CMP_LT       },
-	{"SCMP_CMP_LE",        SCMP_CMP_LE       },
-	{"SCMP_CMP_EQ",        SCMP_CMP_EQ       },
-	{"SCMP_CMP_GE",        SCMP_CMP_GE       },
-	{"SCMP_CMP_GT",        SCMP_CMP_GT       },
+	{"SCMP_CMP_NE", SCMP_CMP_NE},
+	{"SCMP_CMP_LT", SCMP_CMP_LT},
+	{"SCMP_CMP_LE", SCMP_CMP_LE},
+	{"SCMP_CMP_EQ", SCMP_CMP_EQ},
+	{"SCMP_CMP_GE", SCMP_CMP_GE},
+	{"SCMP_CMP_GT", SCMP_CMP_GT},
 	{"SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ},
 };
 

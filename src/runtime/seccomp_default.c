@@ -82,15 +82,15 @@ typedef struct {
 #endif
 
 static const Exception exceptions[] = {
-  /* Execution domains that change nothing dangerous: PER_LINUX, UNAME26, PER_LINUX32, query.
-  */
-	{"personality",					       NULL,                  NULL,            0,      "SCMP_CMP_EQ",        0,               0,             0},
-	{"personality",					       NULL,                  NULL,            0,      "SCMP_CMP_EQ",        0,               0x8,           0},
-	{"personality",					       NULL,                  NULL,            0,      "SCMP_CMP_EQ",        0,               0x20000,       0},
-	{"personality",					       NULL,                  NULL,            0,      "SCMP_CMP_EQ",        0,               0x20008,       0},
-	{"personality",					       NULL,                  NULL,            0,      "SCMP_CMP_EQ",        0,               0xffffffff,    0},
+	/* Execution domains that change nothing dangerous: PER_LINUX, UNAME26, PER_LINUX32, query.
+	 */
+	{"personality", NULL, NULL, 0, "SCMP_CMP_EQ", 0, 0, 0},
+	{"personality", NULL, NULL, 0, "SCMP_CMP_EQ", 0, 0x8, 0},
+	{"personality", NULL, NULL, 0, "SCMP_CMP_EQ", 0, 0x20000, 0},
+	{"personality", NULL, NULL, 0, "SCMP_CMP_EQ", 0, 0x20008, 0},
+	{"personality", NULL, NULL, 0, "SCMP_CMP_EQ", 0, 0xffffffff, 0},
 #if defined(__x86_64__)
-	{"arch_prctl modify_ldt",				     NULL,                  NULL,            0,      NULL,                 0,               0,             0},
+	{"arch_prctl modify_ldt", NULL, NULL, 0, NULL, 0, 0, 0},
 #elif defined(__i386__)
 	{"modify_ldt", NULL, NULL, 0, NULL, 0, 0, 0},
 #elif defined(__aarch64__) || defined(__arm__)
@@ -103,32 +103,33 @@ static const Exception exceptions[] = {
 #elif defined(__riscv)
 	{"riscv_flush_icache", NULL, NULL, 0, NULL, 0, 0, 0},
 #endif
-	{"open_by_handle_at",					 "CAP_DAC_READ_SEARCH", NULL,            0,      NULL,                 0,               0,             0},
+	{"open_by_handle_at", "CAP_DAC_READ_SEARCH", NULL, 0, NULL, 0, 0, 0},
 	{"bpf clone clone3 fanotify_init fsconfig fsmount fsopen fspick lookup_dcookie "
 	 "lsm_get_self_attr lsm_list_modules lsm_set_self_attr mount mount_setattr move_mount "
 	 "open_tree "
 	 "perf_event_open quotactl quotactl_fd setdomainname sethostname setns syslog umount "
 	 "umount2 "
-	 "unshare",					  "CAP_SYS_ADMIN",       NULL,            0,      NULL,                 0,               0,             0},
-	{"clone",						     NULL,                  "CAP_SYS_ADMIN", 0,      "SCMP_CMP_MASKED_EQ", CLONE_FLAGS_ARG, CLONE_NEW_ANY,
-         0																				   },
- /* Its flags lie in memory, where a filter cannot look: as if the kernel did not have it,
-  * the C   library uses clone. */
-	{"clone3",						    NULL,                  "CAP_SYS_ADMIN", ENOSYS, NULL,                 0,               0,             0},
-	{"reboot",						    "CAP_SYS_BOOT",        NULL,            0,      NULL,                 0,               0,             0},
-	{"chroot",						    "CAP_SYS_CHROOT",      NULL,            0,      NULL,                 0,               0,             0},
-	{"delete_module init_module finit_module",                    "CAP_SYS_MODULE",      NULL,            0,      NULL,                 0,               0,             0},
-	{"acct",						      "CAP_SYS_PACCT",       NULL,            0,      NULL,                 0,               0,             0},
-	{"kcmp pidfd_getfd process_madvise",                          "CAP_SYS_PTRACE",      NULL,            0,      NULL,                 0,               0,             0},
-	{"iopl ioperm",					       "CAP_SYS_RAWIO",       NULL,            0,      NULL,                 0,               0,             0},
-	{"settimeofday stime clock_settime clock_settime64",          "CAP_SYS_TIME",        NULL,            0,      NULL,                 0,               0,
-         0																				   },
-	{"vhangup",						   "CAP_SYS_TTY_CONFIG",  NULL,            0,      NULL,                 0,               0,             0},
-	{"get_mempolicy mbind set_mempolicy set_mempolicy_home_node", "CAP_SYS_NICE",        NULL,            0,      NULL,
-         0,																		  0,             0},
-	{"syslog",						    "CAP_SYSLOG",          NULL,            0,      NULL,                 0,               0,             0},
-	{"bpf",						       "CAP_BPF",             NULL,            0,      NULL,                 0,               0,             0},
-	{"perf_event_open",					   "CAP_PERFMON",         NULL,            0,      NULL,                 0,               0,             0},
+	 "unshare",
+		"CAP_SYS_ADMIN", NULL, 0, NULL, 0, 0, 0},
+	{"clone", NULL, "CAP_SYS_ADMIN", 0, "SCMP_CMP_MASKED_EQ", CLONE_FLAGS_ARG, CLONE_NEW_ANY,
+		0},
+	/* Its flags lie in memory, where a filter cannot look: as if the kernel did not have it,
+	 * the C   library uses clone. */
+	{"clone3", NULL, "CAP_SYS_ADMIN", ENOSYS, NULL, 0, 0, 0},
+	{"reboot", "CAP_SYS_BOOT", NULL, 0, NULL, 0, 0, 0},
+	{"chroot", "CAP_SYS_CHROOT", NULL, 0, NULL, 0, 0, 0},
+	{"delete_module init_module finit_module", "CAP_SYS_MODULE", NULL, 0, NULL, 0, 0, 0},
+	{"acct", "CAP_SYS_PACCT", NULL, 0, NULL, 0, 0, 0},
+	{"kcmp pidfd_getfd process_madvise", "CAP_SYS_PTRACE", NULL, 0, NULL, 0, 0, 0},
+	{"iopl ioperm", "CAP_SYS_RAWIO", NULL, 0, NULL, 0, 0, 0},
+	{"settimeofday stime clock_settime clock_settime64", "CAP_SYS_TIME", NULL, 0, NULL, 0, 0,
+		0},
+	{"vhangup", "CAP_SYS_TTY_CONFIG", NULL, 0, NULL, 0, 0, 0},
+	{"get_mempolicy mbind set_mempolicy set_mempolicy_home_node", "CAP_SYS_NICE", NULL, 0, NULL,
+		0, 0, 0},
+	{"syslog", "CAP_SYSLOG", NULL, 0, NULL, 0, 0, 0},
+	{"bpf", "CAP_BPF", NULL, 0, NULL, 0, 0, 0},
+	{"perf_event_open", "CAP_PERFMON", NULL, 0, NULL, 0, 0, 0},
 };
 
 /* Address families a socket may have: all but AF_IUCV (34), AF_CAN's neighbours that only reach

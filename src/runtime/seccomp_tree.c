@@ -34,33 +34,33 @@ static const struct {
 	const char *name;
 	guint32 nr;
 } x86_direct[] = {
-	{"recvmmsg",    337},
-	{"sendmmsg",    345},
-	{"socket",      359},
-	{"socketpair",  360},
-	{"bind",        361},
-	{"connect",     362},
-	{"listen",      363},
-	{"accept4",     364},
-	{"getsockopt",  365},
-	{"setsockopt",  366},
+	{"recvmmsg", 337},
+	{"sendmmsg", 345},
+	{"socket", 359},
+	{"socketpair", 360},
+	{"bind", 361},
+	{"connect", 362},
+	{"listen", 363},
+	{"accept4", 364},
+	{"getsockopt", 365},
+	{"setsockopt", 366},
 	{"getsockname", 367},
 	{"getpeername", 368},
-	{"sendto",      369},
-	{"sendmsg",     370},
-	{"recvfrom",    371},
-	{"recvmsg",     372},
-	{"shutdown",    373},
-	{"semget",      393},
-	{"semctl",      394},
-	{"shmget",      395},
-	{"shmctl",      396},
-	{"shmat",       397},
-	{"shmdt",       398},
-	{"msgget",      399},
-	{"msgsnd",      400},
-	{"msgrcv",      401},
-	{"msgctl",      402},
+	{"sendto", 369},
+	{"sendmsg", 370},
+	{"recvfrom", 371},
+	{"recvmsg", 372},
+	{"shutdown", 373},
+	{"semget", 393},
+	{"semctl", 394},
+	{"shmget", 395},
+	{"shmctl", 396},
+	{"shmat", 397},
+	{"shmdt", 398},
+	{"msgget", 399},
+	{"msgsnd", 400},
+	{"msgrcv", 401},
+	{"msgctl", 402},
 };
 
 /* What is decided for one number: unconditionally, or by `rules`. */
@@ -164,10 +164,7 @@ static void place(Code *c, int label)
 
 static void emit(Code *c, guint16 op, guint32 k, int jt, int jf)
 {
-	Insn i = {
-		.f = {.code = op, .k = k},
-                  .jt = jt, .jf = jf
-        };
+	Insn i = {.f = {.code = op, .k = k}, .jt = jt, .jf = jf};
 	g_array_append_val(c->code, i);
 }
 

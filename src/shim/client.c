@@ -82,14 +82,12 @@ static gboolean spawn(const char *shim_path, const ShimConfig *config, const int
 	for (guint i = 0; i < n_fds; i++)
 		pass[i + 2] = fds[i];
 	char *argv[] = {(char *)"dhow-shim", config->id, NULL};
-	DhSpawn s = {
-		.path = shim_path,
+	DhSpawn s = {.path = shim_path,
 		.argv = argv,
 		.stdio = {-1, -1, STDERR_FILENO},
 		.fds = pass,
 		.n_fds = n_fds + 2,
-		.setsid = TRUE
-        };
+		.setsid = TRUE};
 	if (!dh_spawn(&s, ret_pid, ret_pidfd, error))
 		return FALSE;
 	*ret_sock = dh_steal_fd(&ours);

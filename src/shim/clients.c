@@ -162,9 +162,9 @@ void session_client_tell(SessionClient *c, int stream, const char *data, size_t 
 	size_t sent = 0;
 	if (c->queue.len == 0) {
 		struct iovec iov[2] = {
-			{header,       header_len},
-                        {(void *)data, n         }
-                };
+			{header, header_len},
+			{(void *)data, n},
+		};
 		struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
 		ssize_t r = sendmsg(c->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (r < 0 && errno != EAGAIN && errno != EINTR) {

@@ -141,14 +141,14 @@ static const struct {
 	const char *name;
 	Op fn;
 } ops[] = {
-	{"subscribe",   op_subscribe  },
-	{"status",      op_status     },
-	{"attach",      op_attach     },
-	{"resize",      op_resize     },
-	{"kill",        op_kill       },
-	{"exec",        op_exec       },
+	{"subscribe", op_subscribe},
+	{"status", op_status},
+	{"attach", op_attach},
+	{"resize", op_resize},
+	{"kill", op_kill},
+	{"exec", op_exec},
 	{"exec-status", op_exec_status},
-	{"exec-kill",   op_exec_kill  },
+	{"exec-kill", op_exec_kill},
 	{"close-stdin", op_close_stdin},
 };
 

@@ -42,8 +42,8 @@ static gboolean launch(Shim *sh, Session *s, const ShimRequest *req, int seccomp
 		.init_pid = sh->main->pid,
 		.process = req->process,
 		.seccomp_fd = seccomp_fd,
-		.stdio = {-1, -1, -1}
-        };
+		.stdio = {-1, -1, -1},
+	};
 	RtProcess p;
 	if (!req->process->terminal && !session_pipes(s, req->open_stdin && req->client != NULL,
 					       req->client != NULL, x.stdio, error))

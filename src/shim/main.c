@@ -158,8 +158,8 @@ static gboolean launch(Shim *sh, GError **error)
 		.rootfs = c->rootfs,
 		.netns_fd = (int)c->netns_fd,
 		.seccomp_fd = sh->seccomp_fd,
-		.stdio = {-1, -1, -1}
-        };
+		.stdio = {-1, -1, -1},
+	};
 	RtProcess p;
 	Session *s = sh->main;
 	s->stdin_once = c->stdin_once;

@@ -336,9 +336,9 @@ static gboolean health_option(HealthConfig *h, const char *word, GError **error)
 		const char *name;
 		int64_t *member;
 	} durations[] = {
-		{"--interval=",       h->interval ? NULL : &h->interval            },
-		{"--timeout=",        h->timeout ? NULL : &h->timeout              },
-		{"--start-period=",   h->start_period ? NULL : &h->start_period    },
+		{"--interval=", h->interval ? NULL : &h->interval},
+		{"--timeout=", h->timeout ? NULL : &h->timeout},
+		{"--start-period=", h->start_period ? NULL : &h->start_period},
 		{"--start-interval=", h->start_interval ? NULL : &h->start_interval},
 	};
 	for (size_t i = 0; i < G_N_ELEMENTS(durations); i++) {
@@ -424,17 +424,17 @@ static const struct {
 	const char *name;
 	Apply apply;
 } instructions[] = {
-	{"CMD",         apply_cmd        },
-	{"ENTRYPOINT",  apply_entrypoint },
-	{"ENV",         apply_env        },
-	{"EXPOSE",      apply_expose     },
+	{"CMD", apply_cmd},
+	{"ENTRYPOINT", apply_entrypoint},
+	{"ENV", apply_env},
+	{"EXPOSE", apply_expose},
 	{"HEALTHCHECK", apply_healthcheck},
-	{"LABEL",       apply_label      },
-	{"ONBUILD",     apply_onbuild    },
-	{"STOPSIGNAL",  apply_stopsignal },
-	{"USER",        apply_user       },
-	{"VOLUME",      apply_volume     },
-	{"WORKDIR",     apply_workdir    },
+	{"LABEL", apply_label},
+	{"ONBUILD", apply_onbuild},
+	{"STOPSIGNAL", apply_stopsignal},
+	{"USER", apply_user},
+	{"VOLUME", apply_volume},
+	{"WORKDIR", apply_workdir},
 };
 
 static gboolean apply_line(ContainerConfig *c, const char *line, guint *n, GError **error)

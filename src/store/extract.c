@@ -285,9 +285,12 @@ static gboolean retire(
 		return errno == ENOENT
 			       ? TRUE
 			       : dh_error_errno(error, errno, "extract %s/%s", x->parent, name);
-	*ret_was = S_ISDIR(st.st_mode)   ? WAS_DIRECTORY
-		   : S_ISCHR(st.st_mode) ? WAS_WHITEOUT
-					 : WAS_OTHER;
+	if (S_ISDIR(st.st_mode))
+		*ret_was = WAS_DIRECTORY;
+	else if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(0, 0))
+		*ret_was = WAS_WHITEOUT;
+	else
+		*ret_was = WAS_OTHER;
 	if (*ret_was == WAS_DIRECTORY && want_dir)
 		return TRUE;
 	g_autofree char *real = join(x->parent_real, name);
@@ -446,6 +449,32 @@ gboolean extract_skip(Extract *x, const char *path, GError **error)
 		return FALSE;
 	g_autofree char *real = join(x->parent_real, name);
 	return remember(x, x->skipped, real, error);
+}
+
+gboolean extract_special(
+	Extract *x, const char *path, mode_t type, dev_t dev, const ExtractMeta *m, GError **error)
+{
+	/* A socket without its listener is nothing, and device 0/0 is overlayfs's whiteout. */
+	if (type == S_IFSOCK || (type == S_IFCHR && dev == makedev(0, 0)))
+		return extract_skip(x, path, error);
+	const char *name;
+	Was was;
+	if (!prepare(x, path, FALSE, &name, &was, error))
+		return FALSE;
+	if (mknodat(x->parent_fd, name, type | 0600, dev) < 0)
+		return dh_error_errno(error, errno, "mknod %s", path);
+	/* Opening a device has effects, O_PATH has none; what can then be set goes through /proc.
+	 */
+	dh_autofd int fd = openat(x->parent_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return dh_error_errno(error, errno, "open %s", path);
+	char proc[64];
+	g_snprintf(proc, sizeof proc, "/proc/self/fd/%d", fd);
+	struct timespec times[2] = {m->mtime, m->mtime};
+	if (fchownat(fd, "", m->uid, m->gid, AT_EMPTY_PATH) < 0 || chmod(proc, m->mode) < 0 ||
+		utimensat(AT_FDCWD, proc, times, 0) < 0)
+		return dh_error_errno(error, errno, "set attributes of %s", path);
+	return TRUE;
 }
 
 gboolean extract_whiteout(Extract *x, const char *path, const char *base, GError **error)

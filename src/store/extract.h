@@ -54,7 +54,10 @@ gboolean extract_symlink(
 	Extract *x, const char *path, const char *target, const ExtractMeta *m, GError **error);
 gboolean extract_hardlink(
 	Extract *x, const char *path, const char *target, const ExtractMeta *m, GError **error);
-/* A device, fifo or socket: not made, but remembered in case of hard links to it. */
+/* A device or fifo (type: S_IFCHR, S_IFBLK, S_IFIFO; S_IFSOCK is left out). */
+gboolean extract_special(
+	Extract *x, const char *path, mode_t type, dev_t dev, const ExtractMeta *m, GError **error);
+/* An entry that is not made, but remembered in case of hard links to it. */
 gboolean extract_skip(Extract *x, const char *path, GError **error);
 /* base: the last component of path, which starts with ".wh." */
 gboolean extract_whiteout(Extract *x, const char *path, const char *base, GError **error);

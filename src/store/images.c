@@ -113,13 +113,13 @@ const char *image_host_arch(void)
 	static const struct {
 		const char *machine, *arch;
 	} names[] = {
-		{"x86_64",  "amd64"  },
-		{"aarch64", "arm64"  },
-		{"armv7l",  "arm"    },
-		{"armv6l",  "arm"    },
-		{"i686",    "386"    },
+		{"x86_64", "amd64"},
+		{"aarch64", "arm64"},
+		{"armv7l", "arm"},
+		{"armv6l", "arm"},
+		{"i686", "386"},
 		{"ppc64le", "ppc64le"},
-		{"s390x",   "s390x"  },
+		{"s390x", "s390x"},
 		{"riscv64", "riscv64"},
 	};
 	struct utsname u;

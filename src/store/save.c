@@ -282,8 +282,11 @@ gboolean store_save(Store *s, char *const *names, StoreWrite write, void *arg, G
 	g_autoptr(GPtrArray) images = g_ptr_array_new_with_free_func((GDestroyNotify)saved_free);
 	g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	Saving v = {
-		s, images, seen, {write, arg, 0}
-        };
+		s,
+		images,
+		seen,
+		{write, arg, 0},
+	};
 
 	/* Nothing is written before every name is known to be right. */
 	for (char *const *n = names; n && *n; n++)

@@ -116,9 +116,10 @@ gboolean store_tag(Store *s, const char *image, const char *repo, const char *ta
 	g_autofree char *id = i ? g_strdup(i->id) : NULL;
 	g_mutex_unlock(&s->lock);
 
-	gboolean ok = id || not_found_image(image, error);
-	g_autofree char *name = ok ? tag_new_name(repo, tag, error) : NULL;
-	ok = name && commit_tag(s, name, id, now, error);
+	if (!id)
+		(void)not_found_image(image, error);
+	g_autofree char *name = id ? tag_new_name(repo, tag, error) : NULL;
+	gboolean ok = name && commit_tag(s, name, id, now, error);
 	if (ok) {
 		g_mutex_lock(&s->lock);
 		g_autofree char *old = g_strdup(g_hash_table_lookup(s->names, name));

@@ -44,8 +44,10 @@ static gboolean header(
 	TarWriter *t, const char *name, char type, guint mode, int64_t size, GError **error)
 {
 	Header h = {
-		.type = type, .magic = "ustar", .version = {'0', '0'}
-        };
+		.type = type,
+		.magic = "ustar",
+		.version = {'0', '0'},
+	};
 	g_strlcpy(h.name, name, sizeof h.name);
 	number(h.mode, sizeof h.mode, mode);
 	number(h.uid, sizeof h.uid, 0);

@@ -266,7 +266,8 @@ static gboolean apply_entry(Untar *u, struct archive_entry *e, GError **error)
 	case AE_IFBLK:
 	case AE_IFIFO:
 	case AE_IFSOCK:
-		return extract_skip(u->x, path, error);
+		return extract_special(
+			u->x, path, archive_entry_filetype(e), archive_entry_rdev(e), &m, error);
 	default:
 		return dh_error(
 			error, DH_ERROR_INVALID, "invalid archive: unknown type of %s", path);

@@ -108,3 +108,21 @@ address_of() {
     expect_error 'Error response from daemon: could not get container for nosuch: No such container: nosuch'
     same "$(docker ps -aq)" ""
 }
+
+@test "ps --no-trunc tells the names that links give; rm --link takes them away" {
+    docker run -d --name web nginx:latest
+    docker run -d --name agent --link web:insideweb busybox:1.29 sleep 1000
+    ok docker ps --no-trunc --filter name=web --format '{{.Names}}'
+    expect_match 'web'
+    expect_match 'agent/insideweb'
+    ok docker ps --filter name=web --format '{{.Names}}'
+    expect_output web
+    same "$(docker inspect -f '{{.Name}}' agent/insideweb)" /web
+    docker exec agent grep -q insideweb /etc/hosts
+    ok docker rm --link /agent/insideweb
+    same "$(docker inspect -f '{{.HostConfig.Links}}' agent)" '[]'
+    run docker inspect agent/insideweb
+    expect_status 1
+    docker exec web true
+    docker exec agent true
+}

@@ -3,6 +3,7 @@
 load ../lib/helpers
 
 setup_file() {
+    "$ROOT/scripts/images" build ff
     setup_engine busybox nginx
 }
 

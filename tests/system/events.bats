@@ -19,7 +19,7 @@ teardown() {
     since=$(date +%s.%N)
     docker run --name cc --rm busybox true
     sleep 0.3
-    ok docker events --since "$since" --until "$(date +%s.%N)" --filter type=container --format '{{.Action}} {{.Actor.Attributes.name}}'
+    ok docker events --since "$since" --until "$(date +%s.%N)" --filter type=container --format '{{.Action}} {{index .Actor.Attributes "name"}}'
     same "$(grep -v attach <<<"$output")" $'create cc\nstart cc\ndie cc\ndestroy cc'
 }
 

@@ -3,6 +3,7 @@
 load ../lib/helpers
 
 setup_file() {
+    "$ROOT/scripts/images" build busybox mailer agent ff
     setup_engine busybox
 }
 

@@ -3,7 +3,7 @@
 load ../lib/helpers
 
 setup_file() {
-    setup_engine busybox
+    setup_engine busybox mailer
 }
 
 teardown_file() {
@@ -198,6 +198,11 @@ while True:
     run docker run --rm --net container:web -p 80:80 busybox true
     expect_status 125
     expect_text 'conflicting options: port publishing and the container type network mode'
+    run docker run --rm --net container:web --expose 80 busybox true
+    expect_status 125
+    expect_text 'conflicting options: port exposing and the container type network mode'
+    # What only the image exposes is no contradiction.
+    ok docker run --rm --net container:web --entrypoint true dockerinaction/ch2_mailer
     docker create --name stopped busybox
     run docker run --rm --net container:stopped busybox true
     expect_status 125

@@ -169,7 +169,7 @@ sum_of() {
 }
 
 @test "job control and Ctrl-Z, Ctrl-C, Ctrl-D on the terminal" {
-    run "$ON_PTY" -e '/ # ' -s 'echo go$((1)); sleep 1000\r' -e 'go1' -s '\x1a' -e '/ # ' -s 'jobs\r' \
+    run "$ON_PTY" -e '/ # ' -s 'sh -c "echo go$((1)); exec sleep 1000"\r' -e 'go1' -s '\x1a' -e '/ # ' -s 'jobs\r' \
         -e 'Stopped' -s 'kill %1; fg\r' -e '/ # ' \
         -s 'echo c$((1))at; cat\r' -e 'c1at' -s 'text\r' -e 'text\s+text' -s '\x04' \
         -e '/ # ' -s 'exit 6\r' -- docker run --rm -it busybox sh

@@ -51,8 +51,8 @@ static gint64 exec_once(Rig *r, const OciProcess *p, int null)
 		.init_pid = r->process.pid,
 		.process = p,
 		.seccomp_fd = r->launch.seccomp_fd,
-		.stdio = {null, null, null}
-        };
+		.stdio = {null, null, null},
+	};
 	RtProcess child;
 	g_autoptr(GError) error = NULL;
 	gint64 t0 = g_get_monotonic_time();

@@ -110,14 +110,14 @@ static void json_defaults_and_errors(void **state)
 		const char *text, *message;
 	} bad[] = {
 		{"{\"B\":\"yes\"}",
-                 "json: cannot unmarshal string into field Outer.B of type bool"                          },
-		{"{\"Object\":{}}",                "json: field Inner.N is missing"                       },
-		{"{\"Object\":{\"N\":1,\"M\":2}}", "json: unknown field Inner.M"                          },
+			"json: cannot unmarshal string into field Outer.B of type bool"},
+		{"{\"Object\":{}}", "json: field Inner.N is missing"},
+		{"{\"Object\":{\"N\":1,\"M\":2}}", "json: unknown field Inner.M"},
 		{"{\"Object\":{\"N\":1.5}}",
-                 "json: cannot unmarshal number into field Inner.N of type int64"                         },
+			"json: cannot unmarshal number into field Inner.N of type int64"},
 		{"{\"List\":[1]}",
-                 "json: cannot unmarshal number into field Outer.List of type string"                     },
-		{"[]",			     "json: cannot unmarshal array into value of type Outer"},
+			"json: cannot unmarshal number into field Outer.List of type string"},
+		{"[]", "json: cannot unmarshal array into value of type Outer"},
 	};
 	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
 		g_autoptr(GError) error = NULL;
@@ -148,11 +148,11 @@ static void durations_and_times(void **state)
 		int64_t nsec;
 	} good[] = {
 		{"1h30m", 5400 * DH_NSEC},
-                {"1.5s",  1500000000    },
-                {"300ms", 300000000     },
-		{"-10us", -10000        },
-                {"0",     0             }
-        };
+		{"1.5s", 1500000000},
+		{"300ms", 300000000},
+		{"-10us", -10000},
+		{"0", 0},
+	};
 	int64_t t;
 	for (size_t i = 0; i < G_N_ELEMENTS(good); i++) {
 		assert_true(dh_duration_parse(good[i].text, &t, NULL));
@@ -178,16 +178,16 @@ static void durations_and_times(void **state)
 		int64_t seconds;
 		const char *text;
 	} human[] = {
-		{0,          "Less than a second"},
-                {1,          "1 second"          },
-                {59,         "59 seconds"        },
-		{60,         "About a minute"    },
-                {3599,       "59 minutes"        },
-                {3600,       "About an hour"     },
-		{7200,       "2 hours"           },
-                {86400 * 3,  "3 days"            },
-                {86400 * 20, "2 weeks"           }
-        };
+		{0, "Less than a second"},
+		{1, "1 second"},
+		{59, "59 seconds"},
+		{60, "About a minute"},
+		{3599, "59 minutes"},
+		{3600, "About an hour"},
+		{7200, "2 hours"},
+		{86400 * 3, "3 days"},
+		{86400 * 20, "2 weeks"},
+	};
 	for (size_t i = 0; i < G_N_ELEMENTS(human); i++) {
 		g_autofree char *h = dh_duration_human(human[i].seconds * DH_NSEC);
 		assert_string_equal(h, human[i].text);
@@ -276,14 +276,12 @@ static void spawn_passes_only_what_is_named(void **state)
 		NULL};
 	char *envp[] = {"PATH=/usr/bin:/bin", NULL};
 	int extra = open("/dev/null", O_RDONLY); /* deliberately without O_CLOEXEC */
-	DhSpawn s = {
-		.path = "/bin/sh",
+	DhSpawn s = {.path = "/bin/sh",
 		.argv = argv,
 		.envp = envp,
 		.stdio = {-1, out[1], -1},
 		.fds = &out[1],
-		.n_fds = 1
-        };
+		.n_fds = 1};
 	pid_t pid;
 	int pidfd;
 	g_autoptr(GError) error = NULL;

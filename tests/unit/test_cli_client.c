@@ -151,41 +151,41 @@ static void test_answers(void **state)
 	static const struct {
 		const char *text, *expected;
 	} cases[] = {
-		{OK "Content-Length: 5\r\n\r\nhello",                                               "hello"                                  },
-		{OK "content-length:5\r\n\r\nhello and more",                                       "hello"                                  },
-		{OK "\r\nuntil the end",							    "until the end"                          },
-		{"HTTP/1.0 200 OK\n\nbare newlines",                                                "bare newlines"                          },
+		{OK "Content-Length: 5\r\n\r\nhello", "hello"},
+		{OK "content-length:5\r\n\r\nhello and more", "hello"},
+		{OK "\r\nuntil the end", "until the end"},
+		{"HTTP/1.0 200 OK\n\nbare newlines", "bare newlines"},
 		{OK "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;x=y\r\n world\r\n0\r\n\r\n",
-                 "hello world"													       },
-		{OK "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nTrailer: x\r\n\r\n",         "hi"                                     },
-		{"HTTP/1.1 100 Continue\r\n\r\n" OK "Content-Length: 2\r\n\r\nok",                  "ok"                                     },
-		{"HTTP/1.1 204 No Content\r\nContent-Length: 10\r\n\r\n",                           ""                                       },
-		{"HTTP/1.1 304 Not Modified\r\n\r\n",                                               ""                                       },
-		{OK "Content-Length: 9\r\n\r\nhello",                                               EOF_TEXT                                 },
-		{OK "Transfer-Encoding: chunked\r\n\r\n5\r\nhel",                                   EOF_TEXT                                 },
-		{OK "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",                             EOF_TEXT                                 },
-		{OK "Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n",                            MALFORMED                                },
-		{OK "Transfer-Encoding: chunked\r\n\r\n-1\r\nhello\r\n",                            MALFORMED                                },
-		{OK "Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nhello\r\n",            MALFORMED                                },
+			"hello world"},
+		{OK "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nTrailer: x\r\n\r\n", "hi"},
+		{"HTTP/1.1 100 Continue\r\n\r\n" OK "Content-Length: 2\r\n\r\nok", "ok"},
+		{"HTTP/1.1 204 No Content\r\nContent-Length: 10\r\n\r\n", ""},
+		{"HTTP/1.1 304 Not Modified\r\n\r\n", ""},
+		{OK "Content-Length: 9\r\n\r\nhello", EOF_TEXT},
+		{OK "Transfer-Encoding: chunked\r\n\r\n5\r\nhel", EOF_TEXT},
+		{OK "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", EOF_TEXT},
+		{OK "Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n", MALFORMED},
+		{OK "Transfer-Encoding: chunked\r\n\r\n-1\r\nhello\r\n", MALFORMED},
+		{OK "Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nhello\r\n", MALFORMED},
 		{OK "Transfer-Encoding: gzip\r\n\r\n",
-                 "ERR the daemon's answer has an unknown transfer encoding"                                                                  },
-		{OK "Content-Length: x\r\n\r\n",						    MALFORMED                                },
-		{OK "Content-Length: -1\r\n\r\n",						   MALFORMED                                },
-		{OK "no colon\r\n\r\n",							     MALFORMED                                },
-		{"",										EOF_TEXT				 },
-		{"HTTP/1.1",									EOF_TEXT                                 },
-		{OK "Content-Type: x\r\n",							  EOF_TEXT                                 },
-		{"SSH-2.0-OpenSSH\r\n",							     "ERR the daemon's answer is not HTTP/1.1"},
-		{"HTTP/2 200\r\n\r\n",							      "ERR the daemon's answer is not HTTP/1.1"},
-		{"HTTP/1.1 2000 OK\r\n\r\n",							"ERR the daemon's answer is not HTTP/1.1"},
+			"ERR the daemon's answer has an unknown transfer encoding"},
+		{OK "Content-Length: x\r\n\r\n", MALFORMED},
+		{OK "Content-Length: -1\r\n\r\n", MALFORMED},
+		{OK "no colon\r\n\r\n", MALFORMED},
+		{"", EOF_TEXT},
+		{"HTTP/1.1", EOF_TEXT},
+		{OK "Content-Type: x\r\n", EOF_TEXT},
+		{"SSH-2.0-OpenSSH\r\n", "ERR the daemon's answer is not HTTP/1.1"},
+		{"HTTP/2 200\r\n\r\n", "ERR the daemon's answer is not HTTP/1.1"},
+		{"HTTP/1.1 2000 OK\r\n\r\n", "ERR the daemon's answer is not HTTP/1.1"},
 		{"HTTP/1.1 404 Not Found\r\nContent-Length: 18\r\n\r\n{\"message\":\"gone\"}",
-                 "ERR Error response from daemon: gone"										      },
+			"ERR Error response from daemon: gone"},
 		{"HTTP/1.1 500 Oops\r\n\r\nplain text\n",
-                 "ERR Error response from daemon: plain text"										},
+			"ERR Error response from daemon: plain text"},
 		{"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n",
-                 "ERR Error response from daemon: the daemon answered GET /x with status "
+			"ERR Error response from daemon: the daemon answered GET /x with status "
 			"500 "
-			"and no message"												     },
+			"and no message"},
 	};
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 		for (size_t piece = 0; piece <= 3; piece += 1 + (piece == 1)) {
@@ -222,13 +222,13 @@ static void test_codes(void **state)
 		int status;
 		DhError code;
 	} cases[] = {
-		{400, DH_ERROR_INVALID  },
-                {404, DH_ERROR_NOT_FOUND},
-                {409, DH_ERROR_CONFLICT },
+		{400, DH_ERROR_INVALID},
+		{404, DH_ERROR_NOT_FOUND},
+		{409, DH_ERROR_CONFLICT},
 		{501, DH_ERROR_NOT_BUILT},
-                {500, DH_ERROR_SYSTEM   },
-                {599, DH_ERROR_SYSTEM   }
-        };
+		{500, DH_ERROR_SYSTEM},
+		{599, DH_ERROR_SYSTEM},
+	};
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 		Server s = {0};
 		Cli cli;
@@ -309,7 +309,7 @@ static void test_json_broken(void **state)
 		const char *body, *expected;
 	} cases[] = {
 		{"{\"a\":", "the daemon closed the connection: unexpected EOF"},
-		{"{]",      "the daemon's answer is not JSON: "               },
+		{"{]", "the daemon's answer is not JSON: "},
 	};
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 		Server s = {0};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the options of run and create become. (tests/system/cli_compare.py compares the whole with
  * docker.) */
+#include "cli/commands.h"
 #include "cli/platform.h"
 #include "cli/run_parse.h"
 #include "cli/text.h"
@@ -13,10 +14,6 @@
 
 /* cmocka wants the four above first */
 #include <cmocka.h>
-
-/* Not through commands.h, whose references are weak and leave the commands in their archive. */
-extern const Command cmd_attach, cmd_create, cmd_exec, cmd_kill, cmd_restart, cmd_rm, cmd_run,
-	cmd_start, cmd_stop;
 
 /* Parses a command line of run and returns the request, or NULL with the error's text in
  * *ret_error. */
@@ -53,49 +50,49 @@ static void test_members(void **state)
 	static const struct {
 		const char *line, *path, *want;
 	} cases[] = {
-		{"img|a|b",				       "Cmd",					   "[\"a\",\"b\"]"                },
-		{"img",					   "Cmd",					   "null"                         },
-		{"-it|img",				       "StdinOnce",                                     "true"                         },
-		{"-i|-a|stdout|img",                              "AttachStderr",                                  "false"                        },
-		{"-p|80|img",				     "HostConfig.PortBindings",
-                 "{\"80/tcp\":[{\"HostIp\":\"\",\"HostPort\":\"\"}]}"									     },
-		{"-p|127.0.0.1::53/udp|img",                      "HostConfig.PortBindings",
-                 "{\"53/udp\":[{\"HostIp\":\"127.0.0.1\",\"HostPort\":\"\"}]}"                                                                    },
-		{"-p|[::1]:8000-8001:80-81|img",                  "HostConfig.PortBindings",
-                 "{\"80/tcp\":[{\"HostIp\":\"::1\",\"HostPort\":\"8000\"}],"
-			"\"81/tcp\":[{\"HostIp\":\"::1\",\"HostPort\":\"8001\"}]}"                                                                },
-		{"--expose|90-91|img",                            "ExposedPorts",                                  "{\"90/tcp\":{},\"91/tcp\":{}}"},
-		{"--expose|65535|img",                            "ExposedPorts",                                  "{\"65535/tcp\":{}}"           },
-		{"img",					   "ExposedPorts",                                  "absent"                       },
-		{"-v|/a:/b|-v|/c|-v|v:/d:ro|img",                 "HostConfig.Binds",                              "[\"/a:/b\",\"v:/d:ro\"]"      },
-		{"-v|/a:/b|-v|/c|img",                            "Volumes",                                       "{\"/c\":{}}"                  },
-		{"--tmpfs|/t:size=1m|img",                        "HostConfig.Tmpfs",                              "{\"/t\":\"size=1m\"}"         },
+		{"img|a|b", "Cmd", "[\"a\",\"b\"]"},
+		{"img", "Cmd", "null"},
+		{"-it|img", "StdinOnce", "true"},
+		{"-i|-a|stdout|img", "AttachStderr", "false"},
+		{"-p|80|img", "HostConfig.PortBindings",
+			"{\"80/tcp\":[{\"HostIp\":\"\",\"HostPort\":\"\"}]}"},
+		{"-p|127.0.0.1::53/udp|img", "HostConfig.PortBindings",
+			"{\"53/udp\":[{\"HostIp\":\"127.0.0.1\",\"HostPort\":\"\"}]}"},
+		{"-p|[::1]:8000-8001:80-81|img", "HostConfig.PortBindings",
+			"{\"80/tcp\":[{\"HostIp\":\"::1\",\"HostPort\":\"8000\"}],"
+			"\"81/tcp\":[{\"HostIp\":\"::1\",\"HostPort\":\"8001\"}]}"},
+		{"--expose|90-91|img", "ExposedPorts", "{\"90/tcp\":{},\"91/tcp\":{}}"},
+		{"--expose|65535|img", "ExposedPorts", "{\"65535/tcp\":{}}"},
+		{"img", "ExposedPorts", "absent"},
+		{"-v|/a:/b|-v|/c|-v|v:/d:ro|img", "HostConfig.Binds", "[\"/a:/b\",\"v:/d:ro\"]"},
+		{"-v|/a:/b|-v|/c|img", "Volumes", "{\"/c\":{}}"},
+		{"--tmpfs|/t:size=1m|img", "HostConfig.Tmpfs", "{\"/t\":\"size=1m\"}"},
 		{"--mount|type=tmpfs,dst=/t,tmpfs-mode=0755|img", "HostConfig.Mounts",
-                 "[{\"Target\":\"/t\",\"TmpfsOptions\":{\"Mode\":493},\"Type\":\"tmpfs\"}]"                                                       },
-		{"-e|A=1|-e|B=2|-e|A=3|img",                      "Env",                                           "[\"A=3\",\"B=2\"]"            },
-		{"-l|a=b=c|img",				  "Labels",                                        "{\"a\":\"b=c\"}"              },
-		{"--cpus|0.5|img",                                "HostConfig.NanoCpus",                           "500000000"                    },
-		{"--cpus|1/4|img",                                "HostConfig.NanoCpus",                           "250000000"                    },
-		{"-m|1g|img",				     "HostConfig.Memory",                             "1073741824"                   },
-		{"--memory-swap|-1|img",                          "HostConfig.MemorySwap",                         "-1"                           },
-		{"--restart|on-failure:3|img",                    "HostConfig.RestartPolicy",
-                 "{\"MaximumRetryCount\":3,\"Name\":\"on-failure\"}"									      },
-		{"--net|container:web|img",                       "HostConfig.NetworkMode",                        "\"container:web\""            },
-		{"--net|n|--ip|10.0.0.9|img",                     "NetworkingConfig.EndpointsConfig.n.IPAMConfig",
-                 "{\"IPv4Address\":\"10.0.0.9\"}"												 },
-		{"--cap-add|net_admin|--cap-add|ALL|img",         "HostConfig.CapAdd",
-                 "[\"ALL\",\"CAP_NET_ADMIN\"]"												    },
-		{"--read-only|--read-only|img",                   "HostConfig.ReadonlyRootfs",                     "true"                         },
-		{"--entrypoint||img",                             "Entrypoint",                                    "[\"\"]"                       },
-		{"--init=false|img",                              "HostConfig.Init",                               "false"                        },
-		{"img",					   "HostConfig.Init",                               "absent"                       },
-		{"--stop-timeout|0|img",                          "StopTimeout",                                   "0"                            },
-		{"--health-cmd|x|--health-interval|1m|img",       "Healthcheck",
-                 "{\"Interval\":60000000000,\"Test\":[\"CMD-SHELL\",\"x\"]}"                                                                      },
-		{"--security-opt|systempaths=unconfined|img",     "HostConfig.MaskedPaths",                        "[]"                           },
-		{"--gpus|all|img",                                "HostConfig.DeviceRequests",
-                 "[{\"Capabilities\":[[\"gpu\"]],\"Count\":-1,\"DeviceIDs\":null,"
-			"\"Driver\":\"\",\"Options\":{}}]"											},
+			"[{\"Target\":\"/t\",\"TmpfsOptions\":{\"Mode\":493},\"Type\":\"tmpfs\"}]"},
+		{"-e|A=1|-e|B=2|-e|A=3|img", "Env", "[\"A=3\",\"B=2\"]"},
+		{"-l|a=b=c|img", "Labels", "{\"a\":\"b=c\"}"},
+		{"--cpus|0.5|img", "HostConfig.NanoCpus", "500000000"},
+		{"--cpus|1/4|img", "HostConfig.NanoCpus", "250000000"},
+		{"-m|1g|img", "HostConfig.Memory", "1073741824"},
+		{"--memory-swap|-1|img", "HostConfig.MemorySwap", "-1"},
+		{"--restart|on-failure:3|img", "HostConfig.RestartPolicy",
+			"{\"MaximumRetryCount\":3,\"Name\":\"on-failure\"}"},
+		{"--net|container:web|img", "HostConfig.NetworkMode", "\"container:web\""},
+		{"--net|n|--ip|10.0.0.9|img", "NetworkingConfig.EndpointsConfig.n.IPAMConfig",
+			"{\"IPv4Address\":\"10.0.0.9\"}"},
+		{"--cap-add|net_admin|--cap-add|ALL|img", "HostConfig.CapAdd",
+			"[\"ALL\",\"CAP_NET_ADMIN\"]"},
+		{"--read-only|--read-only|img", "HostConfig.ReadonlyRootfs", "true"},
+		{"--entrypoint||img", "Entrypoint", "[\"\"]"},
+		{"--init=false|img", "HostConfig.Init", "false"},
+		{"img", "HostConfig.Init", "absent"},
+		{"--stop-timeout|0|img", "StopTimeout", "0"},
+		{"--health-cmd|x|--health-interval|1m|img", "Healthcheck",
+			"{\"Interval\":60000000000,\"Test\":[\"CMD-SHELL\",\"x\"]}"},
+		{"--security-opt|systempaths=unconfined|img", "HostConfig.MaskedPaths", "[]"},
+		{"--gpus|all|img", "HostConfig.DeviceRequests",
+			"[{\"Capabilities\":[[\"gpu\"]],\"Count\":-1,\"DeviceIDs\":null,"
+			"\"Driver\":\"\",\"Options\":{}}]"},
 	};
 	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autofree char *error = NULL;
@@ -113,33 +110,33 @@ static void test_errors(void **state)
 	static const struct {
 		const char *line, *want;
 	} cases[] = {
-		{"-p|abc|img",				"invalid containerPort: abc"                    },
-		{"-p|8000-8002:80-81|img",                    "invalid ranges specified for container and host Ports: "
-					   "80-81 and 8000-8002"    },
-		{"-p|1:2:3:4|img",                            "invalid IP address: 1:2"                       },
-		{"-v|/a:/b:ro:rw|img",                        "invalid spec: /a:/b:ro:rw: too many colons"    },
+		{"-p|abc|img", "invalid containerPort: abc"},
+		{"-p|8000-8002:80-81|img", "invalid ranges specified for container and host Ports: "
+					   "80-81 and 8000-8002"},
+		{"-p|1:2:3:4|img", "invalid IP address: 1:2"},
+		{"-v|/a:/b:ro:rw|img", "invalid spec: /a:/b:ro:rw: too many colons"},
 		{"--rm|--restart|always|img",
-                 "conflicting options: cannot specify both --restart and --rm"                                },
-		{"-a|x|img",				  "invalid argument \"x\" for \"-a, --attach\" flag: valid streams are "
+			"conflicting options: cannot specify both --restart and --rm"},
+		{"-a|x|img", "invalid argument \"x\" for \"-a, --attach\" flag: valid streams are "
 			     "STDIN, "
-			     "STDOUT and STDERR"                                  },
+			     "STDOUT and STDERR"},
 		{"--mount|a\"b|img",
-                 "invalid argument \"a\\\"b\" for \"--mount\" flag: parse error on line 1, "
-			"column 2: bare \" in non-quoted-field"                                               },
+			"invalid argument \"a\\\"b\" for \"--mount\" flag: parse error on line 1, "
+			"column 2: bare \" in non-quoted-field"},
 		{"--ulimit|nofile=2:1|img",
-                 "invalid argument \"nofile=2:1\" for \"--ulimit\" flag: ulimit soft limit "
-			"must be less than or equal to hard limit: 2 > 1"                                     },
+			"invalid argument \"nofile=2:1\" for \"--ulimit\" flag: ulimit soft limit "
+			"must be less than or equal to hard limit: 2 > 1"},
 		{"--cpus|0.0000000001|img",
-                 "invalid argument \"0.0000000001\" for \"--cpus\" flag: value is too "
-			"precise"									     },
+			"invalid argument \"0.0000000001\" for \"--cpus\" flag: value is too "
+			"precise"},
 		{"--cpus|1e30|img",
-                 "invalid argument \"1e30\" for \"--cpus\" flag: failed to parse 1e30 as a "
-			"rational number"								     },
-		{"--pid|x|img",                               "--pid: invalid PID mode"                       },
+			"invalid argument \"1e30\" for \"--cpus\" flag: failed to parse 1e30 as a "
+			"rational number"},
+		{"--pid|x|img", "--pid: invalid PID mode"},
 		{"--security-opt|seccomp=/nonexistent/x|img",
-                 "opening seccomp profile (/nonexistent/x) failed: open /nonexistent/x: no "
-			"such file or directory"							      },
-		{"--env-file|/nonexistent/x|img",             "open /nonexistent/x: no such file or directory"},
+			"opening seccomp profile (/nonexistent/x) failed: open /nonexistent/x: no "
+			"such file or directory"},
+		{"--env-file|/nonexistent/x|img", "open /nonexistent/x: no such file or directory"},
 	};
 	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autofree char *error = NULL;
@@ -174,11 +171,11 @@ static void test_tables(void **state)
 static void test_text(void **state)
 {
 	static const char *const quoted[][2] = {
-		{"",               "\"\""                   },
-		{"a\"b\\",         "\"a\\\"b\\\\\""         },
+		{"", "\"\""},
+		{"a\"b\\", "\"a\\\"b\\\\\""},
 		{"\a\t\n\x01\x7f", "\"\\a\\t\\n\\x01\\x7f\""},
-		{"\xc3\xa4",       "\"\xc3\xa4\""           },
-		{"\xff",           "\"\\xff\""              },
+		{"\xc3\xa4", "\"\xc3\xa4\""},
+		{"\xff", "\"\\xff\""},
 	};
 	for (guint i = 0; i < G_N_ELEMENTS(quoted); i++) {
 		g_autofree char *q = text_quote(quoted[i][0]);
@@ -201,12 +198,12 @@ static void test_text(void **state)
 static void test_platform(void **state)
 {
 	static const char *const good[][2] = {
-		{"linux/amd64",   "linux/amd64"   },
-		{"Linux/x86_64",  "linux/amd64"   },
+		{"linux/amd64", "linux/amd64"},
+		{"Linux/x86_64", "linux/amd64"},
 		{"linux/arm64/8", "linux/arm64/v8"},
-		{"arm64",         "linux/arm64"   },
-		{"linux/arm/v7",  "linux/arm/v7"  },
-		{"armel",         "linux/arm/v6"  },
+		{"arm64", "linux/arm64"},
+		{"linux/arm/v7", "linux/arm/v7"},
+		{"armel", "linux/arm/v6"},
 	};
 	static const char *const bad[] = {"", "foo", "a b", "a/b/c/d", "linux//x", NULL};
 	for (guint i = 0; i < G_N_ELEMENTS(good); i++) {

@@ -61,14 +61,14 @@ static void labels(void **state)
 		const char *json;
 		gboolean holds;
 	} cases[] = {
-		{"{\"label\":[\"a\"]}",           TRUE },
-                {"{\"label\":[\"a=1\"]}",         TRUE },
-		{"{\"label\":[\"a=2\"]}",         FALSE},
-                {"{\"label\":[\"a\",\"b=x=y\"]}", TRUE },
-		{"{\"label\":[\"a\",\"c\"]}",     FALSE},
-                {"{\"label\":[\"a=\"]}",          FALSE},
-		{"{}",			    TRUE }
-        };
+		{"{\"label\":[\"a\"]}", TRUE},
+		{"{\"label\":[\"a=1\"]}", TRUE},
+		{"{\"label\":[\"a=2\"]}", FALSE},
+		{"{\"label\":[\"a\",\"b=x=y\"]}", TRUE},
+		{"{\"label\":[\"a\",\"c\"]}", FALSE},
+		{"{\"label\":[\"a=\"]}", FALSE},
+		{"{}", TRUE},
+	};
 	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autoptr(Filters) f = parse(cases[i].json);
 		assert_int_equal(filters_match_labels(f, "label", have), cases[i].holds);

@@ -129,27 +129,29 @@ static void decoder_reads_what_json_means(void **state)
 		const char *line, *text;
 		int stream;
 	} cases[] = {
-		{"{\"log\":\"a\\n\",\"stream\":\"stdout\",\"time\":\"t\"}",                      "a\n",                                             1},
-		{"{\"stream\":\"stderr\",\"time\":\"t\",\"log\":\"a\"}",                         "a",                                               2},
-		{" { \"log\" : \"a\" , \"stream\" : \"stdout\" } ",                              "a",                                               1},
-		{"{\"log\":\"\",\"stream\":\"stdout\"}",                                         "",                                                1},
+		{"{\"log\":\"a\\n\",\"stream\":\"stdout\",\"time\":\"t\"}", "a\n", 1},
+		{"{\"stream\":\"stderr\",\"time\":\"t\",\"log\":\"a\"}", "a", 2},
+		{" { \"log\" : \"a\" , \"stream\" : \"stdout\" } ", "a", 1},
+		{"{\"log\":\"\",\"stream\":\"stdout\"}", "", 1},
 		{"{\"log\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\",\"stream\":\"stdout\"}",
-                 "\"\\/\b\f\n\r\t",														 1},
+			"\"\\/\b\f\n\r\t", 1},
 		{"{\"log\":\"\\u0041\\u00e9\\u20ac\",\"stream\":\"stdout\"}",
-                 "A\303\251\342\202\254",													   1},
-		{"{\"log\":\"\\ud83d\\ude00!\",\"stream\":\"stdout\"}",                          "\360\237\230\200!",                               1},
-		{"{\"log\":\"\\ud83d!\",\"stream\":\"stdout\"}",                                 "\357\277\275!",                                   1},
-		{"{\"log\":\"\\ude00\\ud83d\",\"stream\":\"stdout\"}",                           "\357\277\275\357\277\275",
-                 1																   },
+			"A\303\251\342\202\254", 1},
+		{"{\"log\":\"\\ud83d\\ude00!\",\"stream\":\"stdout\"}", "\360\237\230\200!", 1},
+		{"{\"log\":\"\\ud83d!\",\"stream\":\"stdout\"}", "\357\277\275!", 1},
+		{"{\"log\":\"\\ude00\\ud83d\",\"stream\":\"stdout\"}", "\357\277\275\357\277\275",
+			1},
 		{"{\"log\":\"\\ud83d\\ud83d\\ude00\",\"stream\":\"stdout\"}",
-                 "\357\277\275\360\237\230\200",												    1},
-		{"{\"log\":\"\\u001b[0m\\u003c\",\"stream\":\"stdout\"}",                        "\033[0m<",                                        1},
+			"\357\277\275\360\237\230\200", 1},
+		{"{\"log\":\"\\u001b[0m\\u003c\",\"stream\":\"stdout\"}", "\033[0m<", 1},
 		{"{\"log\":\"long enough for several words of eight \\\" "
-		 "bytes\",\"stream\":\"stdout\"}",			      "long enough for several words of eight \" bytes", 1},
+		 "bytes\",\"stream\":\"stdout\"}",
+			"long enough for several words of eight \" bytes", 1},
 		{"{\"x\":{\"a\":[1,\"}\"]},\"log\":\"a\",\"y\":null,\"stream\":\"stdout\",\"z\":-1."
-		 "5e3}",							"a",					       1},
+		 "5e3}",
+			"a", 1},
 		{"{\"log\":\"a\",\"stream\":\"stdout\",\"attrs\":{\"k\":\"v\"},\"time\":\"t\"}",
-                 "a",															       1},
+			"a", 1},
 	};
 	LogLine l = {.text = g_string_new(NULL)};
 	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -203,13 +205,13 @@ static void times(void **state)
 		const char *text;
 		int64_t t;
 	} cases[] = {
-		{"1970-01-01T00:00:00Z",           0                  },
-                {"1970-01-01T00:00:01.5Z",         1500000000         },
+		{"1970-01-01T00:00:00Z", 0},
+		{"1970-01-01T00:00:01.5Z", 1500000000},
 		{"2026-11-22T03:00:00.123456789Z", 1795316400123456789},
 		{"2024-02-29T23:59:59.000000001Z", 1709251199000000001},
-		{"2026-11-22T05:00:00+02:00",      1795316400000000000},
-		{"2000-03-01T00:00:00Z",           951868800000000000 }
-        };
+		{"2026-11-22T05:00:00+02:00", 1795316400000000000},
+		{"2000-03-01T00:00:00Z", 951868800000000000},
+	};
 	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
 		int64_t t;
 		assert_true(log_line_time(cases[i].text, strlen(cases[i].text), &t));

@@ -159,14 +159,14 @@ static void port_words(void **state)
 	assert_int_equal(m.proto, IPPROTO_UDP);
 	assert_int_equal(m.host_ip, ip("127.0.0.1"));
 	static const NetPort wrong[] = {
-		{.proto = (char *)"icmp",    .container_port = 1},
-		{.container_port = 0       },
-		{.container_port = 65536                         },
-		{.container_port = 80,                          .host_port = -1                   },
-		{.container_port = 80,                          .host_port = 70000},
-		{.container_port = 80,       .host_port = 90,       .host_port_end = 80},
-		{.container_port = 80,  .host_ip = (char *)"::1"                         },
-		{.container_port = 80, .host_ip = (char *)"here"                   },
+		{.proto = (char *)"icmp", .container_port = 1},
+		{.container_port = 0},
+		{.container_port = 65536},
+		{.container_port = 80, .host_port = -1},
+		{.container_port = 80, .host_port = 70000},
+		{.container_port = 80, .host_port = 90, .host_port_end = 80},
+		{.container_port = 80, .host_ip = (char *)"::1"},
+		{.container_port = 80, .host_ip = (char *)"here"},
 	};
 	for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
 		g_autoptr(GError) error = NULL;
@@ -247,9 +247,9 @@ static void port_foreign(void **state)
 		int type, proto;
 		gboolean listens;
 	} kinds[] = {
-		{SOCK_STREAM, IPPROTO_TCP, TRUE },
-                {SOCK_DGRAM,  IPPROTO_UDP, FALSE}
-        };
+		{SOCK_STREAM, IPPROTO_TCP, TRUE},
+		{SOCK_DGRAM, IPPROTO_UDP, FALSE},
+	};
 	for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
 		uint16_t port = 0;
 		int fd = foreign(kinds[i].type, "127.0.0.1", &port, TRUE, kinds[i].listens);
@@ -323,13 +323,13 @@ static void port_range_full(void **state)
 static void table_names(void **state)
 {
 	static const char *const names[][2] = {
-		{"dhow0",  "dhow0"      },
-                {"br-lan", "br-lan"     },
-                {"bridge", "dhow-bridge"},
-		{"ip6",    "dhow-ip6"   },
-                {"0br",    "dhow-0br"   },
-                {"rt0",    "dhow-rt0"   }
-        };
+		{"dhow0", "dhow0"},
+		{"br-lan", "br-lan"},
+		{"bridge", "dhow-bridge"},
+		{"ip6", "dhow-ip6"},
+		{"0br", "dhow-0br"},
+		{"rt0", "dhow-rt0"},
+	};
 	for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
 		g_autofree char *t = net_firewall_table_name(names[i][0]);
 		assert_string_equal(t, names[i][1]);

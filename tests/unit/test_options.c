@@ -94,63 +94,63 @@ static void test_parse(void **state)
 	static const struct {
 		const char *line, *expected;
 	} cases[] = {
-		{"",			  "[]"								    },
-		{"-aq x y",                   "a q [x,y]"							     },
-		{"-qa=false x",               "q [x]"								 },
-		{"--all=false -q=true x",     "q [x]"								 },
-		{"x -a",                      "a [x]"								 },
-		{"-a -- -q",                  "a [-q]"								},
-		{"- x",                       "[-,x]"								 },
-		{"--name foo x",              "name=foo [x]"							  },
-		{"--name=foo --nom=bar",      "name=bar []"							   },
-		{"--name=",                   "name= []"							      },
-		{"-aqn5",                     "a q n=5 []"							    },
-		{"-n=5",                      "n=5 []"								},
-		{"-n 0x10",                   "n=16 []"							       },
-		{"-n -1",                     "n=-1 []"							       },
-		{"-fa=b -f c=d --filter=e=f", "f=a=b f=c=d f=e=f []"                                                  },
-		{"-m 64m",                    "m=67108864 []"							 },
-		{"--interval 1m30s",          "i=90000000000 []"                                                      },
-		{"--help --name",             "flag needs an argument: --name"                                        },
-		{"--help x",                  "help [x]"							      },
-		{"-h",			"help []"							       },
-		{"--foo",                     "unknown flag: --foo"						   },
-		{"--foo=3",                   "unknown flag: --foo"						   },
-		{"--al",                      "unknown flag: --al"						    },
-		{"-z",			"unknown shorthand flag: 'z' in -z"                                     },
-		{"-azq",                      "unknown shorthand flag: 'z' in -zq"                                    },
-		{"-a=",                       "unknown shorthand flag: '=' in -="                                     },
-		{"--=x",                      "bad flag syntax: --=x"						 },
-		{"---x",                      "bad flag syntax: ---x"						 },
-		{"--name",                    "flag needs an argument: --name"                                        },
-		{"-an",                       "flag needs an argument: 'n' in -n"                                     },
+		{"", "[]"},
+		{"-aq x y", "a q [x,y]"},
+		{"-qa=false x", "q [x]"},
+		{"--all=false -q=true x", "q [x]"},
+		{"x -a", "a [x]"},
+		{"-a -- -q", "a [-q]"},
+		{"- x", "[-,x]"},
+		{"--name foo x", "name=foo [x]"},
+		{"--name=foo --nom=bar", "name=bar []"},
+		{"--name=", "name= []"},
+		{"-aqn5", "a q n=5 []"},
+		{"-n=5", "n=5 []"},
+		{"-n 0x10", "n=16 []"},
+		{"-n -1", "n=-1 []"},
+		{"-fa=b -f c=d --filter=e=f", "f=a=b f=c=d f=e=f []"},
+		{"-m 64m", "m=67108864 []"},
+		{"--interval 1m30s", "i=90000000000 []"},
+		{"--help --name", "flag needs an argument: --name"},
+		{"--help x", "help [x]"},
+		{"-h", "help []"},
+		{"--foo", "unknown flag: --foo"},
+		{"--foo=3", "unknown flag: --foo"},
+		{"--al", "unknown flag: --al"},
+		{"-z", "unknown shorthand flag: 'z' in -z"},
+		{"-azq", "unknown shorthand flag: 'z' in -zq"},
+		{"-a=", "unknown shorthand flag: '=' in -="},
+		{"--=x", "bad flag syntax: --=x"},
+		{"---x", "bad flag syntax: ---x"},
+		{"--name", "flag needs an argument: --name"},
+		{"-an", "flag needs an argument: 'n' in -n"},
 		{"-a=maybe",
-                 "invalid argument \"maybe\" for \"-a, --all\" flag: strconv.ParseBool: "
-			"parsing \"maybe\": invalid syntax"							   },
-		{"--all=",                    "invalid argument \"\" for \"-a, --all\" flag: strconv.ParseBool: "
-			   "parsing \"\": invalid syntax"                                   },
+			"invalid argument \"maybe\" for \"-a, --all\" flag: strconv.ParseBool: "
+			"parsing \"maybe\": invalid syntax"},
+		{"--all=", "invalid argument \"\" for \"-a, --all\" flag: strconv.ParseBool: "
+			   "parsing \"\": invalid syntax"},
 		{"-n x",
-                 "invalid argument \"x\" for \"-n, --last\" flag: strconv.ParseInt: parsing "
-			"\"x\": invalid syntax"								       },
+			"invalid argument \"x\" for \"-n, --last\" flag: strconv.ParseInt: parsing "
+			"\"x\": invalid syntax"},
 		{"-n 99999999999999999999",
-                 "invalid argument \"99999999999999999999\" for \"-n, --last\" flag: "
-			"strconv.ParseInt: parsing \"99999999999999999999\": value out of range"                      },
+			"invalid argument \"99999999999999999999\" for \"-n, --last\" flag: "
+			"strconv.ParseInt: parsing \"99999999999999999999\": value out of range"},
 		{"--weight 99999999",
-                 "invalid argument \"99999999\" for \"--weight\" flag: strconv.ParseUint: "
-			"parsing \"99999999\": value out of range"                                                    },
-		{"-m x",                      "invalid argument \"x\" for \"-m, --memory\" flag: invalid size: 'x'"   },
-		{"-m 5x",                     "invalid argument \"5x\" for \"-m, --memory\" flag: invalid suffix: 'x'"},
-		{"--cpus x",                  "invalid argument \"x\" for \"--cpus\" flag: failed to parse x as a "
-			     "rational number"                                            },
+			"invalid argument \"99999999\" for \"--weight\" flag: strconv.ParseUint: "
+			"parsing \"99999999\": value out of range"},
+		{"-m x", "invalid argument \"x\" for \"-m, --memory\" flag: invalid size: 'x'"},
+		{"-m 5x", "invalid argument \"5x\" for \"-m, --memory\" flag: invalid suffix: 'x'"},
+		{"--cpus x", "invalid argument \"x\" for \"--cpus\" flag: failed to parse x as a "
+			     "rational number"},
 		{"--interval 5",
-                 "invalid argument \"5\" for \"--interval\" flag: time: missing unit "
-			"in duration \"5\""									   },
+			"invalid argument \"5\" for \"--interval\" flag: time: missing unit "
+			"in duration \"5\""},
 		{"--interval abc",
-                 "invalid argument \"abc\" for \"--interval\" flag: time: invalid "
-			"duration \"abc\""									    },
+			"invalid argument \"abc\" for \"--interval\" flag: time: invalid "
+			"duration \"abc\""},
 		{"-f foo",
-                 "invalid argument \"foo\" for \"-f, --filter\" flag: bad format of filter "
-			"(expected name=value)"								       },
+			"invalid argument \"foo\" for \"-f, --filter\" flag: bad format of filter "
+			"(expected name=value)"},
 	};
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autofree char *got = parse(&command, cases[i].line);
@@ -176,17 +176,17 @@ static void test_counts(void **state)
 		guint n;
 		const char *expected;
 	} cases[] = {
-		{0, 0,  0, NULL					 },
-		{0, 0,  1, "accepts no arguments"                       },
-		{1, 1,  0, "requires 1 argument"                        },
-		{1, 1,  2, "requires 1 argument"                        },
-		{2, 2,  1, "requires 2 arguments"                       },
-		{1, -1, 0, "requires at least 1 argument"               },
-		{2, -1, 1, "requires at least 2 arguments"              },
-		{1, -1, 9, NULL					 },
-		{0, 1,  2, "requires at most 1 argument"                },
-		{1, 2,  3, "requires at least 1 and at most 2 arguments"},
-		{0, -1, 0, NULL					 },
+		{0, 0, 0, NULL},
+		{0, 0, 1, "accepts no arguments"},
+		{1, 1, 0, "requires 1 argument"},
+		{1, 1, 2, "requires 1 argument"},
+		{2, 2, 1, "requires 2 arguments"},
+		{1, -1, 0, "requires at least 1 argument"},
+		{2, -1, 1, "requires at least 2 arguments"},
+		{1, -1, 9, NULL},
+		{0, 1, 2, "requires at most 1 argument"},
+		{1, 2, 3, "requires at least 1 and at most 2 arguments"},
+		{0, -1, 0, NULL},
 	};
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 		Command c = command;
@@ -277,11 +277,11 @@ static void test_cells(void **state)
 	static const struct {
 		const char *text, *expected;
 	} cuts[] = {
-		{"short",				      "short"				    },
-		{"exactly-twenty-chars",                       "exactly-twenty-chars"                     },
-		{"one more than twenty!",                      "one more than twent…"                   },
+		{"short", "short"},
+		{"exactly-twenty-chars", "exactly-twenty-chars"},
+		{"one more than twenty!", "one more than twent…"},
 		{"ééééééééééééééééééééé", "ééééééééééééééééééé…"},
-		{"日本語日本語日本語日本",          "日本語日本語日本語…"           },
+		{"日本語日本語日本語日本", "日本語日本語日本語…"},
 	};
 	for (size_t i = 0; i < G_N_ELEMENTS(cuts); i++) {
 		g_autofree char *got = list_ellipsis(cuts[i].text, 20);
@@ -303,17 +303,19 @@ static void test_ports(void **state)
 	static const struct {
 		const char *json, *expected;
 	} cases[] = {
-		{"[]",											    ""			      },
-		{"[{\"PrivatePort\":80,\"Type\":\"tcp\"}]",                                                       "80/tcp"                        },
+		{"[]", ""},
+		{"[{\"PrivatePort\":80,\"Type\":\"tcp\"}]", "80/tcp"},
 		{"[{\"IP\":\"0.0.0.0\",\"PrivatePort\":80,\"PublicPort\":8080,\"Type\":\"tcp\"}]",
-                 "0.0.0.0:8080->80/tcp"													   },
+			"0.0.0.0:8080->80/tcp"},
 		{"[{\"IP\":\"::\",\"PrivatePort\":80,\"PublicPort\":80,\"Type\":\"tcp\"}]",
-                 "[::]:80->80/tcp"														},
+			"[::]:80->80/tcp"},
 		{"[{\"PrivatePort\":82,\"Type\":\"tcp\"},{\"PrivatePort\":80,\"Type\":\"tcp\"},"
-		 "{\"PrivatePort\":81,\"Type\":\"tcp\"},{\"PrivatePort\":90,\"Type\":\"tcp\"}]", "80-82/tcp, 90/tcp"             },
+		 "{\"PrivatePort\":81,\"Type\":\"tcp\"},{\"PrivatePort\":90,\"Type\":\"tcp\"}]",
+			"80-82/tcp, 90/tcp"},
 		{"[{\"IP\":\"127.0.0.1\",\"PrivatePort\":2,\"PublicPort\":2,\"Type\":\"tcp\"},"
 		 "{\"IP\":\"127.0.0.1\",\"PrivatePort\":3,\"PublicPort\":3,\"Type\":\"tcp\"},"
-		 "{\"PrivatePort\":53,\"Type\":\"udp\"}]",				       "127.0.0.1:2-3->2-3/tcp, 53/udp"},
+		 "{\"PrivatePort\":53,\"Type\":\"udp\"}]",
+			"127.0.0.1:2-3->2-3/tcp, 53/udp"},
 	};
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autoptr(json_t) json = dh_json_loads(cases[i].json, strlen(cases[i].json), NULL);
@@ -328,9 +330,9 @@ static void test_host(void **state)
 		const char *host, *expected;
 		gboolean is_default;
 	} good[] = {
-		{"unix://",                   "unix:///var/run/dhow.sock", TRUE },
-		{"unix:///var/run/dhow.sock", "unix:///var/run/dhow.sock", TRUE },
-		{"unix:///tmp/x",             "unix:///tmp/x",             FALSE},
+		{"unix://", "unix:///var/run/dhow.sock", TRUE},
+		{"unix:///var/run/dhow.sock", "unix:///var/run/dhow.sock", TRUE},
+		{"unix:///tmp/x", "unix:///tmp/x", FALSE},
 	};
 	static const char *const bad[] = {
 		"tcp://1.2.3.4", "ssh://a", "fd://", "foo", "", "unix://relative"};

@@ -128,14 +128,14 @@ static void users_come_from_the_image(void **state)
 	static const struct {
 		const char *user, *groups, *want;
 	} good[] = {
-		{"joe",       NULL,       "uid=1000(joe) gid=1001(joe) groups=29(audio),1001(joe)\n/home/joe"},
-		{"joe:video", NULL,       "uid=1000(joe) gid=44(video) groups=44(video)\n/home/joe"          },
-		{"1000",      NULL,       "uid=1000(joe) gid=1001(joe) groups=29(audio),1001(joe)\n/home/joe"},
-		{"4711",      NULL,       "uid=4711 gid=0(root) groups=0(root)\n/\n"                         },
-		{"4711:4712", NULL,       "uid=4711 gid=4712 groups=4712\n/\n"                               },
-		{"root",      NULL,       "uid=0(root) gid=0(root) groups=0(root),10(wheel)\n/root"          },
-		{"joe:joe",   "video,99",
-                 "uid=1000(joe) gid=1001(joe) groups=44(video),99,1001(joe)\n"                               },
+		{"joe", NULL, "uid=1000(joe) gid=1001(joe) groups=29(audio),1001(joe)\n/home/joe"},
+		{"joe:video", NULL, "uid=1000(joe) gid=44(video) groups=44(video)\n/home/joe"},
+		{"1000", NULL, "uid=1000(joe) gid=1001(joe) groups=29(audio),1001(joe)\n/home/joe"},
+		{"4711", NULL, "uid=4711 gid=0(root) groups=0(root)\n/\n"},
+		{"4711:4712", NULL, "uid=4711 gid=4712 groups=4712\n/\n"},
+		{"root", NULL, "uid=0(root) gid=0(root) groups=0(root),10(wheel)\n/root"},
+		{"joe:joe", "video,99",
+			"uid=1000(joe) gid=1001(joe) groups=44(video),99,1001(joe)\n"},
 	};
 	for (guint i = 0; i < G_N_ELEMENTS(good); i++) {
 		g_free(p->user.dhow_user);
@@ -149,9 +149,9 @@ static void users_come_from_the_image(void **state)
 	static const struct {
 		const char *user, *message;
 	} bad[] = {
-		{"foo",        "unable to find user foo: no matching entries in passwd file"},
-		{"joe:foo",    "unable to find group foo: no matching entries in group file"},
-		{"4294967296", "uids and gids must be in range 0-2147483647"                },
+		{"foo", "unable to find user foo: no matching entries in passwd file"},
+		{"joe:foo", "unable to find group foo: no matching entries in group file"},
+		{"4294967296", "uids and gids must be in range 0-2147483647"},
 	};
 	for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
 		g_free(p->user.dhow_user);
@@ -171,17 +171,17 @@ static void program_errors(void **state)
 		const char *name, *message;
 		DhError code;
 	} bad[] = {
-		{"foo",            "exec: \"foo\": executable file not found in $PATH",
-                 DH_ERROR_EXEC_NOT_FOUND									     },
-		{"/x/y",           "exec: \"/x/y\": stat /x/y: no such file or directory",
-                 DH_ERROR_EXEC_NOT_FOUND									     },
-		{"/etc/passwd",    "exec: \"/etc/passwd\": permission denied",
-                 DH_ERROR_EXEC_NOT_RUNNABLE									  },
-		{"/tmp",           "exec: \"/tmp\": is a directory",                       DH_ERROR_EXEC_NOT_RUNNABLE},
-		{"/bin/garbage",   "exec /bin/garbage: exec format error",
-                 DH_ERROR_EXEC_NOT_RUNNABLE									  },
+		{"foo", "exec: \"foo\": executable file not found in $PATH",
+			DH_ERROR_EXEC_NOT_FOUND},
+		{"/x/y", "exec: \"/x/y\": stat /x/y: no such file or directory",
+			DH_ERROR_EXEC_NOT_FOUND},
+		{"/etc/passwd", "exec: \"/etc/passwd\": permission denied",
+			DH_ERROR_EXEC_NOT_RUNNABLE},
+		{"/tmp", "exec: \"/tmp\": is a directory", DH_ERROR_EXEC_NOT_RUNNABLE},
+		{"/bin/garbage", "exec /bin/garbage: exec format error",
+			DH_ERROR_EXEC_NOT_RUNNABLE},
 		{"/bin/badinterp", "exec /bin/badinterp: no such file or directory",
-                 DH_ERROR_EXEC_NOT_FOUND									     },
+			DH_ERROR_EXEC_NOT_FOUND},
 	};
 	for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
 		g_autoptr(GError) error = NULL;
@@ -246,16 +246,16 @@ static void mounts_and_their_errors(void **state)
 	const struct {
 		const char *destination, *type, *source, *options, *message;
 	} bad[] = {
-		{"/mnt",            "bind",  "/nonexistent/x", "rbind",
-                 "error mounting \"/nonexistent/x\" to rootfs at \"/mnt\": "
-			"stat /nonexistent/x: no such file or directory"                                                 },
-		{"/etc/passwd",     "bind",  vol,              "rbind",
-                 "not a directory: Are you trying to mount a directory onto a file"                                      },
-		{"/proc/self/attr", "bind",  vol,              "rbind",
-                 "cannot be mounted because it is inside /proc"                                                          },
-		{"/plink",          "bind",  vol,              "rbind",    "cannot be mounted because it is inside /proc"},
-		{"/t",              "tmpfs", "tmpfs",          "nosuch=1", "nosuch"                                      },
-		{"/t",              "nofs",  "nofs",           "ro",       "mount nofs: no such device"                  },
+		{"/mnt", "bind", "/nonexistent/x", "rbind",
+			"error mounting \"/nonexistent/x\" to rootfs at \"/mnt\": "
+			"stat /nonexistent/x: no such file or directory"},
+		{"/etc/passwd", "bind", vol, "rbind",
+			"not a directory: Are you trying to mount a directory onto a file"},
+		{"/proc/self/attr", "bind", vol, "rbind",
+			"cannot be mounted because it is inside /proc"},
+		{"/plink", "bind", vol, "rbind", "cannot be mounted because it is inside /proc"},
+		{"/t", "tmpfs", "tmpfs", "nosuch=1", "nosuch"},
+		{"/t", "nofs", "nofs", "ro", "mount nofs: no such device"},
 	};
 	for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
 		OciMount *m = rig_add_mount(
@@ -378,8 +378,8 @@ static void terminals(void **state)
 		.init_pid = r->process.pid,
 		.process = x,
 		.seccomp_fd = -1,
-		.stdio = {-1, -1, -1}
-        };
+		.stdio = {-1, -1, -1},
+	};
 	RtProcess child;
 	g_autoptr(GError) error = NULL;
 	if (!rt_exec(&exec, &child, &error))

@@ -26,13 +26,11 @@ static int run(const char *const *args, char **ret_out, pid_t *ret_pid, int *ret
 	for (guint i = 0; args[i]; i++)
 		argv[i + 1] = (char *)args[i];
 	char *env[] = {"PATH=/usr/bin:/bin", NULL};
-	DhSpawn s = {
-		.path = init_path,
+	DhSpawn s = {.path = init_path,
 		.argv = argv,
 		.envp = env,
 		.stdio = {-1, out[1], out[1]},
-		.setsid = TRUE
-        };
+		.setsid = TRUE};
 	pid_t pid;
 	int pidfd;
 	assert_true(dh_spawn(&s, &pid, &pidfd, NULL));
@@ -57,13 +55,13 @@ static void exit_codes(void **state)
 		const char *args[5];
 		int code;
 	} cases[] = {
-		{{"sh", "-c", "exit 7"},           7            },
+		{{"sh", "-c", "exit 7"}, 7},
 		{{"--", "sh", "-c", "kill -9 $$"}, 128 + SIGKILL},
-		{{"/no/such"},                     127          },
-		{{"no-such"},                      127          },
-		{{"/etc/passwd"},                  126          },
-		{{"-x"},			   1            },
-		{{NULL},			   1            },
+		{{"/no/such"}, 127},
+		{{"no-such"}, 127},
+		{{"/etc/passwd"}, 126},
+		{{"-x"}, 1},
+		{{NULL}, 1},
 	};
 	for (guint i = 0; i < G_N_ELEMENTS(cases); i++)
 		assert_int_equal(run(cases[i].args, NULL, NULL, NULL), cases[i].code);

@@ -258,8 +258,8 @@ char *rig_exec(Rig *r, OciProcess *p, int *ret_status, GError **error)
 		.init_pid = r->process.pid,
 		.process = p,
 		.seccomp_fd = r->launch.seccomp_fd,
-		.stdio = {in, out[1], out[1]}
-        };
+		.stdio = {in, out[1], out[1]},
+	};
 	RtProcess child;
 	gboolean ok = rt_exec(&x, &child, error);
 	close(out[1]);

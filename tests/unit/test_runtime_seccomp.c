@@ -24,8 +24,10 @@ static guint32 judge(GBytes *code, guint32 arch, int nr, guint64 a0, guint64 a1)
 	gsize n;
 	const struct sock_filter *f = g_bytes_get_data(code, &n);
 	struct seccomp_data d = {
-		.arch = arch, .nr = nr, .args = {a0, a1}
-        };
+		.arch = arch,
+		.nr = nr,
+		.args = {a0, a1},
+	};
 	guint32 a = 0, m[BPF_MEMWORDS] = {0};
 	for (gsize pc = 0; pc < n / sizeof *f; pc++) {
 		guint32 k = f[pc].k;
@@ -80,31 +82,31 @@ static void default_filter_decides(void **state)
 		guint64 a0;
 		guint32 answer;
 	} cases[] = {
-		{NULL,             AUDIT_ARCH_X86_64, SYS_read,          0,                       ALLOW },
-		{NULL,             AUDIT_ARCH_X86_64, SYS_mount,         0,                       NOPERM},
-		{NULL,             AUDIT_ARCH_X86_64, SYS_keyctl,        0,                       NOPERM},
-		{NULL,             AUDIT_ARCH_X86_64, SYS_clone,         CLONE_VM | SIGCHLD,      ALLOW },
-		{NULL,             AUDIT_ARCH_X86_64, SYS_clone,         CLONE_NEWUSER | SIGCHLD, NOPERM},
-		{NULL,             AUDIT_ARCH_X86_64, SYS_clone3,        0,                       NOSYS },
-		{NULL,             AUDIT_ARCH_X86_64, SYS_unshare,       CLONE_NEWNS,             NOPERM},
-		{NULL,             AUDIT_ARCH_X86_64, SYS_socket,        AF_INET,                 ALLOW },
-		{NULL,             AUDIT_ARCH_X86_64, SYS_socket,        AF_NETLINK,              ALLOW },
-		{NULL,             AUDIT_ARCH_X86_64, SYS_socket,        AF_VSOCK,                NOPERM},
-		{NULL,             AUDIT_ARCH_X86_64, SYS_socket,        AF_ALG,                  NOPERM},
-		{NULL,             AUDIT_ARCH_X86_64, SYS_personality,   0xffffffff,              ALLOW },
-		{NULL,             AUDIT_ARCH_X86_64, SYS_personality,   0x0040000,               NOPERM},
-		{NULL,             AUDIT_ARCH_X86_64, SYS_arch_prctl,    0x1002,                  ALLOW },
-		{NULL,             AUDIT_ARCH_X86_64, 9999,              0,                       NOSYS },
-		{NULL,             AUDIT_ARCH_X86_64, 0x40000000 + 0,    0,                       ALLOW },
-		{NULL,             AUDIT_ARCH_X86_64, 0x40000000 + 9999, 0,                       NOSYS },
-		{NULL,             AUDIT_ARCH_I386,   3,                 0,                       ALLOW },
-		{NULL,             AUDIT_ARCH_I386,   21,                0,                       NOPERM},
-		{NULL,             AUDIT_ARCH_I386,   9999,              0,                       NOSYS },
-		{"CAP_SYS_ADMIN",  AUDIT_ARCH_X86_64, SYS_mount,         0,                       ALLOW },
-		{"CAP_SYS_ADMIN",  AUDIT_ARCH_X86_64, SYS_clone3,        0,                       ALLOW },
-		{"CAP_SYS_ADMIN",  AUDIT_ARCH_X86_64, SYS_clone,         CLONE_NEWUSER | SIGCHLD, ALLOW },
-		{"CAP_SYS_TIME",   AUDIT_ARCH_X86_64, SYS_clock_settime, 0,                       ALLOW },
-		{"CAP_SYS_CHROOT", AUDIT_ARCH_X86_64, SYS_chroot,        0,                       ALLOW },
+		{NULL, AUDIT_ARCH_X86_64, SYS_read, 0, ALLOW},
+		{NULL, AUDIT_ARCH_X86_64, SYS_mount, 0, NOPERM},
+		{NULL, AUDIT_ARCH_X86_64, SYS_keyctl, 0, NOPERM},
+		{NULL, AUDIT_ARCH_X86_64, SYS_clone, CLONE_VM | SIGCHLD, ALLOW},
+		{NULL, AUDIT_ARCH_X86_64, SYS_clone, CLONE_NEWUSER | SIGCHLD, NOPERM},
+		{NULL, AUDIT_ARCH_X86_64, SYS_clone3, 0, NOSYS},
+		{NULL, AUDIT_ARCH_X86_64, SYS_unshare, CLONE_NEWNS, NOPERM},
+		{NULL, AUDIT_ARCH_X86_64, SYS_socket, AF_INET, ALLOW},
+		{NULL, AUDIT_ARCH_X86_64, SYS_socket, AF_NETLINK, ALLOW},
+		{NULL, AUDIT_ARCH_X86_64, SYS_socket, AF_VSOCK, NOPERM},
+		{NULL, AUDIT_ARCH_X86_64, SYS_socket, AF_ALG, NOPERM},
+		{NULL, AUDIT_ARCH_X86_64, SYS_personality, 0xffffffff, ALLOW},
+		{NULL, AUDIT_ARCH_X86_64, SYS_personality, 0x0040000, NOPERM},
+		{NULL, AUDIT_ARCH_X86_64, SYS_arch_prctl, 0x1002, ALLOW},
+		{NULL, AUDIT_ARCH_X86_64, 9999, 0, NOSYS},
+		{NULL, AUDIT_ARCH_X86_64, 0x40000000 + 0, 0, ALLOW},
+		{NULL, AUDIT_ARCH_X86_64, 0x40000000 + 9999, 0, NOSYS},
+		{NULL, AUDIT_ARCH_I386, 3, 0, ALLOW},
+		{NULL, AUDIT_ARCH_I386, 21, 0, NOPERM},
+		{NULL, AUDIT_ARCH_I386, 9999, 0, NOSYS},
+		{"CAP_SYS_ADMIN", AUDIT_ARCH_X86_64, SYS_mount, 0, ALLOW},
+		{"CAP_SYS_ADMIN", AUDIT_ARCH_X86_64, SYS_clone3, 0, ALLOW},
+		{"CAP_SYS_ADMIN", AUDIT_ARCH_X86_64, SYS_clone, CLONE_NEWUSER | SIGCHLD, ALLOW},
+		{"CAP_SYS_TIME", AUDIT_ARCH_X86_64, SYS_clock_settime, 0, ALLOW},
+		{"CAP_SYS_CHROOT", AUDIT_ARCH_X86_64, SYS_chroot, 0, ALLOW},
 	};
 	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
 		char *caps[] = {(char *)cases[i].capability, NULL};

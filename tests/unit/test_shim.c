@@ -34,18 +34,19 @@ static void test_detach(void **state)
 		gboolean detached;
 	} cases[] = {
 		{"\x10\x11",
-                 {"ab\x10\x11"
+			{"ab\x10\x11"
 			 "cd"},
-                 "ab",					       TRUE },
-		{"\x10\x11", {"ab\x10", "\x11"},         "ab",       TRUE },
+			"ab", TRUE},
+		{"\x10\x11", {"ab\x10", "\x11"}, "ab", TRUE},
 		{"\x10\x11", {"a\x10", "b\x10", "\x10"},
-                 "a\x10"
-			"b\x10",				     FALSE},
-		{"\x10\x11", {"\x10\x10\x11"},           "\x10",     TRUE },
-		{"",         {"\x10\x11"},               "\x10\x11", FALSE},
-		{NULL,       {"x"},                      "x",        FALSE},
-		{"a",        {"bab"},                    "b",        TRUE },
-		{"abc",      {"ab", "abc"},              "ab",       TRUE },
+			"a\x10"
+			"b\x10",
+			FALSE},
+		{"\x10\x11", {"\x10\x10\x11"}, "\x10", TRUE},
+		{"", {"\x10\x11"}, "\x10\x11", FALSE},
+		{NULL, {"x"}, "x", FALSE},
+		{"a", {"bab"}, "b", TRUE},
+		{"abc", {"ab", "abc"}, "ab", TRUE},
 	};
 	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autoptr(GString) out = g_string_new(NULL);

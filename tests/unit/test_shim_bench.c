@@ -42,8 +42,8 @@ static Shim start(Rig *r, const char *log, const char *script, int client)
 		.log = {.driver = (char *)(log ? "json-file" : "none"),
 			.path = (char *)log,
 			.max_size = -1,
-			.max_files = 1}
-        };
+			.max_files = 1},
+	};
 	if (client >= 0) {
 		config.clients = g_ptr_array_new();
 		g_ptr_array_add(config.clients, &c);

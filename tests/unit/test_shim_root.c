@@ -57,8 +57,8 @@ static int setup(void **state)
 		.log = {.driver = (char *)"json-file",
 			.path = b->log,
 			.max_size = -1,
-			.max_files = 1}
-        };
+			.max_files = 1},
+	};
 	return 0;
 }
 
@@ -344,9 +344,9 @@ static void test_not_started(void **state)
 		DhError code;
 		const char *text;
 	} cases[] = {
-		{{"nonexistent"},  DH_ERROR_EXEC_NOT_FOUND,
-                 "exec: \"nonexistent\": executable file not found in $PATH"      },
-		{{"/etc/passwd"},  DH_ERROR_EXEC_NOT_RUNNABLE, "permission denied"},
+		{{"nonexistent"}, DH_ERROR_EXEC_NOT_FOUND,
+			"exec: \"nonexistent\": executable file not found in $PATH"},
+		{{"/etc/passwd"}, DH_ERROR_EXEC_NOT_RUNNABLE, "permission denied"},
 		{{"/bin/garbage"}, DH_ERROR_EXEC_NOT_RUNNABLE, "exec format error"},
 	};
 	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -613,10 +613,10 @@ static void test_exec_fails(void **state)
 		int status;
 		const char *text;
 	} cases[] = {
-		{{"nonexistent"}, DH_ERROR_EXEC_NOT_FOUND,    127,
-                 "OCI runtime exec failed: exec failed: unable to start container process: "
+		{{"nonexistent"}, DH_ERROR_EXEC_NOT_FOUND, 127,
+			"OCI runtime exec failed: exec failed: unable to start container process: "
 			"exec: "
-			"\"nonexistent\": executable file not found in $PATH"         },
+			"\"nonexistent\": executable file not found in $PATH"},
 		{{"/etc/passwd"}, DH_ERROR_EXEC_NOT_RUNNABLE, 126, "permission denied"},
 	};
 	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {

@@ -220,10 +220,10 @@ static void not_found(void **state)
 		const char *name, *text;
 		DhError code;
 	} cases[] = {
-		{"nginx",      "No such image: nginx:latest", DH_ERROR_NOT_FOUND},
-		{"nginx:1",    "No such image: nginx:1",      DH_ERROR_NOT_FOUND},
-		{"sha256:abc", "No such image: sha256:abc",   DH_ERROR_NOT_FOUND},
-		{"a b",        "invalid reference format",    DH_ERROR_INVALID  },
+		{"nginx", "No such image: nginx:latest", DH_ERROR_NOT_FOUND},
+		{"nginx:1", "No such image: nginx:1", DH_ERROR_NOT_FOUND},
+		{"sha256:abc", "No such image: sha256:abc", DH_ERROR_NOT_FOUND},
+		{"a b", "invalid reference format", DH_ERROR_INVALID},
 	};
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 		assert_null(store_image_find(f->s, cases[i].name, &f->error));
@@ -348,30 +348,31 @@ static void lying_archives(void **state)
 	static const struct {
 		const char *manifest, *config, *text;
 	} cases[] = {
-		{NULL,						 NULL,					"invalid archive: it has neither manifest.json nor index.json"},
-		{"{}",						 NULL,					"invalid archive: manifest.json is no array"                  },
-		{"[{\"Config\":5}]",                                   NULL,
-                 "json: cannot unmarshal number into field DockerEntry.Config of type "
-			"string"																		  },
-		{"[{\"Config\":null}]",                                NULL,                                        "invalid archive: manifest.json has no Config"                },
-		{"[{\"Config\":\"c.json\"}]",                          NULL,                                        "invalid archive: c.json: no such file"                       },
-		{"[{\"Config\":\"../../etc/passwd\"}]",                NULL,
-                 "invalid archive: ../../etc/passwd: no such file"														},
+		{NULL, NULL, "invalid archive: it has neither manifest.json nor index.json"},
+		{"{}", NULL, "invalid archive: manifest.json is no array"},
+		{"[{\"Config\":5}]", NULL,
+			"json: cannot unmarshal number into field DockerEntry.Config of type "
+			"string"},
+		{"[{\"Config\":null}]", NULL, "invalid archive: manifest.json has no Config"},
+		{"[{\"Config\":\"c.json\"}]", NULL, "invalid archive: c.json: no such file"},
+		{"[{\"Config\":\"../../etc/passwd\"}]", NULL,
+			"invalid archive: ../../etc/passwd: no such file"},
 		{"[{\"Config\":\"c.json\",\"Layers\":[\"l.tar\"]}]",
-                 "{\"rootfs\":{\"diff_ids\":[]}}",								  "invalid manifest, layers length mismatch: expected 1, got 0" },
+			"{\"rootfs\":{\"diff_ids\":[]}}",
+			"invalid manifest, layers length mismatch: expected 1, got 0"},
 		{"[{\"Config\":\"c.json\",\"Layers\":[\"l.tar\"]}]",
-                 "{\"rootfs\":{\"diff_ids\":[\"" ZERO_DIGEST "\"]}}",
-                 "invalid archive: l.tar: no such file"															   },
-		{"[{\"Config\":\"c.json\"}]",                          "{\"rootfs\":{\"diff_ids\":[\"../../x\"]}}",
-                 "invalid image JSON, \"../../x\" is no diffID"														   },
-		{"[{\"Config\":\"c.json\"}]",                          "{}",                                        "invalid image JSON, no RootFS key"                           },
-		{"[{\"Config\":\"c.json\"}]",                          "{\"os\":\"windows\",\"rootfs\":{}}",
-                 "cannot load windows image on linux"															     },
+			"{\"rootfs\":{\"diff_ids\":[\"" ZERO_DIGEST "\"]}}",
+			"invalid archive: l.tar: no such file"},
+		{"[{\"Config\":\"c.json\"}]", "{\"rootfs\":{\"diff_ids\":[\"../../x\"]}}",
+			"invalid image JSON, \"../../x\" is no diffID"},
+		{"[{\"Config\":\"c.json\"}]", "{}", "invalid image JSON, no RootFS key"},
+		{"[{\"Config\":\"c.json\"}]", "{\"os\":\"windows\",\"rootfs\":{}}",
+			"cannot load windows image on linux"},
 		{"[{\"Config\":\"c.json\",\"RepoTags\":[\"notag\"]}]", "{\"rootfs\":{}}",
-                 "invalid tag \"notag\""																	  },
+			"invalid tag \"notag\""},
 		{"[{\"Config\":\"c.json\",\"RepoTags\":[\"Bad:x\"]}]", "{\"rootfs\":{}}",
-                 "invalid reference format: repository name (library/Bad) must be "
-			"lowercase"																	       },
+			"invalid reference format: repository name (library/Bad) must be "
+			"lowercase"},
 	};
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autoptr(GByteArray) tar = g_byte_array_new();
@@ -697,29 +698,29 @@ static void changes(void **state)
 	static const struct {
 		const char *line, *json;
 	} good[] = {
-		{"CMD echo \"hi\"",                               "\"Cmd\":[\"/bin/sh\",\"-c\",\"echo \\\"hi\\\"\"]"},
-		{"cmd [\"a\", \"b c\"]",                          "\"Cmd\":[\"a\",\"b c\"]"                         },
-		{"CMD [\"a\", b]",                                "\"Cmd\":[\"/bin/sh\",\"-c\",\"[\\\"a\\\", b]\"]" },
-		{"ENTRYPOINT [\"x\"]",                            "\"Entrypoint\":[\"x\"]"                          },
-		{"ENTRYPOINT []",                                 "\"Entrypoint\":null"                             },
-		{"ENV A=b C=\"d e\" D=f\\ g",                     "\"Env\":[\"A=b\",\"C=d e\",\"D=f g\"]"           },
-		{"ENV A   b  c \"d\"",                            "\"Env\":[\"A=b  c d\"]"                          },
-		{"ENV A=1\nENV B=$A",                             "\"Env\":[\"A=1\",\"B=1\"]"                       },
-		{"ENV A=1\nENV A=2 B=${A:-x}${C:-y}'$A'",         "\"Env\":[\"A=2\",\"B=1y$A\"]"                    },
-		{"EXPOSE 53/udp",                                 "\"ExposedPorts\":{\"53/udp\":{}}"                },
+		{"CMD echo \"hi\"", "\"Cmd\":[\"/bin/sh\",\"-c\",\"echo \\\"hi\\\"\"]"},
+		{"cmd [\"a\", \"b c\"]", "\"Cmd\":[\"a\",\"b c\"]"},
+		{"CMD [\"a\", b]", "\"Cmd\":[\"/bin/sh\",\"-c\",\"[\\\"a\\\", b]\"]"},
+		{"ENTRYPOINT [\"x\"]", "\"Entrypoint\":[\"x\"]"},
+		{"ENTRYPOINT []", "\"Entrypoint\":null"},
+		{"ENV A=b C=\"d e\" D=f\\ g", "\"Env\":[\"A=b\",\"C=d e\",\"D=f g\"]"},
+		{"ENV A   b  c \"d\"", "\"Env\":[\"A=b  c d\"]"},
+		{"ENV A=1\nENV B=$A", "\"Env\":[\"A=1\",\"B=1\"]"},
+		{"ENV A=1\nENV A=2 B=${A:-x}${C:-y}'$A'", "\"Env\":[\"A=2\",\"B=1y$A\"]"},
+		{"EXPOSE 53/udp", "\"ExposedPorts\":{\"53/udp\":{}}"},
 		{"EXPOSE 127.0.0.1:80:8000-8001",
-                 "\"ExposedPorts\":{\"8000/tcp\":{},\"8001/tcp\":{}}"                                               },
-		{"LABEL \"c d\"=\"e f\"",                         "\"Labels\":{\"c d\":\"e f\"}"                    },
-		{"ONBUILD RUN x y",                               "\"OnBuild\":[\"RUN x y\"]"                       },
-		{"STOPSIGNAL SIGQUIT",                            "\"StopSignal\":\"SIGQUIT\""                      },
-		{"USER a:b",				      "\"User\":\"a:b\""                                },
-		{"VOLUME [\"/c d\"]",                             "\"Volumes\":{\"/c d\":{}}"                       },
-		{"WORKDIR a\nWORKDIR b/../c",                     "\"WorkingDir\":\"/a/c\""                         },
-		{"HEALTHCHECK NONE",                              "\"Test\":[\"NONE\"]"                             },
+			"\"ExposedPorts\":{\"8000/tcp\":{},\"8001/tcp\":{}}"},
+		{"LABEL \"c d\"=\"e f\"", "\"Labels\":{\"c d\":\"e f\"}"},
+		{"ONBUILD RUN x y", "\"OnBuild\":[\"RUN x y\"]"},
+		{"STOPSIGNAL SIGQUIT", "\"StopSignal\":\"SIGQUIT\""},
+		{"USER a:b", "\"User\":\"a:b\""},
+		{"VOLUME [\"/c d\"]", "\"Volumes\":{\"/c d\":{}}"},
+		{"WORKDIR a\nWORKDIR b/../c", "\"WorkingDir\":\"/a/c\""},
+		{"HEALTHCHECK NONE", "\"Test\":[\"NONE\"]"},
 		{"HEALTHCHECK --interval=5s --retries=3 CMD x y",
-                 "\"Healthcheck\":{\"Test\":[\"CMD-SHELL\",\"x "
-			"y\"],\"Interval\":5000000000,\"Retries\":3}"                                               },
-		{"USER a \\\n b",                                 "\"User\":\"a  b\""                               },
+			"\"Healthcheck\":{\"Test\":[\"CMD-SHELL\",\"x "
+			"y\"],\"Interval\":5000000000,\"Retries\":3}"},
+		{"USER a \\\n b", "\"User\":\"a  b\""},
 	};
 	for (size_t i = 0; i < G_N_ELEMENTS(good); i++) {
 		ContainerConfig *c = dh_json_new(&container_config_table);
@@ -739,30 +740,30 @@ static void bad_changes(void **state)
 	static const struct {
 		const char *line, *text;
 	} bad[] = {
-		{"FROM x",			     "FROM is not a valid change command"                  },
-		{"foo",				"foo is not a valid change command"                   },
-		{"# nothing",                          "file with no instructions"                           },
-		{"ENV A",			      "ENV must have two arguments"                         },
-		{"ENV",				"ENV requires at least one argument"                  },
+		{"FROM x", "FROM is not a valid change command"},
+		{"foo", "foo is not a valid change command"},
+		{"# nothing", "file with no instructions"},
+		{"ENV A", "ENV must have two arguments"},
+		{"ENV", "ENV requires at least one argument"},
 		{"ENV A=b c",
-                 "Syntax error - can't find = in \"c\". Must be of the form: name=value"                     },
-		{"ENV =x",			     "ENV names can not be blank"                          },
-		{"EXPOSE 99999",                       "Invalid containerPort: 99999"                        },
-		{"EXPOSE 90-80",                       "Invalid containerPort: 90-80"                        },
-		{"EXPOSE 80/foo",                      "Invalid proto: foo"                                  },
-		{"USER",			       "USER requires exactly one argument"                  },
-		{"VOLUME",			     "VOLUME requires at least one argument"               },
-		{"VOLUME [\"a\", \"\"]",               "VOLUME specified can not be an empty string"         },
-		{"ONBUILD FROM x",                     "FROM isn't allowed as an ONBUILD trigger"            },
-		{"HEALTHCHECK FOO",                    "Unknown type \"FOO\" in HEALTHCHECK (try CMD)"       },
-		{"HEALTHCHECK CMD",                    "Missing command after HEALTHCHECK CMD"               },
+			"Syntax error - can't find = in \"c\". Must be of the form: name=value"},
+		{"ENV =x", "ENV names can not be blank"},
+		{"EXPOSE 99999", "Invalid containerPort: 99999"},
+		{"EXPOSE 90-80", "Invalid containerPort: 90-80"},
+		{"EXPOSE 80/foo", "Invalid proto: foo"},
+		{"USER", "USER requires exactly one argument"},
+		{"VOLUME", "VOLUME requires at least one argument"},
+		{"VOLUME [\"a\", \"\"]", "VOLUME specified can not be an empty string"},
+		{"ONBUILD FROM x", "FROM isn't allowed as an ONBUILD trigger"},
+		{"HEALTHCHECK FOO", "Unknown type \"FOO\" in HEALTHCHECK (try CMD)"},
+		{"HEALTHCHECK CMD", "Missing command after HEALTHCHECK CMD"},
 		{"HEALTHCHECK --interval=0.1ms CMD x",
-                 "Interval \"interval\" cannot be less than 1ms"                                             },
-		{"HEALTHCHECK --x=1 CMD x",            "Unknown flag: x"                                     },
-		{"LABEL a=\"b",                        "failed to process \"\\\"b\": unexpected end of statement while "
+			"Interval \"interval\" cannot be less than 1ms"},
+		{"HEALTHCHECK --x=1 CMD x", "Unknown flag: x"},
+		{"LABEL a=\"b", "failed to process \"\\\"b\": unexpected end of statement while "
 				"looking for "
-				"matching double-quote"                       },
-		{"ENV A=${B",                          "failed to process \"${B\": syntax error: missing '}'"},
+				"matching double-quote"},
+		{"ENV A=${B", "failed to process \"${B\": syntax error: missing '}'"},
 	};
 	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
 		ContainerConfig *c = dh_json_new(&container_config_table);

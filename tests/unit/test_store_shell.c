@@ -114,15 +114,15 @@ static const struct {
 	int n_args;
 	gboolean (*run)(Store *s, char **argv, GError **error);
 } verbs[] = {
-	{"load",    0, do_load   },
-	{"save",    1, do_save   },
-	{"import",  0, do_import },
-	{"images",  0, do_images },
-	{"lower",   1, do_lower  },
+	{"load", 0, do_load},
+	{"save", 1, do_save},
+	{"import", 0, do_import},
+	{"images", 0, do_images},
+	{"lower", 1, do_lower},
 	{"inspect", 1, do_inspect},
 	{"history", 1, do_history},
-	{"tag",     2, do_tag    },
-	{"rmi",     1, do_rmi    },
+	{"tag", 2, do_tag},
+	{"rmi", 1, do_rmi},
 };
 
 int main(int argc, char **argv)

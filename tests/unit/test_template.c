@@ -251,13 +251,13 @@ static void test_numbers(void **state)
 	static const struct {
 		const char *text, *expected;
 	} list[] = {
-		{"{{.i}} {{.f}} {{.z}}",                                  "42 1.5 0"   },
-		{"{{eq .i 42}} {{lt .i 43}} {{if .z}}y{{else}}n{{end}}",  "true true n"},
-		{"{{printf \"%04d\" .i}}",                                "0042"       },
-		{"{{range .i}}{{if eq . 2}}{{break}}{{end}}{{.}}{{end}}", "01"         },
+		{"{{.i}} {{.f}} {{.z}}", "42 1.5 0"},
+		{"{{eq .i 42}} {{lt .i 43}} {{if .z}}y{{else}}n{{end}}", "true true n"},
+		{"{{printf \"%04d\" .i}}", "0042"},
+		{"{{range .i}}{{if eq . 2}}{{break}}{{end}}{{.}}{{end}}", "01"},
 		{"{{eq .i .f}}",
-                 "ERR template: :1:2: executing \"\" at <eq .i .f>: error calling eq: "
-			"incompatible types for comparison"                            },
+			"ERR template: :1:2: executing \"\" at <eq .i .f>: error calling eq: "
+			"incompatible types for comparison"},
 	};
 	for (size_t i = 0; i < G_N_ELEMENTS(list); i++) {
 		g_autofree char *got = run(list[i].text, data);
@@ -313,16 +313,16 @@ static void test_reals(void **state)
 		double d;
 		const char *text;
 	} list[] = {
-		{0,          "0"                    },
-		{1,          "1"                    },
-		{-1.5,       "-1.5"                 },
-		{100,        "100"                  },
-		{0.1,        "0.1"                  },
-		{1e20,       "100000000000000000000"},
-		{1e21,       "1e+21"                },
-		{0.0001,     "0.0001"               },
-		{0.00001,    "1e-05"                },
-		{123456.789, "123456.789"           },
+		{0, "0"},
+		{1, "1"},
+		{-1.5, "-1.5"},
+		{100, "100"},
+		{0.1, "0.1"},
+		{1e20, "100000000000000000000"},
+		{1e21, "1e+21"},
+		{0.0001, "0.0001"},
+		{0.00001, "1e-05"},
+		{123456.789, "123456.789"},
 	};
 	for (size_t i = 0; i < G_N_ELEMENTS(list); i++) {
 		g_autoptr(GString) out = g_string_new(NULL);
@@ -332,9 +332,9 @@ static void test_reals(void **state)
 }
 
 static const Column columns[] = {
-	{"ID",    "CONTAINER ID"},
-        {"Label", NULL          },
-        {"Names", "NAMES"       }
+	{"ID", "CONTAINER ID"},
+	{"Label", NULL},
+	{"Names", "NAMES"},
 };
 static const TableSpec spec = {.type_name = "*formatter.ContainerContext",
 	.default_table = "table {{.ID}}\t{{.Names}}",
@@ -349,14 +349,14 @@ static void test_tables(void **state)
 	static const struct {
 		const char *format, *expected;
 	} list[] = {
-		{NULL,						"CONTAINER ID   NAMES\naa11aa11aa11   w\xc3\xa9\x62<\nb              \n"},
+		{NULL, "CONTAINER ID   NAMES\naa11aa11aa11   w\xc3\xa9\x62<\nb              \n"},
 		{"table {{.Names}}\\t{{.ID}}",
-                 "NAMES     CONTAINER ID\nw\xc3\xa9\x62<      aa11aa11aa11\n          b\n"                                                    },
-		{"{{.ID}}",					   "aa11aa11aa11\nb\n"						     },
-		{"json",					      "{\"ID\":\"aa11aa11aa11\",\"Names\":\"w\xc3\xa9\x62\\u003c\"}\n"
-			 "{\"ID\":\"b\",\"Names\":\"\"}\n"							    },
+			"NAMES     CONTAINER ID\nw\xc3\xa9\x62<      aa11aa11aa11\n          b\n"},
+		{"{{.ID}}", "aa11aa11aa11\nb\n"},
+		{"json", "{\"ID\":\"aa11aa11aa11\",\"Names\":\"w\xc3\xa9\x62\\u003c\"}\n"
+			 "{\"ID\":\"b\",\"Names\":\"\"}\n"},
 		{"table {{.Label \"com.x.some-key\"}}|{{upper .ID}}",
-                 "some key|CONTAINER ID\nv|AA11AA11AA11\n|B\n"										},
+			"some key|CONTAINER ID\nv|AA11AA11AA11\n|B\n"},
 	};
 	for (size_t i = 0; i < G_N_ELEMENTS(list); i++) {
 		g_autoptr(GString) out = g_string_new(NULL);

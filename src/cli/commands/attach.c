@@ -15,11 +15,11 @@ typedef struct {
 #define O(member) offsetof(AttachOptions, member)
 
 static const OptionSpec attach_options[] = {
-	{0,           "detach-keys", OPT_STRING,  O(detach_keys),                              "string",
-         "Override the key sequence for detaching a container"                                                        },
-	{ 0, "no-stdin",      OPT_BOOL, O(no_stdin),                                        NULL, "Do not attach STDIN"},
-	{ 0,   "sig-proxy",    OPT_BOOL,        O(sig_proxy), NULL,												      "Proxy all received signals to the process",
-         "true"},
+	{0, "detach-keys", OPT_STRING, O(detach_keys), "string",
+		"Override the key sequence for detaching a container"},
+	{0, "no-stdin", OPT_BOOL, O(no_stdin), NULL, "Do not attach STDIN"},
+	{0, "sig-proxy", OPT_BOOL, O(sig_proxy), NULL, "Proxy all received signals to the process",
+		"true"},
 };
 
 static void attach_defaults(void *options)
@@ -35,10 +35,11 @@ static json_t *inspect_running(Cli *cli, const char *name, GError **error)
 		const char *state, *error;
 		gboolean wanted;
 	} checks[] = {
-		{"Running",    "You cannot attach to a stopped container, start it first",  TRUE },
-		{"Paused",     "You cannot attach to a paused container, unpause it first", FALSE},
+		{"Running", "You cannot attach to a stopped container, start it first", TRUE},
+		{"Paused", "You cannot attach to a paused container, unpause it first", FALSE},
 		{"Restarting",
-                 "You cannot attach to a restarting container, wait until it is running",   FALSE},
+			"You cannot attach to a restarting container, wait until it is running",
+			FALSE},
 	};
 	g_autofree char *path = g_strdup_printf("/containers/%s/json", name);
 	g_autoptr(json_t) c = cli_call(cli, "GET", path, NULL, NULL, error);

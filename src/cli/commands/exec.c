@@ -19,19 +19,19 @@ typedef struct {
 #define O(member) offsetof(ExecOptions, member)
 
 static const OptionSpec exec_options[] = {
-	{'d', "detach",      OPT_BOOL,   O(detach),      NULL,     "Detached mode: run command in the background"},
-	{0,   "detach-keys", OPT_STRING, O(detach_keys), "string",
-         "Override the key sequence for detaching a container"                                                   },
-	{'e', "env",         OPT_LIST,   O(env),         "list",   "Set environment variables"                   },
-	{0,   "env-file",    OPT_LIST,   O(env_file),    "list",   "Read in a file of environment variables"     },
-	{'i', "interactive", OPT_BOOL,   O(interactive), NULL,
-         "Keep STDIN open even if not attached"								  },
-	{0,   "privileged",  OPT_BOOL,   O(privileged),  NULL,     "Give extended privileges to the command"     },
-	{'t', "tty",         OPT_BOOL,   O(tty),         NULL,     "Allocate a pseudo-TTY"                       },
-	{'u', "user",        OPT_STRING, O(user),        "string",
-         "Username or UID (format: \"<name|uid>[:<group|gid>]\")"                                                },
-	{'w', "workdir",     OPT_STRING, O(workdir),     "string",
-         "Working directory inside the container"								},
+	{'d', "detach", OPT_BOOL, O(detach), NULL, "Detached mode: run command in the background"},
+	{0, "detach-keys", OPT_STRING, O(detach_keys), "string",
+		"Override the key sequence for detaching a container"},
+	{'e', "env", OPT_LIST, O(env), "list", "Set environment variables"},
+	{0, "env-file", OPT_LIST, O(env_file), "list", "Read in a file of environment variables"},
+	{'i', "interactive", OPT_BOOL, O(interactive), NULL,
+		"Keep STDIN open even if not attached"},
+	{0, "privileged", OPT_BOOL, O(privileged), NULL, "Give extended privileges to the command"},
+	{'t', "tty", OPT_BOOL, O(tty), NULL, "Allocate a pseudo-TTY"},
+	{'u', "user", OPT_STRING, O(user), "string",
+		"Username or UID (format: \"<name|uid>[:<group|gid>]\")"},
+	{'w', "workdir", OPT_STRING, O(workdir), "string",
+		"Working directory inside the container"},
 };
 
 /* The environment; NULL with *ret_code after saying why. New reference. */

@@ -30,12 +30,12 @@ static const OptionSpec history_specs[] = {
 /* clang-format on */
 
 static const Column columns[] = {
-	{"Comment",      "COMMENT"   },
-	{"CreatedAt",    "CREATED AT"},
-	{"CreatedBy",    "CREATED BY"},
-	{"CreatedSince", "CREATED"   },
-	{"ID",           "IMAGE"     },
-	{"Size",         "SIZE"      },
+	{"Comment", "COMMENT"},
+	{"CreatedAt", "CREATED AT"},
+	{"CreatedBy", "CREATED BY"},
+	{"CreatedSince", "CREATED"},
+	{"ID", "IMAGE"},
+	{"Size", "SIZE"},
 };
 
 static void defaults(void *options)

@@ -31,17 +31,17 @@ static const OptionSpec images_specs[] = {
 /* clang-format on */
 
 static const Column columns[] = {
-	{"Containers",   "CONTAINERS" },
-	{"CreatedAt",    "CREATED AT" },
-	{"CreatedSince", "CREATED"    },
-	{"Digest",       "DIGEST"     },
-	{"ID",           "IMAGE ID"   },
-	{"Repository",   "REPOSITORY" },
-	{"SharedSize",   "SHARED SIZE"},
-	{"Size",         "SIZE"       },
-	{"Tag",          "TAG"        },
-	{"UniqueSize",   "UNIQUE SIZE"},
-	{"VirtualSize",  "SIZE"       },
+	{"Containers", "CONTAINERS"},
+	{"CreatedAt", "CREATED AT"},
+	{"CreatedSince", "CREATED"},
+	{"Digest", "DIGEST"},
+	{"ID", "IMAGE ID"},
+	{"Repository", "REPOSITORY"},
+	{"SharedSize", "SHARED SIZE"},
+	{"Size", "SIZE"},
+	{"Tag", "TAG"},
+	{"UniqueSize", "UNIQUE SIZE"},
+	{"VirtualSize", "SIZE"},
 };
 
 #define NONE "<none>"

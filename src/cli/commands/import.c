@@ -53,11 +53,11 @@ static int import_run(Cli *cli, void *options, char **args, GError **error)
 	const ImportOptions *o = options;
 	g_autoptr(GPtrArray) query = g_ptr_array_new();
 	const char *const fixed[][2] = {
-		{"fromSrc",  "-"        },
-                {"message",  o->message },
-                {"platform", o->platform},
-		{"repo",     args[1]    }
-        };
+		{"fromSrc", "-"},
+		{"message", o->message},
+		{"platform", o->platform},
+		{"repo", args[1]},
+	};
 
 	if (args[1]) {
 		g_autoptr(Reference) ref = reference_parse(args[1], error);

@@ -90,9 +90,9 @@ static void print_runtimes(GString *out, const json_t *info)
 		const char *label, *name;
 	} commits[] = {
 		{"containerd version", "ContainerdCommit"},
-                {"runc version",       "RuncCommit"      },
-		{"init version",       "InitCommit"      }
-        };
+		{"runc version", "RuncCommit"},
+		{"init version", "InitCommit"},
+	};
 	g_autoptr(GPtrArray) names = list_sorted_keys(json_object_get(info, "Runtimes"));
 	if (names->len) {
 		g_string_append(out, " Runtimes:");

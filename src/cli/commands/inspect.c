@@ -45,9 +45,9 @@ static const struct {
 	const char *type, *path, *suffix;
 } kinds[] = {
 	{"container", "/containers/", "/json"},
-	{"image",     "/images/",     "/json"},
-	{"network",   "/networks/",   ""     },
-	{"volume",    "/volumes/",    ""     },
+	{"image", "/images/", "/json"},
+	{"network", "/networks/", ""},
+	{"volume", "/volumes/", ""},
 };
 
 static gboolean type_known(const char *type)

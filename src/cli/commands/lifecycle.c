@@ -23,21 +23,21 @@ typedef struct {
 } Action;
 
 static const OptionSpec stop_options[] = {
-	{'s',         "signal", OPT_STRING,      O(signal),  "string", "Signal to send to the container"},
-	{0,           "time",   OPT_COUNTED_INT, O(timeout), "int",
-         "Seconds to wait before killing the container",                                                  NULL, OPT_HIDDEN},
-	{'t', "timeout",         OPT_COUNTED_INT,                      O(timeout),                       "int",
-         "Seconds to wait before killing the container"         },
+	{'s', "signal", OPT_STRING, O(signal), "string", "Signal to send to the container"},
+	{0, "time", OPT_COUNTED_INT, O(timeout), "int",
+		"Seconds to wait before killing the container", NULL, OPT_HIDDEN},
+	{'t', "timeout", OPT_COUNTED_INT, O(timeout), "int",
+		"Seconds to wait before killing the container"},
 };
 static const OptionSpec kill_options[] = {
 	{'s', "signal", OPT_STRING, O(signal), "string", "Signal to send to the container"},
 };
 static const OptionSpec rm_options[] = {
-	{'f', "force",   OPT_BOOL, O(force),   NULL,
-         "Force the removal of a running container (uses SIGKILL)"              },
-	{'l', "link",    OPT_BOOL, O(link),    NULL, "Remove the specified link"},
+	{'f', "force", OPT_BOOL, O(force), NULL,
+		"Force the removal of a running container (uses SIGKILL)"},
+	{'l', "link", OPT_BOOL, O(link), NULL, "Remove the specified link"},
 	{'v', "volumes", OPT_BOOL, O(volumes), NULL,
-         "Remove anonymous volumes associated with the container"               },
+		"Remove anonymous volumes associated with the container"},
 };
 
 static gboolean request(

@@ -35,22 +35,22 @@ static const OptionSpec ps_specs[] = {
 /* clang-format on */
 
 static const Column columns[] = {
-	{"Command",      "COMMAND"      },
-	{"CreatedAt",    "CREATED AT"   },
-	{"ID",           "CONTAINER ID" },
-	{"Image",        "IMAGE"        },
-	{"Label",        NULL           },
-	{"Labels",       "LABELS"       },
+	{"Command", "COMMAND"},
+	{"CreatedAt", "CREATED AT"},
+	{"ID", "CONTAINER ID"},
+	{"Image", "IMAGE"},
+	{"Label", NULL},
+	{"Labels", "LABELS"},
 	{"LocalVolumes", "LOCAL VOLUMES"},
-	{"Mounts",       "MOUNTS"       },
-	{"Names",        "NAMES"        },
-	{"Networks",     "NETWORKS"     },
-	{"Platform",     "PLATFORM"     },
-	{"Ports",        "PORTS"        },
-	{"RunningFor",   "CREATED"      },
-	{"Size",         "SIZE"         },
-	{"State",        "STATE"        },
-	{"Status",       "STATUS"       },
+	{"Mounts", "MOUNTS"},
+	{"Names", "NAMES"},
+	{"Networks", "NETWORKS"},
+	{"Platform", "PLATFORM"},
+	{"Ports", "PORTS"},
+	{"RunningFor", "CREATED"},
+	{"Size", "SIZE"},
+	{"State", "STATE"},
+	{"Status", "STATUS"},
 };
 
 #define PS_RAW                                                                                     \

@@ -16,13 +16,13 @@ typedef struct {
 #define O(member) offsetof(StartOptions, member)
 
 static const OptionSpec start_options[] = {
-	{'a', "attach",         OPT_BOOL,   O(attach),         NULL,     "Attach STDOUT/STDERR and forward signals"},
-	{0,   "checkpoint",     OPT_STRING, O(checkpoint),     "string", "Restore from this checkpoint"            },
-	{0,   "checkpoint-dir", OPT_STRING, O(checkpoint_dir), "string",
-         "Use a custom checkpoint storage directory"							       },
-	{0,   "detach-keys",    OPT_STRING, O(detach_keys),    "string",
-         "Override the key sequence for detaching a container"                                                     },
-	{'i', "interactive",    OPT_BOOL,   O(interactive),    NULL,     "Attach container's STDIN"                },
+	{'a', "attach", OPT_BOOL, O(attach), NULL, "Attach STDOUT/STDERR and forward signals"},
+	{0, "checkpoint", OPT_STRING, O(checkpoint), "string", "Restore from this checkpoint"},
+	{0, "checkpoint-dir", OPT_STRING, O(checkpoint_dir), "string",
+		"Use a custom checkpoint storage directory"},
+	{0, "detach-keys", OPT_STRING, O(detach_keys), "string",
+		"Override the key sequence for detaching a container"},
+	{'i', "interactive", OPT_BOOL, O(interactive), NULL, "Attach container's STDIN"},
 };
 
 static gboolean start(Cli *cli, const char *name, GError **error)

@@ -37,15 +37,15 @@ static const OptionSpec stats_specs[] = {
 /* clang-format on */
 
 static const Column columns[] = {
-	{"BlockIO",   "BLOCK I/O"        },
-	{"CPUPerc",   "CPU %"            },
-	{"Container", "CONTAINER"        },
-	{"ID",        "CONTAINER ID"     },
-	{"MemPerc",   "MEM %"            },
-	{"MemUsage",  "MEM USAGE / LIMIT"},
-	{"Name",      "NAME"             },
-	{"NetIO",     "NET I/O"          },
-	{"PIDs",      "PIDS"             },
+	{"BlockIO", "BLOCK I/O"},
+	{"CPUPerc", "CPU %"},
+	{"Container", "CONTAINER"},
+	{"ID", "CONTAINER ID"},
+	{"MemPerc", "MEM %"},
+	{"MemUsage", "MEM USAGE / LIMIT"},
+	{"Name", "NAME"},
+	{"NetIO", "NET I/O"},
+	{"PIDs", "PIDS"},
 };
 
 static const TableSpec spec = {

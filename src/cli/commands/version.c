@@ -61,12 +61,12 @@ static void print_client(GString *out, const json_t *client)
 	static const struct {
 		const char *label, *name;
 	} lines[] = {
-		{"Version",     "Version"   },
-                {"API version", "ApiVersion"},
-                {"Go version",  "GoVersion" },
-		{"Git commit",  "GitCommit" },
-                {"Built",       "BuildTime" }
-        };
+		{"Version", "Version"},
+		{"API version", "ApiVersion"},
+		{"Go version", "GoVersion"},
+		{"Git commit", "GitCommit"},
+		{"Built", "BuildTime"},
+	};
 	g_autofree char *os_arch =
 		g_strdup_printf("%s/%s", list_string(client, "Os"), list_string(client, "Arch"));
 	g_string_append(out, "Client:\n");

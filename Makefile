@@ -13,8 +13,14 @@ BATS_FILES := $(wildcard tests/lib/*.bash tests/book/*.bats tests/system/*.bats)
 all:
 	@scripts/build
 
-demo:
+demo example-website-monitor:
 	@./demo.sh
+
+# Images from Debian's packages, a registry, two WordPress sites; KEEP=1 leaves them up until Enter.
+example-wordpress-farm:
+	@scripts/deps build demo examples
+	@scripts/build
+	@examples/wordpress-farm/run.sh
 
 test check:
 	@./test.sh
@@ -80,5 +86,5 @@ bench: all
 clean:
 	rm -rf build build-* coverage compile_commands.json
 
-.PHONY: all demo test check deps install uninstall asan coverage bench clean
+.PHONY: all demo example-website-monitor example-wordpress-farm test check deps install uninstall asan coverage bench clean
 .PHONY: lint lint-deps lint-format lint-c lint-shell

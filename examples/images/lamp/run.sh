@@ -9,7 +9,7 @@ if [ ! -d /var/lib/mysql/mysql ]; then
     password=${MYSQL_PASS:-$(od -An -N 6 -tx8 /dev/urandom | tr -d ' ')}
     chown mysql:mysql /var/lib/mysql
     mariadb-install-db --user=mysql --skip-test-db >/dev/null
-    mariadbd --bootstrap --user=mysql <<-END >/dev/null
+    mariadbd --bootstrap --user=mysql --log-warnings=0 <<-END >/dev/null 2>&1
 	FLUSH PRIVILEGES;
 	CREATE USER admin@'%' IDENTIFIED BY '${password//\'/\'\'}';
 	GRANT ALL ON *.* TO admin@'%' WITH GRANT OPTION;

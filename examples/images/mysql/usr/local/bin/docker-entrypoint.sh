@@ -68,9 +68,9 @@ initialise() {
         --skip-test-db --skip-log-bin >/dev/null
     note 'Database files initialized'
     # Only reachable from in here, until everything is said.
-    "$@" --user=mysql --datadir="$DATADIR" --socket="$SOCKET" --skip-networking &
+    "$@" --user=mysql --datadir="$DATADIR" --socket="$SOCKET" --skip-networking >/dev/null 2>&1 &
     server=$!
-    until mariadb-admin --protocol=socket --socket="$SOCKET" -uroot ping >/dev/null 2>&1; do
+    until "${client[@]}" -e 'SELECT 1' >/dev/null 2>&1; do
         kill -0 "$server" 2>/dev/null || fail 'Unable to start server.'
         sleep 0.1
     done
@@ -84,7 +84,7 @@ initialise() {
         *.sql.gz) note "running $file"; gzip -dc "$file" | "${client[@]}" ;;
         esac
     done
-    mariadb-admin --protocol=socket --socket="$SOCKET" -uroot shutdown
+    "${client[@]}" -e SHUTDOWN
     unset MYSQL_PWD
     wait "$server"
     note 'MySQL init process done. Ready for start up.'

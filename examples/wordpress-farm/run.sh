@@ -48,7 +48,7 @@ SHOWN='. ./start-shared.sh'
 printf '\n$ %s\n' "$SHOWN"
 # shellcheck source=examples/wordpress-farm/start-shared.sh
 . ./start-shared.sh
-[ -n "$DB_CID" ] && [ -n "$MAILER_CID" ] || failed "there are no IDs"
+{ [ -n "$DB_CID" ] && [ -n "$MAILER_CID" ]; } || failed "there are no IDs"
 
 say "Nobody is provisioned without a name"
 SHOWN='./start-wp-for-client.sh'

@@ -59,7 +59,7 @@ write_config() {
 }
 
 if [[ ${1:-} == apache2* ]]; then
-    [ -e index.php ] && [ -e wp-includes/version.php ] || copy_wordpress
+    [ -e wp-includes/version.php ] || copy_wordpress
     if find_database; then
         [ -e wp-config.php ] || write_config
         php /usr/local/share/wordpress/create-database.php

@@ -164,6 +164,44 @@ bad:
 	return dh_error(error, DH_ERROR_INVALID, "time: invalid duration \"%s\"", text);
 }
 
+/* n / unit as a decimal without trailing zeros. */
+static void append_decimal(GString *s, int64_t n, int64_t unit, const char *name)
+{
+	g_string_append_printf(s, "%" G_GINT64_FORMAT, n / unit);
+	int64_t rest = n % unit;
+	if (rest)
+		g_string_append_c(s, '.');
+	while (rest) {
+		unit /= 10;
+		g_string_append_c(s, (char)('0' + rest / unit));
+		rest %= unit;
+	}
+	g_string_append(s, name);
+}
+
+char *dh_duration_format(int64_t nsec)
+{
+	if (nsec == 0)
+		return g_strdup("0s");
+	g_autoptr(GString) s = g_string_new(nsec < 0 ? "-" : "");
+	int64_t n = nsec < 0 ? -nsec : nsec;
+	if (n < 1000) {
+		append_decimal(s, n, 1, "ns");
+	} else if (n < 1000000) {
+		append_decimal(s, n, 1000, "µs");
+	} else if (n < DH_NSEC) {
+		append_decimal(s, n, 1000000, "ms");
+	} else {
+		int64_t minutes = n / (60 * DH_NSEC);
+		if (minutes >= 60)
+			g_string_append_printf(s, "%" G_GINT64_FORMAT "h", minutes / 60);
+		if (minutes > 0)
+			g_string_append_printf(s, "%" G_GINT64_FORMAT "m", minutes % 60);
+		append_decimal(s, n % (60 * DH_NSEC), DH_NSEC, "s");
+	}
+	return g_string_free(g_steal_pointer(&s), FALSE);
+}
+
 char *dh_duration_human(int64_t nsec)
 {
 	int64_t seconds = nsec / DH_NSEC;

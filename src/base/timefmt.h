@@ -25,6 +25,9 @@ gboolean dh_time_parse(const char *text, int64_t now, int64_t *ret, GError **err
 /* Go durations: "1h30m", "1.5s", "300ms", "-10us"; 0 may lack a unit. Result in nanoseconds. */
 gboolean dh_duration_parse(const char *text, int64_t *ret, GError **error);
 
+/* As Go prints one: "30s", "1m30s", "1.5s", "300ms", "10µs". Caller frees. */
+char *dh_duration_format(int64_t nsec);
+
 /* "Less than a second", "3 minutes", "About an hour", "2 weeks" ... (docker's units). Caller frees.
  */
 char *dh_duration_human(int64_t nsec);

@@ -24,6 +24,7 @@ typedef struct {
 	int64_t restart_count;
 	int64_t restart_delay; /* ms, of the last restart; 0: none since the last start by hand */
 	gboolean manually_stopped;
+	const char *health; /* "starting", "healthy", "unhealthy"; NULL: no check. Static. */
 } ContainerState;
 
 struct Container {
@@ -46,6 +47,8 @@ struct Container {
 	gboolean ending;                /* (s) it has ended, and its end is being recorded */
 	gboolean restart_cancelled;     /* (s) stopped by somebody: the policy is silent */
 	gint64 restart_due;             /* (s) monotonic, us */
+	struct Health *health;          /* (s) of this run or the last one (health.c) */
+	gint64 probe_due;               /* (s) monotonic, us */
 	GPtrArray *links; /* (s) ContainerLink; never changed, only replaced (links.c) */
 
 	/* immutable after creation */
@@ -147,6 +150,15 @@ gboolean exec_start(Exec *x, int fd, gboolean tty, int64_t height, int64_t width
 	const void *preface, size_t preface_len, GError **error);
 /* The shim has told how it ended. */
 void exec_note_end(Engine *e, const char *id, int64_t code);
+/* The container has ended: so has everything in it. */
+void exec_note_all_ended(Container *c);
+/* Created or running. */
+gboolean exec_unfinished(Engine *e, const char *id);
+/* Until it has ended or monotonic time (us) `until`; FALSE: it goes on. */
+gboolean exec_wait(Exec *x, gint64 until, int64_t *ret_code);
+void exec_kill(Exec *x);
+/* Out of the tables, for one that no client knows of. */
+void exec_forget(Exec *x);
 gboolean exec_resize(Exec *x, int64_t height, int64_t width, GError **error);
 /* The body of GET /exec/{id}/json; asks the shim for the truth. New reference. */
 json_t *exec_inspect(Exec *x, GError **error);

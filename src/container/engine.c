@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "container/engine.h"
+#include "container/health.h"
 #include "container/internal.h"
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/timefmt.h"
@@ -10,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -84,6 +87,8 @@ Engine *engine_open(EngineConfig *config, GError **error)
 	e->by_name = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, unref_container);
 	e->execs = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, unref_exec);
 	e->events = events_new();
+	e->closing = eventfd(0, EFD_CLOEXEC);
+	e->probes = g_thread_pool_new(health_probe, NULL, -1, FALSE, NULL);
 	e->background = g_thread_pool_new(engine_run_job, NULL, BACKGROUND_THREADS, FALSE, NULL);
 	if (make_directories(config, error) && open_database(e, error) &&
 		(e->store = store_open(config->data_root, e->db, error)) &&
@@ -126,6 +131,8 @@ void engine_close(Engine *e)
 {
 	gboolean running = e->db && any_running(e);
 	supervisor_free(e->supervisor);
+	eventfd_write(e->closing, 1);
+	g_thread_pool_free(e->probes, FALSE, TRUE);
 	g_thread_pool_free(e->background, FALSE, TRUE);
 	net_engine_free(e->net, !running);
 	if (e->db && !running)
@@ -136,6 +143,7 @@ void engine_close(Engine *e)
 	store_close(e->store);
 	dh_db_close(e->db);
 	events_free(e->events);
+	dh_close(&e->closing);
 	g_mutex_clear(&e->lock);
 	g_mutex_clear(&e->exec_lock);
 	g_free(e->id);

@@ -43,6 +43,8 @@ typedef struct {
 	GMutex exec_lock;
 	GHashTable *execs;       /* exec id -> Exec */
 	GThreadPool *background; /* teardown off the user's path */
+	GThreadPool *probes;     /* health checks that are under way */
+	int closing;             /* eventfd: readable when the engine closes */
 } Engine;
 
 /* Opens everything and reconciles: database, shims, cgroups, network. */

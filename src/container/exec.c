@@ -11,6 +11,7 @@
 #include "shim/client.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,7 +23,7 @@ struct Exec {
 	Container *c;
 	ExecConfig *config;
 	GMutex lock;
-	GCond settled; /* starting has become FALSE */
+	GCond settled; /* starting or running has become FALSE */
 	gboolean started, starting, running;
 	gboolean has_exit_code;
 	int64_t exit_code, pid;
@@ -137,6 +138,7 @@ static void note_end(Exec *x, int64_t code)
 	x->running = FALSE;
 	x->has_exit_code = TRUE;
 	x->exit_code = code;
+	g_cond_broadcast(&x->settled);
 	g_mutex_unlock(&x->lock);
 }
 
@@ -145,6 +147,28 @@ void exec_note_end(Engine *e, const char *id, int64_t code)
 	g_autoptr(Exec) x = exec_find(e, id, NULL);
 	if (x)
 		note_end(x, code);
+}
+
+void exec_note_all_ended(Container *c)
+{
+	g_autoptr(GPtrArray) running = g_ptr_array_new_with_free_func((GDestroyNotify)exec_unref);
+	g_mutex_lock(&c->engine->exec_lock);
+	g_mutex_lock(&c->state_lock);
+	for (guint i = 0; i < c->exec_ids->len; i++) {
+		Exec *x = g_hash_table_lookup(c->engine->execs, c->exec_ids->pdata[i]);
+		if (x)
+			g_ptr_array_add(running, exec_ref(x));
+	}
+	g_mutex_unlock(&c->state_lock);
+	g_mutex_unlock(&c->engine->exec_lock);
+	for (guint i = 0; i < running->len; i++) {
+		Exec *x = running->pdata[i];
+		g_mutex_lock(&x->lock);
+		gboolean ends = x->running && !x->starting;
+		g_mutex_unlock(&x->lock);
+		if (ends)
+			note_end(x, 137);
+	}
 }
 
 static gboolean request_exec(
@@ -295,4 +319,48 @@ json_t *exec_inspect(Exec *x, GError **error)
 		config->detach_keys ? config->detach_keys : "", "Pid", (json_int_t)x->pid);
 	g_mutex_unlock(&x->lock);
 	return out;
+}
+
+gboolean exec_unfinished(Engine *e, const char *id)
+{
+	g_autoptr(Exec) x = exec_find(e, id, NULL);
+	if (!x)
+		return FALSE;
+	g_mutex_lock(&x->lock);
+	gboolean unfinished = !x->has_exit_code;
+	g_mutex_unlock(&x->lock);
+	return unfinished;
+}
+
+gboolean exec_wait(Exec *x, gint64 until, int64_t *ret_code)
+{
+	g_mutex_lock(&x->lock);
+	while (x->running && g_cond_wait_until(&x->settled, &x->lock, until))
+		;
+	gboolean ended = !x->running;
+	*ret_code = x->exit_code;
+	g_mutex_unlock(&x->lock);
+	return ended;
+}
+
+void exec_kill(Exec *x)
+{
+	ShimRequest req = {.op = (char *)"exec-kill", .exec_id = x->id, .signal = SIGKILL};
+	dh_json_free(&shim_reply_table, shim_request(x->c->run_dir, &req, NULL, 0, NULL));
+}
+
+void exec_forget(Exec *x)
+{
+	Engine *e = x->c->engine;
+	g_mutex_lock(&e->exec_lock);
+	g_mutex_lock(&x->c->state_lock);
+	for (guint i = 0; i < x->c->exec_ids->len; i++) {
+		if (strcmp(x->c->exec_ids->pdata[i], x->id) == 0) {
+			g_ptr_array_remove_index(x->c->exec_ids, i);
+			break;
+		}
+	}
+	g_hash_table_remove(e->execs, x->id);
+	g_mutex_unlock(&x->c->state_lock);
+	g_mutex_unlock(&e->exec_lock);
 }

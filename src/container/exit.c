@@ -45,6 +45,7 @@ void container_exited(Container *c, const ShimExit *x)
 	g_mutex_unlock(&c->state_lock);
 
 	g_autoptr(GError) error = NULL;
+	exec_note_all_ended(c);
 	container_release(c, endpoint);
 	/* Once the row has it, the record on disk is no longer needed; before, it is the only
 	 * memory. */

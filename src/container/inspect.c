@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* inspect.c - containers as the API shows them. */
+#include "container/health.h"
 #include "container/internal.h"
 
 #include "base/timefmt.h"
@@ -17,6 +18,14 @@ static json_t *time_json(int64_t t)
 	return json_string(text);
 }
 
+static char *health_text(const char *up, const char *health)
+{
+	if (!health)
+		return g_strdup_printf("Up %s", up);
+	gboolean starting = strcmp(health, "starting") == 0;
+	return g_strdup_printf("Up %s (%s%s)", up, starting ? "health: " : "", health);
+}
+
 char *container_status_text(const ContainerState *s)
 {
 	int64_t now = dh_time_now();
@@ -26,7 +35,7 @@ char *container_status_text(const ContainerState *s)
 		s->finished_at != DH_TIME_ZERO ? dh_duration_human(now - s->finished_at) : NULL;
 	switch (s->status) {
 	case STATUS_RUNNING:
-		return g_strdup_printf("Up %s", up ? up : "Less than a second");
+		return health_text(up ? up : "Less than a second", s->health);
 	case STATUS_PAUSED:
 		return g_strdup_printf("Up %s (Paused)", up ? up : "Less than a second");
 	case STATUS_RESTARTING:
@@ -225,10 +234,12 @@ json_t *container_inspect(Container *c, gboolean size)
 	for (char **a = command[0] ? command + 1 : command; *a; a++)
 		json_array_append_new(args, string(*a));
 	json_t *execs = json_null();
-	if (s->exec_ids[0]) {
-		execs = json_array();
-		for (char **x = s->exec_ids; *x; x++)
-			json_array_append_new(execs, json_string(*x));
+	for (char **x = s->exec_ids; *x; x++) {
+		if (!exec_unfinished(c->engine, *x))
+			continue;
+		if (!json_is_array(execs))
+			execs = json_array();
+		json_array_append_new(execs, json_string(*x));
 	}
 	g_autofree char *name = g_strdup_printf("/%s", s->name);
 	g_autofree char *hosts = g_build_filename(c->dir, "hosts", NULL);
@@ -238,17 +249,24 @@ json_t *container_inspect(Container *c, gboolean size)
 	json_t *host = dh_json_emit(&host_config_table, c->host_config);
 	json_object_set_new(host, "Links", links_json(c, s->name));
 
+	json_t *state = state_json(&s->state);
+	g_mutex_lock(&c->state_lock);
+	json_t *health = health_json(c);
+	g_mutex_unlock(&c->state_lock);
+	if (health)
+		json_object_set_new(state, "Health", health);
+
 	json_t *out = json_pack(
 		"{s:s, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:s, "
 		"s:s, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"Id", c->id, "Created", time_json(c->created), "Path", string(command[0]), "Args",
-		args, "State", state_json(&s->state), "Image", c->image_id, "ResolvConfPath",
-		resolv, "HostnamePath", hostname, "HostsPath", hosts, "LogPath",
-		has_log ? c->log_path : "", "Name", name, "RestartCount",
-		(json_int_t)s->state.restart_count, "Driver", "overlay2", "Platform", "linux",
-		"MountLabel", "", "ProcessLabel", "", "AppArmorProfile", "", "ExecIDs", execs,
-		"HostConfig", host, "GraphDriver", graph_driver(c), "Mounts", spec_mounts_json(c),
-		"Config", dh_json_emit(&container_config_table, c->config), "NetworkSettings",
+		args, "State", state, "Image", c->image_id, "ResolvConfPath", resolv,
+		"HostnamePath", hostname, "HostsPath", hosts, "LogPath", has_log ? c->log_path : "",
+		"Name", name, "RestartCount", (json_int_t)s->state.restart_count, "Driver",
+		"overlay2", "Platform", "linux", "MountLabel", "", "ProcessLabel", "",
+		"AppArmorProfile", "", "ExecIDs", execs, "HostConfig", host, "GraphDriver",
+		graph_driver(c), "Mounts", spec_mounts_json(c), "Config",
+		dh_json_emit(&container_config_table, c->config), "NetworkSettings",
 		network_settings(c, s));
 	if (size)
 		add_sizes(c, out);

@@ -245,8 +245,8 @@ static gboolean matches(const Query *q, Container *c, const ContainerSnapshot *s
 	return filters_match(f, "status", container_status_name(s->state.status)) &&
 	       filters_match_labels(f, "label", c->config->labels) &&
 	       filters_match_no_labels(f, "label!", c->config->labels) &&
-	       filters_match(f, "health", "none") && filters_match(f, "isolation", "default") &&
-	       match_exit_code(q, &s->state) &&
+	       filters_match(f, "health", s->state.health ? s->state.health : "none") &&
+	       filters_match(f, "isolation", "default") && match_exit_code(q, &s->state) &&
 	       (!q->ancestors || g_hash_table_contains(q->ancestors, c->image_id)) &&
 	       match_network(q, c) && match_volume(q, c) && match_ports(q, c, s);
 }

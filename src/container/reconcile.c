@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "container/health.h"
 #include "container/restart.h"
 #include "shim/client.h"
 
@@ -39,6 +40,7 @@ static void adopt(Container *c, int events, int64_t pid)
 	dh_json_free(&net_endpoint_table, endpoint);
 	dh_info("container %s is still running (pid %" G_GINT64_FORMAT ")", c->id, pid);
 	supervisor_add(c->engine->supervisor, c, events, -1);
+	health_begin(c);
 }
 
 static void end_unconfirmed(Container *c)

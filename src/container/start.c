@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/size.h"
 #include "base/timefmt.h"
+#include "container/health.h"
 #include "container/start.h"
 #include "shim/client.h"
 
@@ -234,6 +235,7 @@ static gboolean start_steps(Container *c, Start *s, GError **error)
 	}
 	set_running(c, pid);
 	supervisor_add(c->engine->supervisor, c, events, pidfd);
+	health_begin(c);
 	if (!container_save(c, &failed))
 		dh_log_error("container %s: %s", c->id, failed->message);
 	return TRUE;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* table.c - the engine's containers: in memory by ID and name, in the database by row. */
+#include "container/health.h"
 #include "container/internal.h"
 #include "container/names.h"
 
@@ -101,6 +102,7 @@ void container_unref(Container *c)
 	g_mutex_clear(&c->state_lock);
 	g_ptr_array_unref(c->waiters);
 	g_ptr_array_unref(c->exec_ids);
+	health_free(c->health);
 	g_ptr_array_unref(c->pending);
 	dh_json_free(&net_endpoint_table, c->endpoint);
 	dh_json_free(&container_config_table, c->config);

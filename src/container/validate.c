@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "container/validate.h"
+#include "container/health.h"
 
 #include "base/error.h"
 #include "base/size.h"
@@ -213,6 +214,8 @@ static gboolean validate_process(Container *c, GError **error)
 			"json: cannot unmarshal %s into field ContainerConfig.StopTimeout of type "
 			"int",
 			json_is_string(config->stop_timeout_raw) ? "string" : "value");
+	if (!health_validate(config->healthcheck, error))
+		return FALSE;
 	if (is_set(config->hostname) && strlen(config->hostname) > 64)
 		return dh_error(error, DH_ERROR_INVALID, "invalid hostname: %s", config->hostname);
 	return TRUE;

@@ -249,7 +249,8 @@ static gboolean serve(DaemonOptions *o, const sigset_t *signals, GError **error)
 
 int main(int argc, char **argv)
 {
-	DaemonOptions o = {0};
+	/* As long as the process: threads that serve a last request may look at them. */
+	static DaemonOptions o;
 	g_autoptr(GError) error = NULL;
 	if (!daemon_options_parse(argc, argv, &o, &error)) {
 		fprintf(stderr, "dhowd: %s\n", error->message);

@@ -91,12 +91,14 @@ restarted() { [ "$(restarts "$1")" -ge "$2" ]; }
     docker run -d --name ended busybox:1.29 true
     docker create --name created busybox:1.29 true
     wait_until 10 restarted backoff-detector 3
+    # shellcheck disable=SC2046
     docker stop $(docker ps -aq)
     same "$(state backoff-detector)" exited
     local n
     n=$(restarts backoff-detector)
     sleep 2
     same "$(restarts backoff-detector)" "$n"
+    # shellcheck disable=SC2046
     docker rm $(docker ps -aq)
     same "$(docker ps -aq)" ''
 }

@@ -36,6 +36,8 @@ web_log_lines() {
     wait_until 10 web_log_lines 3
     ok docker logs mailer
     expect_match '^CH2 Example Mailer has started\.$'
+    # Since all three run again: an agent that asks while the web server is away is right to write.
+    ok docker logs --since "$(docker inspect -f '{{.State.StartedAt}}' mailer)" mailer
     expect_no_match 'Sending'
     ok docker logs agent
     expect_match 'System up\.'

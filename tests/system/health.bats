@@ -1,0 +1,98 @@
+# Health checks: states, results, events, filters.
+
+load ../lib/helpers
+
+setup_file() {
+    setup_engine busybox
+}
+
+teardown_file() {
+    teardown_engine
+}
+
+teardown() {
+    remove_all
+    assert_nothing_left
+}
+
+health() { docker inspect -f '{{.State.Health.Status}}' "$1"; }
+is_health() { [ "$(health "$1")" = "$2" ]; }
+
+@test "starting, healthy, unhealthy, and healthy again" {
+    local since
+    since=$(date +%s.%N)
+    docker run -d --name web --health-cmd 'test -e /tmp/well && echo fine || { echo ill; exit 3; }' \
+        --health-interval 200ms --health-retries 2 busybox sleep 1000
+    is_health web starting
+    ok docker ps --filter name=web --format '{{.Status}}'
+    expect_match 'health: starting'
+    wait_until 10 is_health web unhealthy
+    ok docker ps --filter health=unhealthy --format '{{.Names}} {{.Status}}'
+    expect_match '^web Up .* \(unhealthy\)$'
+    docker exec web touch /tmp/well
+    wait_until 10 is_health web healthy
+    same "$(docker inspect -f '{{.State.Health.FailingStreak}}' web)" 0
+    ok docker inspect -f '{{range .State.Health.Log}}{{.ExitCode}} {{.Output}}{{end}}' web
+    expect_match '^0 fine'
+    five() { [ "$(docker inspect -f '{{len .State.Health.Log}}' web)" -eq 5 ]; }
+    wait_until 10 five
+    ok docker events --since "$since" --until "$(date +%s.%N)" --filter container=web --format '{{.Action}}'
+    expect_line 'health_status: unhealthy'
+    expect_line 'health_status: healthy'
+    # Probes leave nothing for a client to see.
+    docker stop -t 0 web
+    no_execs() { [ "$(docker inspect -f '{{len .ExecIDs}}' web)" -eq 0 ]; }
+    wait_until 10 no_execs
+    ok docker ps -a --filter name=web --format '{{.Status}}'
+    expect_no_match health
+    docker start web
+    is_health web starting
+}
+
+@test "a check that hangs is ended; the start period excuses" {
+    docker run -d --name slow --health-cmd 'sleep 100' --health-timeout 300ms --health-interval 100ms \
+        --health-retries 1 busybox sleep 1000
+    wait_until 10 is_health slow unhealthy
+    ok docker inspect -f '{{(index .State.Health.Log 0).Output}} {{(index .State.Health.Log 0).ExitCode}}' slow
+    expect_text 'Health check exceeded timeout (300ms)'
+    expect_text ' -1'
+    docker run -d --name young --health-cmd 'exit 1' --health-interval 100ms --health-retries 1 \
+        --health-start-period 1h busybox sleep 1000
+    sleep 1
+    is_health young starting
+}
+
+@test "the image's check, and --no-healthcheck" {
+    docker import -c 'HEALTHCHECK --interval=100ms CMD ["true"]' - test/checked <"$CACHE/images/busybox.tar" >/dev/null
+    docker run -d --name checked test/checked sleep 1000
+    wait_until 10 is_health checked healthy
+    docker run -d --name free --no-healthcheck test/checked sleep 1000
+    same "$(docker inspect -f '{{if .State.Health}}yes{{else}}no{{end}}' free)" no
+    docker pause checked
+    ok docker ps --filter name=checked --format '{{.Status}}'
+    expect_match 'Paused'
+    docker unpause checked
+    docker rm -f checked free
+    docker rmi test/checked
+}
+
+@test "a new daemon goes on asking" {
+    docker run -d --name web --health-cmd true --health-interval 200ms busybox sleep 1000
+    wait_until 10 is_health web healthy
+    engine_signal KILL
+    if [ "$DHOW_ENGINE" = docker ]; then
+        kill -KILL "$(cat "$E_DIR/run/containerd/containerd.pid")" || true
+    fi
+    engine_start
+    wait_until 20 is_health web healthy
+}
+
+@test "checks that make no sense" {
+    run docker run --health-cmd true --health-interval 1us busybox true
+    expect_status 125
+    expect_text 'Interval in Healthcheck cannot be less than 1ms'
+    run docker run --health-cmd true --no-healthcheck busybox true
+    [ "$status" -ne 0 ]
+    run docker run --health-retries=-1 --health-cmd true busybox true
+    [ "$status" -ne 0 ]
+}

@@ -60,3 +60,10 @@ gboolean api_images_create(ApiRequest *r, GError **error);
 /* networks.c */
 gboolean api_networks_list(ApiRequest *r, GError **error);
 gboolean api_network_inspect(ApiRequest *r, GError **error);
+
+/* volumes.c */
+gboolean api_volumes_list(ApiRequest *r, GError **error);
+gboolean api_volume_create(ApiRequest *r, GError **error);
+gboolean api_volume_inspect(ApiRequest *r, GError **error);
+gboolean api_volume_delete(ApiRequest *r, GError **error);
+gboolean api_volumes_prune(ApiRequest *r, GError **error);

@@ -70,12 +70,12 @@ const ApiRoute api_routes[] = {
 	{"POST",   "/session",                        31, NONE,   NULL},
 	{"POST",   "/grpc",                           31, NONE,   NULL},
 
-	{"GET",    "/volumes",                        0,  NONE,   NULL},
-	{"POST",   "/volumes/create",                 0,  JSON,   NULL},
-	{"POST",   "/volumes/prune",                  25, NONE,   NULL},
-	{"GET",    "/volumes/{*}",                    0,  NONE,   NULL},
+	{"GET",    "/volumes",                        0,  NONE,   api_volumes_list},
+	{"POST",   "/volumes/create",                 0,  JSON,   api_volume_create},
+	{"POST",   "/volumes/prune",                  25, NONE,   api_volumes_prune},
+	{"GET",    "/volumes/{*}",                    0,  NONE,   api_volume_inspect},
 	{"PUT",    "/volumes/{*}",                    42, JSON,   NULL},
-	{"DELETE", "/volumes/{*}",                    0,  NONE,   NULL},
+	{"DELETE", "/volumes/{*}",                    0,  NONE,   api_volume_delete},
 
 	{"GET",    "/networks",                       0,  NONE,   api_networks_list},
 	{"POST",   "/networks/create",                0,  JSON,   NULL},

@@ -94,6 +94,13 @@ static const CommandEntry entries[] = {
 	{"system", "events", NULL, &cmd_events},
 	{"system", "info", NULL, &cmd_info},
 	{"system", "prune", "Remove unused data", NULL},
+	{"volume", "create", NULL, &cmd_volume_create},
+	{"volume", "inspect", NULL, &cmd_volume_inspect},
+	{"volume", "ls", NULL, &cmd_volume_ls},
+	{"volume", "list", NULL, &cmd_volume_ls, TRUE},
+	{"volume", "prune", NULL, &cmd_volume_prune},
+	{"volume", "rm", NULL, &cmd_volume_rm},
+	{"volume", "remove", NULL, &cmd_volume_rm, TRUE},
 };
 /* clang-format on */
 
@@ -117,7 +124,7 @@ static const CommandFamily families[] = {
 	{"swarm", "Manage Swarm", FALSE},
 	{"system", "Manage Dhow", TRUE},
 	{"trust", "Manage trust on Docker images", FALSE},
-	{"volume", "Manage volumes", FALSE},
+	{"volume", "Manage volumes", TRUE},
 };
 /* clang-format on */
 

@@ -57,8 +57,9 @@ struct Container {
 	NetworkingConfig *networking;
 	char *image_id; /* "sha256:..." */
 	char *dir, *run_dir, *log_path;
-	char *cgroup; /* path below the hierarchies' roots */
-	char **lower; /* overlay directories, topmost first */
+	char *cgroup;      /* path below the hierarchies' roots */
+	char **lower;      /* overlay directories, topmost first */
+	GPtrArray *mounts; /* MountPoint (mounts.h) */
 };
 
 typedef struct {

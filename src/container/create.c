@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* create.c - from a client's request and an image to a container that could be started. */
 #include "container/internal.h"
+#include "container/mounts.h"
 #include "container/names.h"
 
 #include "base/error.h"
@@ -89,6 +90,8 @@ static void merge_image_config(ContainerConfig *c, const ContainerConfig *image)
 	inherit(&c->stop_signal, image->stop_signal);
 	merge_set(&c->exposed_ports, image->exposed_ports);
 	merge_set(&c->volumes, image->volumes);
+	if (c->volumes && g_hash_table_size(c->volumes) == 0)
+		g_clear_pointer(&c->volumes, g_hash_table_unref);
 	merge_labels(&c->labels, image->labels);
 	char **env = merge_env(image->env, c->env);
 	g_strfreev(c->env);
@@ -195,10 +198,6 @@ Container *container_create(
 		dh_error(error, DH_ERROR_INVALID, "no image specified");
 		return NULL;
 	}
-	if (req->config.volumes && g_hash_table_size(req->config.volumes) > 0) {
-		dh_error(error, DH_ERROR_NOT_BUILT, "anonymous volumes are not built yet");
-		return NULL;
-	}
 	g_autoptr(Image) image = store_image_find(e->store, req->config.image, error);
 	if (!image)
 		return NULL;
@@ -224,7 +223,12 @@ Container *container_create(
 		return NULL;
 
 	if (!make_directories(c, error) || !container_write_files(c, NULL, TRUE, error) ||
-		!take_name(c, name, error)) {
+		!mounts_acquire(c, error)) {
+		remove_quietly(c->dir);
+		return NULL;
+	}
+	if (!take_name(c, name, error)) {
+		mounts_give_back(c);
 		remove_quietly(c->dir);
 		return NULL;
 	}

@@ -2,6 +2,7 @@
 #include "container/engine.h"
 #include "container/health.h"
 #include "container/internal.h"
+#include "container/mounts.h"
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -68,12 +69,37 @@ static gboolean open_database(Engine *e, GError **error)
 {
 	g_autofree char *path = g_build_filename(e->config.data_root, "state.db", NULL);
 	g_autofree char *first = g_strconcat(container_schema, store_schema, NULL);
-	const char *const schema[] = {first};
+	const char *const schema[] = {first, volume_schema};
 	e->db = dh_db_open(path, schema, G_N_ELEMENTS(schema), error);
 	if (!e->db)
 		return FALSE;
 	(void)chmod(path, 0600);
 	return load_engine_id(e, error);
+}
+
+static gboolean open_volumes(Engine *e, GError **error)
+{
+	g_auto(GStrv) notes = NULL;
+	e->volumes = volumes_open(e->config.data_root, e->db, &notes, error);
+	for (char **n = notes; n && *n; n++)
+		dh_warn("%s", *n);
+	return e->volumes != NULL;
+}
+
+/* Nobody removes a volume before its containers have said that they hold it. */
+static void hold_volumes(Engine *e)
+{
+	g_autoptr(GPtrArray) all = container_all(e);
+	for (guint i = 0; i < all->len; i++)
+		mounts_hold(all->pdata[i]);
+}
+
+static gboolean load_containers(Engine *e, GError **error)
+{
+	if (!container_load_all(e, error))
+		return FALSE;
+	hold_volumes(e);
+	return TRUE;
 }
 
 Engine *engine_open(EngineConfig *config, GError **error)
@@ -93,8 +119,8 @@ Engine *engine_open(EngineConfig *config, GError **error)
 	if (make_directories(config, error) && open_database(e, error) &&
 		(e->store = store_open(config->data_root, e->db, error)) &&
 		(e->net = net_engine_new(&config->net, error)) &&
-		(e->supervisor = supervisor_new(error)) && container_load_all(e, error) &&
-		engine_reconcile(e, error))
+		(e->supervisor = supervisor_new(error)) && open_volumes(e, error) &&
+		load_containers(e, error) && engine_reconcile(e, error))
 		return e;
 	engine_close(e);
 	return NULL;
@@ -141,6 +167,7 @@ void engine_close(Engine *e)
 	g_hash_table_unref(e->by_name);
 	g_hash_table_unref(e->by_id);
 	store_close(e->store);
+	volumes_close(e->volumes);
 	dh_db_close(e->db);
 	events_free(e->events);
 	dh_close(&e->closing);

@@ -9,6 +9,7 @@
 #include "container/events.h"
 #include "network/network.h"
 #include "store/store.h"
+#include "volume/volume.h"
 
 typedef struct Container Container;
 
@@ -30,6 +31,7 @@ typedef struct {
 	DhDb *db;
 	Store *store;
 	NetEngine *net;
+	Volumes *volumes;
 	Events *events;
 	char *id; /* persistent engine ID, a UUID */
 	int64_t started_at;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* exit.c - what happens when a container has ended, however it came to that. */
 #include "container/internal.h"
+#include "container/mounts.h"
 
 #include "base/fs.h"
 #include "base/log.h"
@@ -55,8 +56,10 @@ void container_exited(Container *c, const ShimExit *x)
 	g_autofree char *code = g_strdup_printf("%" G_GINT64_FORMAT, x->status);
 	g_autofree char *lasted = g_strdup_printf("%" G_GINT64_FORMAT,
 		x->started_at > 0 ? (x->finished_at - x->started_at) / DH_NSEC : (int64_t)0);
-	if (was_running)
+	if (was_running) {
 		container_event(c, "die", "exitCode", code, "execDuration", lasted, NULL);
+		mounts_event(c, "unmount");
+	}
 	g_mutex_lock(&c->state_lock);
 	c->exits++;
 	c->ending = FALSE;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/error.h"
 #include "base/timefmt.h"
+#include "container/mounts.h"
 #include "container/observe.h"
 
 #include <stdlib.h>
@@ -199,31 +200,22 @@ static gboolean match_network(const Query *q, Container *c)
 	return FALSE;
 }
 
-/* By name or by destination: "-v SRC:DST", "-v DST" and --mount. */
+/* By the volume's name or by the place in the container. */
 static gboolean match_volume(const Query *q, Container *c)
 {
 	const Filters *f = q->req->filters;
 	if (!filters_has(f, "volume"))
 		return TRUE;
-	for (char **b = c->host_config->binds; b && *b; b++) {
-		g_auto(GStrv) part = g_strsplit(*b, ":", 3);
-		if (filters_match(f, "volume", part[0]) || filters_match(f, "volume", part[1]))
-			return TRUE;
-	}
-	GPtrArray *mounts = c->host_config->mounts;
-	for (guint i = 0; mounts && i < mounts->len; i++) {
-		const MountSpec *m = mounts->pdata[i];
-		if (filters_match(f, "volume", m->source) || filters_match(f, "volume", m->target))
-			return TRUE;
-	}
-	GHashTableIter it;
-	gpointer key;
-	if (!c->config->volumes)
-		return FALSE;
-	g_hash_table_iter_init(&it, c->config->volumes);
-	while (g_hash_table_iter_next(&it, &key, NULL)) {
-		if (filters_match(f, "volume", key))
-			return TRUE;
+	char **values = filters_get(f, "volume");
+	for (guint i = 0; c->mounts && i < c->mounts->len; i++) {
+		const MountPoint *m = c->mounts->pdata[i];
+		const char *name = m->name ? m->name : m->source ? m->source : "";
+		for (char **v = values; *v; v++) {
+			g_autofree char *path = g_canonicalize_filename(*v, "/");
+			if (strcmp(*v, name) == 0 ||
+				(**v == '/' && strcmp(path, m->destination) == 0))
+				return TRUE;
+		}
 	}
 	return FALSE;
 }

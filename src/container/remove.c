@@ -6,6 +6,7 @@
  * sweeps.
  */
 #include "container/internal.h"
+#include "container/mounts.h"
 
 #include "base/error.h"
 #include "base/fs.h"
@@ -65,7 +66,7 @@ static void forget(Container *c)
 	g_mutex_unlock(&e->exec_lock);
 }
 
-static gboolean remove_stopped(Container *c, GError **error)
+static gboolean remove_stopped(Container *c, gboolean volumes, GError **error)
 {
 	if (!container_unregister(c, error))
 		return FALSE;
@@ -75,6 +76,7 @@ static gboolean remove_stopped(Container *c, GError **error)
 	g_autofree char *trash = g_build_filename(c->engine->config.data_root, "tmp", c->id, NULL);
 	if (rename(c->dir, trash) < 0 && errno != ENOENT)
 		dh_warn("container %s: %s", c->id, g_strerror(errno));
+	mounts_release(c, volumes);
 	container_event(c, "destroy", NULL);
 	forget(c);
 	container_background(c, delete_directory);
@@ -106,7 +108,6 @@ static gboolean end_for_removal(Container *c, gboolean force, GError **error)
 
 gboolean container_remove(Container *c, gboolean force, gboolean volumes, GError **error)
 {
-	(void)volumes; /* there are none yet */
 	gboolean ok;
 	do {
 		if (!end_for_removal(c, force, error))
@@ -114,7 +115,7 @@ gboolean container_remove(Container *c, gboolean force, gboolean volumes, GError
 		g_mutex_lock(&c->op);
 		/* A restart may have been faster: then it is ended, too. */
 		gboolean running = begin_removal(c, force, &ok, error);
-		if (ok && !running && !remove_stopped(c, error)) {
+		if (ok && !running && !remove_stopped(c, volumes, error)) {
 			end_removal(c, STATUS_EXITED);
 			ok = FALSE;
 		}

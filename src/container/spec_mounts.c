@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "container/mounts.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -60,115 +61,99 @@ static gboolean generated_files(Container *c, GPtrArray *mounts, GError **error)
 	for (guint i = 0; i < G_N_ELEMENTS(files); i++) {
 		g_autofree char *destination = g_build_filename("/etc", files[i], NULL);
 		g_autofree char *source = g_build_filename(dir, files[i], NULL);
-		add(mounts, destination, "bind", source, "rbind,rprivate");
+		add(mounts, destination, "bind", source,
+			c->host_config->readonly_rootfs ? "rbind,rprivate,ro" : "rbind,rprivate");
 	}
 	return TRUE;
 }
 
 /* ---- asked for ---- */
 
-typedef struct {
-	char *source, *target;
-	gboolean read_only;
-	const char *propagation;
-	char *mode; /* as given */
-} Bind;
-
-static void bind_clear(Bind *b)
+/* A read-only bind is so with everything mounted below it, unless that is not wanted. */
+static const char *read_only_word(const MountPoint *m)
 {
-	g_free(b->source);
-	g_free(b->target);
-	g_free(b->mode);
+	return m->rw ? "" : m->read_only_non_recursive ? ",ro" : ",rro";
 }
 
-/* "/a:/b:ro,rslave"; validated before. */
-static Bind bind_parse(const char *text)
+static gboolean add_bind(const MountPoint *m, GPtrArray *mounts, GError **error)
 {
-	static const char *const propagation[] = {
-		"private", "rprivate", "shared", "rshared", "slave", "rslave"};
-	g_auto(GStrv) part = g_strsplit(text, ":", 3);
-	Bind b = {.source = g_strdup(part[0]),
-		.target = g_strdup(part[1]),
-		.propagation = "rprivate"};
-	b.mode = g_strdup(part[2] ? part[2] : "");
-	g_auto(GStrv) options = g_strsplit(b.mode, ",", -1);
-	for (char **o = options; *o; o++) {
-		b.read_only |= strcmp(*o, "ro") == 0;
-		for (guint i = 0; i < G_N_ELEMENTS(propagation); i++) {
-			if (strcmp(*o, propagation[i]) == 0)
-				b.propagation = propagation[i];
-		}
-	}
-	size_t n = strlen(b.target);
-	while (n > 1 && b.target[n - 1] == '/')
-		b.target[--n] = '\0';
-	return b;
+	struct stat st;
+	/* -v makes the directory that is missing on the host, --mount does not. */
+	if (stat(m->source, &st) < 0 && !m->make_source)
+		return dh_error(error, DH_ERROR_INVALID,
+			"invalid mount config for type \"bind\": bind source path does not exist: "
+			"%s",
+			m->source);
+	if (stat(m->source, &st) < 0 && !dh_mkdir_p(m->source, 0755, error))
+		return FALSE;
+	const char *propagation = m->propagation && *m->propagation ? m->propagation : "rprivate";
+	g_autofree char *options = g_strdup_printf(
+		"%s,%s%s", m->non_recursive ? "bind" : "rbind", propagation, read_only_word(m));
+	add(mounts, m->destination, "bind", m->source, options);
+	return TRUE;
 }
 
-static void add_bind(GPtrArray *mounts, const char *source, const char *target, gboolean read_only,
-	const char *propagation)
+static gboolean add_volume(Container *c, const MountPoint *m, GPtrArray *mounts, GError **error)
 {
-	g_autofree char *options =
-		g_strdup_printf("rbind,%s%s", propagation, read_only ? ",ro" : "");
-	add(mounts, target, "bind", source, options);
+	g_autoptr(Volume) v = volumes_find(c->engine->volumes, m->name, error);
+	g_auto(VolumeMount) how = {0};
+	if (!v || !volume_mount(v, &how, error))
+		return FALSE;
+	g_autofree char *own = g_strjoinv(",", how.words);
+	gboolean bind = strcmp(how.type, "bind") == 0;
+	g_autofree char *options = g_strdup_printf("%s%s%s%s", bind ? "rbind,rprivate" : "",
+		bind && *own ? "," : "", own,
+		bind    ? read_only_word(m)
+		: m->rw ? ""
+			: ",ro");
+	add(mounts, m->destination, how.type, how.source, options);
+	return TRUE;
 }
 
-static gboolean user_binds(Container *c, GPtrArray *mounts, GError **error)
+static void add_tmpfs(const MountPoint *m, GPtrArray *mounts)
 {
-	for (char **text = c->host_config->binds; text && *text; text++) {
-		Bind b = bind_parse(*text);
-		struct stat st;
-		/* -v makes the directory that is missing on the host, --mount does not. */
-		gboolean ok = stat(b.source, &st) == 0 || dh_mkdir_p(b.source, 0755, error);
-		if (ok)
-			add_bind(mounts, b.source, b.target, b.read_only, b.propagation);
-		bind_clear(&b);
+	g_autoptr(GString) options = g_string_new("nosuid,nodev,noexec");
+	if (m->size > 0)
+		g_string_append_printf(options, ",size=%" G_GINT64_FORMAT, m->size);
+	g_string_append_printf(
+		options, ",mode=%o", m->tmpfs_mode ? (unsigned)m->tmpfs_mode : 01777);
+	if (!m->rw)
+		g_string_append(options, ",ro");
+	add(mounts, m->destination, "tmpfs", "tmpfs", options->str);
+}
+
+static gboolean user_mounts(Container *c, GPtrArray *mounts, GError **error)
+{
+	for (guint i = 0; c->mounts && i < c->mounts->len; i++) {
+		const MountPoint *m = c->mounts->pdata[i];
+		gboolean ok = TRUE;
+		if (strcmp(m->type, "bind") == 0)
+			ok = add_bind(m, mounts, error);
+		else if (strcmp(m->type, "volume") == 0)
+			ok = add_volume(c, m, mounts, error);
+		else
+			add_tmpfs(m, mounts);
 		if (!ok)
 			return FALSE;
 	}
 	return TRUE;
 }
 
-static gboolean user_mounts(Container *c, GPtrArray *mounts, GError **error)
-{
-	GPtrArray *list = c->host_config->mounts;
-	for (guint i = 0; list && i < list->len; i++) {
-		const MountSpec *m = list->pdata[i];
-		if (g_strcmp0(m->type, "bind") == 0) {
-			const char *p = m->bind_options ? m->bind_options->propagation : NULL;
-			if (m->bind_options && m->bind_options->create_mountpoint &&
-				!dh_mkdir_p(m->source, 0755, error))
-				return FALSE;
-			add_bind(mounts, m->source, m->target, m->read_only,
-				p && *p ? p : "rprivate");
-			continue;
-		}
-		g_autoptr(GString) options = g_string_new("nosuid,nodev,noexec");
-		const TmpfsOptions *t = m->tmpfs_options;
-		if (t && t->size_bytes > 0)
-			g_string_append_printf(options, ",size=%" G_GINT64_FORMAT, t->size_bytes);
-		g_string_append_printf(
-			options, ",mode=%o", t && t->mode ? (unsigned)t->mode : 01777);
-		if (m->read_only)
-			g_string_append(options, ",ro");
-		add(mounts, m->target, "tmpfs", "tmpfs", options->str);
-	}
-	return TRUE;
-}
-
-static void user_tmpfs(Container *c, GPtrArray *mounts)
+static gboolean user_tmpfs(Container *c, GPtrArray *mounts, GError **error)
 {
 	GHashTableIter it;
 	void *key, *value;
 	if (!c->host_config->tmpfs)
-		return;
+		return TRUE;
 	g_hash_table_iter_init(&it, c->host_config->tmpfs);
 	while (g_hash_table_iter_next(&it, &key, &value)) {
-		const char *more = value;
-		g_autofree char *options =
-			g_strconcat("noexec,nosuid,nodev", *more ? "," : "", more, NULL);
-		add(mounts, key, "tmpfs", "tmpfs", options);
+		g_autofree char *options = mounts_tmpfs_options(value, error);
+		if (!options)
+			return FALSE;
+		g_autofree char *path = g_canonicalize_filename(key, "/");
+		add(mounts, path, "tmpfs", "tmpfs", options);
 	}
+	return TRUE;
 }
 
 static int depth(const char *path)
@@ -206,13 +191,12 @@ GPtrArray *spec_mounts(Container *c, GError **error)
 	GPtrArray *mounts = dh_json_list_new();
 	g_autoptr(GPtrArray) user = dh_json_list_new();
 	standard_mounts(c, mounts);
-	gboolean ok = generated_files(c, mounts, error) && user_binds(c, user, error) &&
-		      user_mounts(c, user, error);
+	gboolean ok = generated_files(c, mounts, error) && user_mounts(c, user, error) &&
+		      user_tmpfs(c, user, error);
 	if (!ok) {
 		g_ptr_array_unref(mounts);
 		return NULL;
 	}
-	user_tmpfs(c, user);
 	g_ptr_array_sort(user, by_depth);
 	drop_replaced(mounts, user);
 	g_ptr_array_extend_and_steal(mounts, g_steal_pointer(&user));
@@ -221,30 +205,29 @@ GPtrArray *spec_mounts(Container *c, GError **error)
 
 /* ---- inspect ---- */
 
-static json_t *mount_json(const char *type, const char *source, const char *target,
-	const char *mode, gboolean rw, const char *propagation)
+static json_t *mount_json(const MountPoint *m)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:s}", "Type", type, "Source", source,
-		"Destination", target, "Mode", mode, "RW", rw, "Propagation", propagation);
+	const char *source = m->source ? m->source : "", *mode = m->mode ? m->mode : "";
+	const char *propagation = m->propagation ? m->propagation : "";
+	json_t *o = json_object();
+	json_object_set_new(o, "Type", json_string(m->type));
+	if (m->name)
+		json_object_set_new(o, "Name", json_string(m->name));
+	json_object_set_new(o, "Source", json_string(source));
+	json_object_set_new(o, "Destination", json_string(m->destination));
+	if (m->driver)
+		json_object_set_new(o, "Driver", json_string(m->driver));
+	json_object_set_new(o, "Mode", json_string(mode));
+	json_object_set_new(o, "RW", json_boolean(m->rw));
+	json_object_set_new(o, "Propagation", json_string(propagation));
+	return o;
 }
 
 json_t *spec_mounts_json(Container *c)
 {
 	json_t *out = json_array();
-	for (char **text = c->host_config->binds; text && *text; text++) {
-		Bind b = bind_parse(*text);
-		json_array_append_new(out, mount_json("bind", b.source, b.target, b.mode,
-						   !b.read_only, b.propagation));
-		bind_clear(&b);
-	}
-	GPtrArray *list = c->host_config->mounts;
-	for (guint i = 0; list && i < list->len; i++) {
-		const MountSpec *m = list->pdata[i];
-		gboolean is_bind = g_strcmp0(m->type, "bind") == 0;
-		json_array_append_new(
-			out, mount_json(m->type, m->source ? m->source : "", m->target, "",
-				     !m->read_only, is_bind ? "rprivate" : ""));
-	}
+	for (guint i = 0; c->mounts && i < c->mounts->len; i++)
+		json_array_append_new(out, mount_json(c->mounts->pdata[i]));
 	return out;
 }
 

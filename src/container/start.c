@@ -7,6 +7,7 @@
  * started.
  */
 #include "container/internal.h"
+#include "container/mounts.h"
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -278,6 +279,7 @@ gboolean container_start_locked(Container *c, gboolean by_policy, GError **error
 		g_propagate_error(error, failed);
 		return FALSE;
 	}
+	mounts_event(c, "mount");
 	container_event(c, "start", NULL);
 	container_flush_pending(c);
 	container_refresh_linkers(c);

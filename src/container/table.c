@@ -2,6 +2,7 @@
 /* table.c - the engine's containers: in memory by ID and name, in the database by row. */
 #include "container/health.h"
 #include "container/internal.h"
+#include "container/mounts.h"
 #include "container/names.h"
 
 #include "base/error.h"
@@ -32,6 +33,7 @@ typedef struct {
 	char *image_id;
 	char **lower;
 	GPtrArray *links;
+	GPtrArray *mounts; /* NULL: written before there were any */
 } ConfigRow;
 static const DhJsonField config_row_fields[] = {
 	DH_F(OBJECT, ConfigRow, config, "Config", DH_JSON_REQUIRED, &container_config_table),
@@ -40,6 +42,7 @@ static const DhJsonField config_row_fields[] = {
 	DH_F(STRING, ConfigRow, image_id, "Image", 0),
 	DH_F(STRV, ConfigRow, lower, "Lower", DH_JSON_NOTNULL),
 	DH_F(LIST, ConfigRow, links, "Links", DH_JSON_NOTNULL, &container_link_table),
+	DH_F(LIST, ConfigRow, mounts, "Mounts", DH_JSON_NOTNULL, &mount_point_table),
 };
 static DH_JSON_TABLE(config_row_table, ConfigRow, config_row_fields, FALSE);
 
@@ -110,6 +113,8 @@ void container_unref(Container *c)
 	dh_json_free(&networking_config_table, c->networking);
 	if (c->links)
 		g_ptr_array_unref(c->links);
+	if (c->mounts)
+		g_ptr_array_unref(c->mounts);
 	g_strfreev(c->lower);
 	g_free(c->state.error);
 	g_free(c->endpoint_id);
@@ -137,7 +142,8 @@ static char *config_text(Container *c)
 		.networking = c->networking,
 		.image_id = c->image_id,
 		.lower = c->lower,
-		.links = links};
+		.links = links,
+		.mounts = c->mounts};
 	return dh_json_emit_text(&config_row_table, &row);
 }
 
@@ -386,6 +392,9 @@ static gboolean load_row(void *arg, int n, const char *const *col, GError **erro
 		c->image_id = g_steal_pointer(&config->image_id);
 		c->lower = g_steal_pointer(&config->lower);
 		c->links = g_steal_pointer(&config->links);
+		c->mounts = g_steal_pointer(&config->mounts);
+		if (!c->mounts) /* written before volumes were built */
+			c->mounts = mounts_parse(c, NULL);
 		restore_state(c, state);
 		g_hash_table_insert(e->by_name, g_strdup(c->name), container_ref(c));
 		g_hash_table_insert(e->by_id, c->id, c);

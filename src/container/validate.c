@@ -4,10 +4,10 @@
 
 #include "base/error.h"
 #include "base/size.h"
+#include "container/mounts.h"
 #include "runtime/runtime.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 static gboolean is_set(const char *s)
 {
@@ -223,90 +223,10 @@ static gboolean validate_process(Container *c, GError **error)
 
 /* ---- mounts ---- */
 
-/* One "-v" value: "/host:/container[:options]". Volumes by name and without a source belong to the
- * volume room, which is not built. */
-static gboolean validate_bind(const char *bind, GError **error)
-{
-	g_auto(GStrv) part = g_strsplit(bind, ":", -1);
-	guint n = g_strv_length(part);
-	if (n < 2 || n > 3 || !*part[0] || !*part[1])
-		return dh_error(
-			error, DH_ERROR_INVALID, "invalid volume specification: '%s'", bind);
-	if (*part[1] != '/')
-		return dh_error(error, DH_ERROR_INVALID,
-			"invalid volume specification: '%s': invalid mount config for type "
-			"\"bind\": "
-			"invalid mount path: '%s' mount path must be absolute",
-			bind, part[1]);
-	if (strcmp(part[1], "/") == 0)
-		return dh_error(error, DH_ERROR_INVALID,
-			"invalid volume specification: '%s': invalid specification: destination "
-			"can't be "
-			"'/'",
-			bind);
-	if (*part[0] != '/')
-		return dh_error(
-			error, DH_ERROR_NOT_BUILT, "named volumes are not built yet: '%s'", bind);
-	g_auto(GStrv) options = g_strsplit(n == 3 ? part[2] : "", ",", -1);
-	static const char *const known[] = {"ro", "rw", "z", "Z", "rprivate", "private", "rshared",
-		"shared", "rslave", "slave", "nocopy", "delegated", "cached", "consistent", "bind",
-		"rbind", NULL};
-	for (char **o = options; *o; o++) {
-		if (**o && !g_strv_contains(known, *o))
-			return dh_error(error, DH_ERROR_INVALID, "invalid mode: %s", part[2]);
-	}
-	return TRUE;
-}
-
-static gboolean validate_mount(const MountSpec *m, GError **error)
-{
-	static const char *const types[] = {
-		"bind", "tmpfs", "volume", "npipe", "cluster", "image", NULL};
-	if (!in_list(m->type, types))
-		return dh_error(error, DH_ERROR_INVALID,
-			"invalid mount config for type \"%s\": mount type unknown", m->type);
-	if (!is_set(m->target) || *m->target != '/')
-		return dh_error(error, DH_ERROR_INVALID,
-			"invalid mount config for type \"%s\": invalid mount path: '%s' mount path "
-			"must be "
-			"absolute",
-			m->type ? m->type : "", m->target ? m->target : "");
-	if (g_strcmp0(m->type, "bind") == 0) {
-		struct stat st;
-		if (!is_set(m->source) || *m->source != '/')
-			return dh_error(error, DH_ERROR_INVALID,
-				"invalid mount config for type \"bind\": invalid mount path: '%s' "
-				"mount path "
-				"must be absolute",
-				m->source ? m->source : "");
-		if (stat(m->source, &st) < 0 &&
-			!(m->bind_options && m->bind_options->create_mountpoint))
-			return dh_error(error, DH_ERROR_INVALID,
-				"invalid mount config for type \"bind\": bind source path does not "
-				"exist: %s",
-				m->source);
-		return TRUE;
-	}
-	if (g_strcmp0(m->type, "tmpfs") == 0)
-		return TRUE;
-	return dh_error(error, DH_ERROR_NOT_BUILT, "mounts of type \"%s\" are not built yet",
-		is_set(m->type) ? m->type : "volume");
-}
-
 static gboolean validate_mounts(Container *c, GError **error)
 {
-	HostConfig *h = c->host_config;
-	for (char **b = h->binds; b && *b; b++) {
-		if (!validate_bind(*b, error))
-			return FALSE;
-	}
-	for (guint i = 0; h->mounts && i < h->mounts->len; i++) {
-		if (!validate_mount(h->mounts->pdata[i], error))
-			return FALSE;
-	}
-	if (h->volumes_from && *h->volumes_from)
-		return dh_error(error, DH_ERROR_NOT_BUILT, "volumes-from is not built yet");
-	return TRUE;
+	c->mounts = mounts_parse(c, error);
+	return c->mounts != NULL;
 }
 
 /* ---- resources and security ---- */

@@ -6,7 +6,7 @@
 #include "container/container.h"
 
 /* Checks and normalises (network mode, restart policy) config and host_config of a container that
- * is being made; asked is the configuration before the image's was merged into it. Texts are
- * docker's. */
+ * is being made, and reads its mount points into c->mounts; asked is the configuration before the
+ * image's was merged into it. Texts are docker's. */
 gboolean validate_create(
 	Container *c, const ContainerConfig *asked, char ***ret_warnings, GError **error);

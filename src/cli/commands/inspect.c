@@ -30,6 +30,12 @@ static const OptionSpec container_specs[] = {
 /* clang-format on */
 
 /* clang-format off */
+static const OptionSpec volume_specs[] = {
+	{'f', "format", OPT_STRING, offsetof(InspectOptions, format), "string", LIST_FORMAT_HELP},
+};
+/* clang-format on */
+
+/* clang-format off */
 static const OptionSpec image_specs[] = {
 	{'f', "format", OPT_STRING, offsetof(InspectOptions, format), "string", LIST_FORMAT_HELP},
 	{0, "platform", OPT_STRING, offsetof(InspectOptions, platform), "string",
@@ -153,6 +159,12 @@ static int container_inspect_run(Cli *cli, void *options, char **args, GError **
 	return inspect(cli, args, "container", o->format, o->size, error);
 }
 
+static int volume_inspect_run(Cli *cli, void *options, char **args, GError **error)
+{
+	const InspectOptions *o = options;
+	return inspect(cli, args, "volume", o->format, FALSE, error);
+}
+
 static int image_inspect_run(Cli *cli, void *options, char **args, GError **error)
 {
 	const InspectOptions *o = options;
@@ -195,4 +207,16 @@ const Command cmd_image_inspect = {
 	.n_options = G_N_ELEMENTS(image_specs),
 	.options_size = sizeof(InspectOptions),
 	.run = image_inspect_run,
+};
+
+const Command cmd_volume_inspect = {
+	.name = "inspect",
+	.usage = "[OPTIONS] VOLUME [VOLUME...]",
+	.summary = "Display detailed information on one or more volumes",
+	.min_args = 1,
+	.max_args = -1,
+	.options = volume_specs,
+	.n_options = G_N_ELEMENTS(volume_specs),
+	.options_size = sizeof(InspectOptions),
+	.run = volume_inspect_run,
 };

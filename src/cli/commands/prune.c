@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* container prune, image prune */
+/* container prune, image prune, volume prune */
+#include "base/error.h"
 #include "base/size.h"
 #include "cli/commands.h"
 #include "cli/listing.h"
@@ -26,6 +27,17 @@ static const OptionSpec image_specs[] = {
 		"Remove all unused images, not just dangling ones"},
 	{0, "filter", OPT_LIST, offsetof(PruneOptions, filters), "filter",
 		"Provide filter values (e.g. \"until=<timestamp>\")"},
+	{'f', "force", OPT_BOOL, offsetof(PruneOptions, force), NULL,
+		"Do not prompt for confirmation"},
+};
+/* clang-format on */
+
+/* clang-format off */
+static const OptionSpec volume_specs[] = {
+	{'a', "all", OPT_BOOL, offsetof(PruneOptions, all), NULL,
+		"Remove all unused volumes, not just anonymous ones"},
+	{0, "filter", OPT_LIST, offsetof(PruneOptions, filters), "filter",
+		"Provide filter values (e.g. \"label=<label>\")"},
 	{'f', "force", OPT_BOOL, offsetof(PruneOptions, force), NULL,
 		"Do not prompt for confirmation"},
 };
@@ -91,6 +103,45 @@ static int image_prune_run(Cli *cli, void *options, char **args, GError **error)
 	return 0;
 }
 
+static int volume_prune_run(Cli *cli, void *options, char **args, GError **error)
+{
+	const PruneOptions *o = options;
+	g_autoptr(GPtrArray) all = g_ptr_array_new();
+	for (guint i = 0; o->filters && i < o->filters->len; i++) {
+		if (o->all && g_str_has_prefix(o->filters->pdata[i], "all=")) {
+			dh_error(error, DH_ERROR_INVALID,
+				"conflicting options: cannot specify both --all and --filter "
+				"all=1");
+			return 1;
+		}
+		g_ptr_array_add(all, o->filters->pdata[i]);
+	}
+	if (o->all)
+		g_ptr_array_add(all, (gpointer) "all=true");
+	if (!o->force &&
+		!list_confirm(o->all ? "WARNING! This will remove all local volumes not used by "
+				       "at least one container."
+				     : "WARNING! This will remove anonymous local volumes not "
+				       "used by at least one container."))
+		return 0;
+	g_autofree char *filters = list_filters(all);
+	g_auto(GStrv) query = cli_query("filters", filters, NULL);
+	g_autoptr(json_t) report = cli_call(cli, "POST", "/volumes/prune", query, NULL, error);
+	if (!report)
+		return 1;
+	const json_t *names = json_object_get(report, "VolumesDeleted");
+	if (json_array_size(names))
+		puts("Deleted Volumes:");
+	for (size_t i = 0; i < json_array_size(names); i++) {
+		const char *name = json_string_value(json_array_get(names, i));
+		puts(name ? name : "");
+	}
+	if (json_array_size(names))
+		puts("");
+	print_total(report);
+	return 0;
+}
+
 const Command cmd_container_prune = {
 	.name = "prune",
 	.usage = "[OPTIONS]",
@@ -111,4 +162,15 @@ const Command cmd_image_prune = {
 	.n_options = G_N_ELEMENTS(image_specs),
 	.options_size = sizeof(PruneOptions),
 	.run = image_prune_run,
+};
+
+const Command cmd_volume_prune = {
+	.name = "prune",
+	.usage = "[OPTIONS]",
+	.summary = "Remove unused local volumes",
+	.max_args = 0,
+	.options = volume_specs,
+	.n_options = G_N_ELEMENTS(volume_specs),
+	.options_size = sizeof(PruneOptions),
+	.run = volume_prune_run,
 };

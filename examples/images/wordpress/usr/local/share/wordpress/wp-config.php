@@ -19,8 +19,11 @@ define('NONCE_SALT', getenv('WORDPRESS_NONCE_SALT') ?: '@RANDOM@');
 
 $table_prefix = getenv('WORDPRESS_TABLE_PREFIX') ?: 'wp_';
 
+// HTTP/1.0 has no such header; WordPress reads it all the same.
+$_SERVER['HTTP_HOST'] ??= 'localhost';
+
 // The port that the site is published on is another one after each new container: the address is the visitor's.
-if (preg_match('/^[A-Za-z0-9.-]+(:[0-9]+)?$/', $_SERVER['HTTP_HOST'] ?? '')) {
+if (preg_match('/^[A-Za-z0-9.-]+(:[0-9]+)?$/', $_SERVER['HTTP_HOST'])) {
 	define('WP_HOME', 'http://' . $_SERVER['HTTP_HOST']);
 	define('WP_SITEURL', WP_HOME);
 }

@@ -45,11 +45,12 @@ struct Container {
 	gboolean removed;               /* (s) */
 	GPtrArray *pending;             /* (s) clients attached before the start (attach.c) */
 	gboolean ending;                /* (s) it has ended, and its end is being recorded */
-	gboolean restart_cancelled;     /* (s) stopped by somebody: the policy is silent */
-	gint64 restart_due;             /* (s) monotonic, us */
-	struct Health *health;          /* (s) of this run or the last one (health.c) */
-	gint64 probe_due;               /* (s) monotonic, us */
-	GPtrArray *links; /* (s) ContainerLink; never changed, only replaced (links.c) */
+	gboolean unmounting; /* (s) its shim, which has told the end, still has its root mounted */
+	gboolean restart_cancelled; /* (s) stopped by somebody: the policy is silent */
+	gint64 restart_due;         /* (s) monotonic, us */
+	struct Health *health;      /* (s) of this run or the last one (health.c) */
+	gint64 probe_due;           /* (s) monotonic, us */
+	GPtrArray *links;           /* (s) ContainerLink; never changed, only replaced (links.c) */
 
 	/* immutable after creation */
 	ContainerConfig *config;
@@ -105,7 +106,7 @@ gboolean container_rename(Container *c, const char *new_name, GError **error);
 gboolean container_resize(Container *c, int64_t height, int64_t width, GError **error);
 gboolean container_remove(Container *c, gboolean force, gboolean volumes, GError **error);
 
-typedef enum { WAIT_NOT_RUNNING, WAIT_NEXT_EXIT, WAIT_REMOVED } WaitCondition;
+typedef enum { WAIT_NOT_RUNNING, WAIT_NEXT_EXIT, WAIT_REMOVED, WAIT_UNMOUNTED } WaitCondition;
 typedef struct ContainerWait ContainerWait;
 /* The condition is remembered at the call, so that a caller may answer its client before it blocks.
  */

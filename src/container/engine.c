@@ -9,6 +9,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/timefmt.h"
+#include "shim/client.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BACKGROUND_THREADS = 4 };
+enum { BACKGROUND_THREADS = 4, IDLE_SHIMS = 2 };
 
 static void unref_container(void *c)
 {
@@ -116,6 +117,7 @@ Engine *engine_open(EngineConfig *config, GError **error)
 	e->closing = eventfd(0, EFD_CLOEXEC);
 	e->probes = g_thread_pool_new(health_probe, NULL, -1, FALSE, NULL);
 	e->background = g_thread_pool_new(engine_run_job, NULL, BACKGROUND_THREADS, FALSE, NULL);
+	e->shims = shim_pool_new(config->shim_path, IDLE_SHIMS);
 	if (make_directories(config, error) && open_database(e, error) &&
 		(e->store = store_open(config->data_root, e->db, error)) &&
 		(e->net = net_engine_new(&config->net, error)) &&
@@ -160,6 +162,7 @@ void engine_close(Engine *e)
 	eventfd_write(e->closing, 1);
 	g_thread_pool_free(e->probes, FALSE, TRUE);
 	g_thread_pool_free(e->background, FALSE, TRUE);
+	shim_pool_free(e->shims);
 	net_engine_free(e->net, !running);
 	if (e->db && !running)
 		leave_nothing(e);

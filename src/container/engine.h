@@ -41,6 +41,7 @@ typedef struct {
 	GHashTable *by_id;   /* id -> Container */
 	GHashTable *by_name; /* "name" -> Container */
 
+	struct ShimPool *shims;
 	struct Supervisor *supervisor; /* the thread that hears what the shims say */
 	GMutex exec_lock;
 	GHashTable *execs;       /* exec id -> Exec */

@@ -32,6 +32,8 @@ extern const DhJsonTable container_link_table;
 void container_changed(Container *c);
 /* Waits at most timeout_ms (-1: forever) for the container to stop running; TRUE if it has. */
 gboolean container_wait_stopped(Container *c, int64_t timeout_ms);
+/* Until what its last run mounted is unmounted: it can be started again. */
+gboolean container_wait_unmounted(Container *c, int64_t timeout_ms);
 
 /* ---- spec.c ---- */
 

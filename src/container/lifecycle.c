@@ -53,7 +53,18 @@ static gboolean thaw_if_paused(Container *c, GError **error)
 	g_mutex_lock(&c->state_lock);
 	gboolean paused = c->state.paused;
 	g_mutex_unlock(&c->state_lock);
-	return !paused || rt_cgroup_freeze(c->cgroup, FALSE, error);
+	/* The frozen can be killed: their group may be gone, or go just now and be gone next time.
+	 */
+	g_autoptr(GError) failed = NULL;
+	for (guint i = 0; paused && i < 2; i++) {
+		g_clear_error(&failed);
+		if (rt_cgroup_freeze(c->cgroup, FALSE, &failed) ||
+			g_error_matches(failed, DH_ERROR, DH_ERROR_NOT_FOUND))
+			return TRUE;
+	}
+	if (failed)
+		g_propagate_error(error, g_steal_pointer(&failed));
+	return !paused;
 }
 
 static const char *own_stop_signal(Container *c)

@@ -41,7 +41,7 @@ static void standard_mounts(Container *c, GPtrArray *mounts)
 	add(mounts, "/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev");
 	if (g_strcmp0(h->ipc_mode, "host") == 0)
 		add(mounts, "/dev/shm", "bind", "/dev/shm", "rbind,rprivate");
-	else
+	else if (g_strcmp0(h->ipc_mode, "none") != 0)
 		add(mounts, "/dev/shm", "tmpfs", "shm", shm);
 }
 

@@ -25,7 +25,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ENDING_TIMEOUT_MS = 10000 };
+enum { ENDING_TIMEOUT_MS = 60000 };
 
 /* Everything a start holds until the shim has it. */
 typedef struct {
@@ -34,6 +34,7 @@ typedef struct {
 	GArray *ports;      /* int */
 	GPtrArray *clients; /* PendingClient */
 	GArray *fds;        /* int: what the shim gets; borrowed */
+	int events, pidfd;  /* the shim's, for the supervisor */
 } Start;
 
 static void start_clear(Start *s)
@@ -55,7 +56,7 @@ static int64_t pass_fd(Start *s, int fd)
 	if (fd < 0)
 		return -1;
 	g_array_append_val(s->fds, fd);
-	return SHIM_FD_FIRST_FREE + (int64_t)s->fds->len - 1;
+	return SHIM_PLACE_FIRST + (int64_t)s->fds->len - 1;
 }
 
 /* ---- network ---- */
@@ -142,6 +143,18 @@ static json_t *port_fds(Start *s)
 	return list;
 }
 
+/* With --rm nothing that is written in the container is wanted after its end, so the kernel need
+ * not write it out: it would write the whole file system that holds the data root, and PID 1 could
+ * not end before. The kernel's own mark keeps such a layer from being mounted again, because a
+ * crash may have torn it. There was none if we are still here ("restart"): then it goes. */
+static gboolean prepare_layers(Container *c, RtRootfs *rootfs, GError **error)
+{
+	g_autofree char *mark = g_build_filename(rootfs->work, "work", "incompat", NULL);
+	if (c->host_config->auto_remove)
+		rootfs->mount_options = (char *)"volatile";
+	return c->state.started_at == DH_TIME_ZERO || dh_remove_tree(AT_FDCWD, mark, error);
+}
+
 static gboolean run_shim(
 	Container *c, Start *s, int64_t *ret_pid, int *ret_events, int *ret_pidfd, GError **error)
 {
@@ -150,6 +163,8 @@ static gboolean run_shim(
 	g_autofree char *work = g_build_filename(c->dir, "work", NULL);
 	RtRootfs rootfs = {
 		.lower = c->lower, .upper = upper, .work = work, .mountpoint = mountpoint};
+	if (!prepare_layers(c, &rootfs, error))
+		return FALSE;
 	g_autoptr(GPtrArray) clients = g_ptr_array_new();
 	for (guint i = 0; i < s->clients->len; i++) {
 		PendingClient *p = s->clients->pdata[i];
@@ -170,8 +185,8 @@ static gboolean run_shim(
 		.clients = clients,
 		.init_path = c->host_config->init > 0 ? c->engine->config.init_path : NULL};
 	log_config(c, &config.log);
-	return shim_start(c->engine->config.shim_path, &config, (const int *)(void *)s->fds->data,
-		s->fds->len, ret_events, ret_pid, NULL, ret_pidfd, error);
+	return shim_start(c->engine->shims, &config, (const int *)(void *)s->fds->data, s->fds->len,
+		ret_events, ret_pid, NULL, ret_pidfd, error);
 }
 
 /* ---- state ---- */
@@ -221,7 +236,6 @@ static gboolean start_steps(Container *c, Start *s, GError **error)
 	g_auto(GStrv) link_env = NULL;
 	g_autoptr(GPtrArray) link_hosts = NULL;
 	int64_t pid = 0;
-	int events = -1, pidfd = -1;
 
 	if (!container_link_data(c, TRUE, &link_env, &link_hosts, error) ||
 		!connect_network(c, s, error) ||
@@ -229,13 +243,12 @@ static gboolean start_steps(Container *c, Start *s, GError **error)
 		!container_spec(c, link_env, &s->spec, error))
 		return FALSE;
 	g_autoptr(GError) failed = NULL;
-	if (!run_shim(c, s, &pid, &events, &pidfd, &failed)) {
+	if (!run_shim(c, s, &pid, &s->events, &s->pidfd, &failed)) {
 		g_propagate_prefixed_error(
 			error, g_steal_pointer(&failed), "failed to create task for container: ");
 		return FALSE;
 	}
 	set_running(c, pid);
-	supervisor_add(c->engine->supervisor, c, events, pidfd);
 	health_begin(c);
 	if (!container_save(c, &failed))
 		dh_log_error("container %s: %s", c->id, failed->message);
@@ -250,10 +263,10 @@ gboolean container_start_locked(Container *c, gboolean by_policy, GError **error
 	s.fds = g_array_new(FALSE, FALSE, sizeof(int));
 
 	g_mutex_lock(&c->state_lock);
-	gboolean ending = c->ending;
+	gboolean ending = c->ending || c->unmounting;
 	g_mutex_unlock(&c->state_lock);
 	if (ending)
-		(void)container_wait_stopped(c, ENDING_TIMEOUT_MS);
+		(void)container_wait_unmounted(c, ENDING_TIMEOUT_MS);
 	g_mutex_lock(&c->state_lock);
 	gboolean ok =
 		by_policy || container_op_allowed(OP_START, c->state.status, c->id, c->name, error);
@@ -274,13 +287,16 @@ gboolean container_start_locked(Container *c, gboolean by_policy, GError **error
 	GError *failed = NULL;
 	ok = start_steps(c, &s, &failed);
 	start_clear(&s);
+	net_refill(c->engine->net);
 	if (!ok) {
 		set_failed(c, failed);
 		g_propagate_error(error, failed);
 		return FALSE;
 	}
 	mounts_event(c, "mount");
+	/* Only then is its end heard of: the two are told in this order. */
 	container_event(c, "start", NULL);
+	supervisor_add(c->engine->supervisor, c, s.events, s.pidfd);
 	container_flush_pending(c);
 	container_refresh_linkers(c);
 	return TRUE;

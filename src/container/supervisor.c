@@ -74,6 +74,14 @@ static void exec_ended(Container *c, const ShimEvent *ev)
 	container_event(c, "exec_die", "execID", ev->exec_id, "exitCode", code, NULL);
 }
 
+static void set_unmounting(Container *c, gboolean on)
+{
+	g_mutex_lock(&c->state_lock);
+	c->unmounting = on;
+	container_changed(c);
+	g_mutex_unlock(&c->state_lock);
+}
+
 static void shim_spoke(Supervisor *s, Watch *w)
 {
 	g_autoptr(GError) error = NULL;
@@ -84,11 +92,13 @@ static void shim_spoke(Supervisor *s, Watch *w)
 				dh_warn("container %s: %s", w->c->id, error->message);
 			container_lost(w->c);
 		}
+		set_unmounting(w->c, FALSE);
 		watch_remove(s, w);
 		return;
 	}
 	if (g_strcmp0(ev->event, "exit") == 0 && ev->exit && !w->exited) {
 		w->exited = TRUE;
+		set_unmounting(w->c, TRUE);
 		container_exited(w->c, ev->exit);
 	} else if (g_strcmp0(ev->event, "oom") == 0) {
 		container_event(w->c, "oom", NULL);

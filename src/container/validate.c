@@ -127,10 +127,12 @@ static gboolean validate_shared(
 	Container *c, char **mode, const char *what, const char *const *known, GError **error)
 {
 	if (has_prefix(*mode, "container:")) {
+		/* One that is not there yet is looked for at the start: to a client a 404 from
+		 * the creation says that the image is missing. */
 		g_autoptr(Container) target =
-			container_find(c->engine, *mode + strlen("container:"), error);
+			container_find(c->engine, *mode + strlen("container:"), NULL);
 		if (!target)
-			return FALSE;
+			return TRUE;
 		char *by_id = g_strdup_printf("container:%s", target->id);
 		g_free(*mode);
 		*mode = by_id;
@@ -231,10 +233,29 @@ static gboolean validate_mounts(Container *c, GError **error)
 
 /* ---- resources and security ---- */
 
+static gboolean validate_tmpfs(const HostConfig *h, GError **error)
+{
+	GHashTableIter it;
+	void *path;
+	if (!h->tmpfs)
+		return TRUE;
+	g_hash_table_iter_init(&it, h->tmpfs);
+	while (g_hash_table_iter_next(&it, &path, NULL)) {
+		if (*(const char *)path != '/')
+			return dh_error(error, DH_ERROR_INVALID,
+				"invalid mount path: '%s' mount path must be absolute",
+				(char *)path);
+	}
+	return TRUE;
+}
+
 static gboolean validate_resources(HostConfig *h, GError **error)
 {
-	if (h->memory < 0 || h->memory_reservation < 0 || h->nano_cpus < 0 || h->cpu_shares < 0)
+	if (h->memory < 0 || h->memory_reservation < 0 || h->cpu_shares < 0)
 		return dh_error(error, DH_ERROR_INVALID, "resource limits cannot be negative");
+	/* Below this the runtime itself does not come up (moby's linuxMinMemory). */
+	if (h->memory > 0 && h->memory < 6 * 1024 * 1024)
+		return dh_error(error, DH_ERROR_INVALID, "Minimum memory limit allowed is 6MB");
 	if (h->memory_swap > 0 && h->memory == 0)
 		return dh_error(error, DH_ERROR_INVALID,
 			"You should always set the Memory limit when using Memoryswap limit, see "
@@ -244,8 +265,9 @@ static gboolean validate_resources(HostConfig *h, GError **error)
 			"Minimum memoryswap limit should be larger than memory limit, see usage");
 	if (h->nano_cpus > 0 && (h->cpu_quota != 0 || h->cpu_period != 0))
 		return dh_error(error, DH_ERROR_INVALID,
-			"Conflicting options: Nano CPUs and CPU Period cannot both be set");
-	if (h->nano_cpus > (int64_t)g_get_num_processors() * 1000000000LL)
+			"Conflicting options: Nano CPUs and CPU %s cannot both be set",
+			h->cpu_period != 0 ? "Period" : "Quota");
+	if (h->nano_cpus < 0 || h->nano_cpus > (int64_t)g_get_num_processors() * 1000000000LL)
 		return dh_error(error, DH_ERROR_INVALID,
 			"range of CPUs is from 0.01 to %u.00, as there are only %u CPUs available",
 			g_get_num_processors(), g_get_num_processors());
@@ -333,6 +355,6 @@ gboolean validate_create(
 	return validate_process(c, error) && validate_network(c, asked, error) &&
 	       validate_endpoints(c, error) && validate_namespaces(c, error) &&
 	       validate_restart(h, error) && validate_mounts(c, error) &&
-	       validate_resources(h, error) && validate_security(h, error) &&
-	       validate_log(h, error);
+	       validate_tmpfs(h, error) && validate_resources(h, error) &&
+	       validate_security(h, error) && validate_log(h, error);
 }

@@ -66,6 +66,8 @@ static gboolean holds(const ContainerWait *w)
 		/* One that has ended and starts again has ended all the same. */
 		return c->exits != w->exits ||
 		       (!c->state.running && !c->state.restarting && !c->ending);
+	case WAIT_UNMOUNTED:
+		return !c->ending && !c->unmounting;
 	case WAIT_NEXT_EXIT:
 		return c->exits != w->exits;
 	case WAIT_REMOVED:
@@ -116,10 +118,20 @@ gboolean container_wait_end(ContainerWait *w, int cancel_fd, int64_t *ret_status
 	return ok;
 }
 
-gboolean container_wait_stopped(Container *c, int64_t timeout_ms)
+static gboolean wait_quietly(Container *c, WaitCondition condition, int64_t timeout_ms)
 {
-	ContainerWait *w = container_wait_begin(c, WAIT_NOT_RUNNING);
+	ContainerWait *w = container_wait_begin(c, condition);
 	gboolean ok = wait_run(w, -1, timeout_ms);
 	wait_free(w);
 	return ok;
+}
+
+gboolean container_wait_stopped(Container *c, int64_t timeout_ms)
+{
+	return wait_quietly(c, WAIT_NOT_RUNNING, timeout_ms);
+}
+
+gboolean container_wait_unmounted(Container *c, int64_t timeout_ms)
+{
+	return wait_quietly(c, WAIT_UNMOUNTED, timeout_ms);
 }

@@ -34,7 +34,7 @@
 
 #define LOCK_FILE "/run/dhow-net.lock"
 #define POOL_DEPTH 8
-#define BARE_DEPTH 4
+#define BARE_DEPTH 8
 #define DEFAULT_MTU 1500
 #define IP_FORWARD "/proc/sys/net/ipv4/ip_forward"
 #define MAX_PORTS 65535
@@ -470,7 +470,6 @@ NetEndpoint *net_attach(NetEngine *n, const char *id, const char *name, const ch
 		remember(n, id, a);
 	}
 	g_rw_lock_reader_unlock(&n->sweep);
-	net_pool_refill(n->pool);
 	if (!s) {
 		release_ip(n, a->ip);
 		attached_free(a);
@@ -628,4 +627,9 @@ void net_sweep(NetEngine *n)
 int net_new_namespace(NetEngine *n, GError **error)
 {
 	return net_pool_take_bare(n->pool, error);
+}
+
+void net_refill(NetEngine *n)
+{
+	net_pool_refill(n->pool);
 }

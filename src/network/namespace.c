@@ -12,7 +12,8 @@
  * set up costs 24 ms of rolling back). It waits raised: the carrier of a veth takes effect some
  * time after the fact, and that time is not a container's.
  *
- * Work is done in this order: what somebody waits for, deletions, refilling. Nothing is kept on
+ * Work is done in this order: what somebody waits for, deletions, refilling, which begins when half
+ * of a kind is gone, a moment after the start that took it, and then fills up. Nothing is kept on
  * disk: a namespace lives by its descriptors, so a killed process leaves nothing behind.
  */
 #include "network/namespace.h"
@@ -31,6 +32,9 @@
 
 #define SELF_NETNS "/proc/thread-self/ns/net"
 #define DISCARD_DELAY_USEC (2 * G_USEC_PER_SEC)
+/* Making a namespace keeps a processor busy for about a millisecond: not one that a container which
+ * has just been started, and may be short, is using. */
+#define REFILL_DELAY_USEC (20 * 1000)
 
 typedef struct {
 	gint64 due; /* monotonic, microseconds */
@@ -49,6 +53,7 @@ struct NetPool {
 	GCond changed;
 	/* below: under lock */
 	gboolean stop, filling;
+	gint64 refill_at;   /* monotonic, 0: not asked for */
 	GQueue ready, bare; /* NetSlot */
 	GQueue doomed;      /* char* names of veths */
 	guint waiting, waiting_bare;
@@ -68,7 +73,19 @@ void net_slot_free(NetSlot *s)
 
 /* ---- in the thread ---- */
 
-/* Inside the new namespace. A failure to switch IPv6 off is none: the kernel may not have it. */
+/* Of each namespace from its beginning; what a user asks for with --sysctl is set later and wins. A
+ * failure is none: the kernel may not have the thing. */
+static const struct {
+	const char *path, *value;
+} settings[] = {
+	/* For interfaces to come; the loopback keeps ::1. */
+	{"/proc/sys/net/ipv6/conf/default/disable_ipv6", "1"},
+	/* In a container any user may take port 80 and ping without CAP_NET_RAW. */
+	{"/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"},
+	{"/proc/sys/net/ipv4/ping_group_range", "0 2147483647"},
+};
+
+/* Inside the new namespace. */
 static gboolean furnish(NetSlot *s, GError **error)
 {
 	s->netns = open(SELF_NETNS, O_RDONLY | O_CLOEXEC);
@@ -77,8 +94,8 @@ static gboolean furnish(NetSlot *s, GError **error)
 	s->nl = net_nl_new(NETLINK_ROUTE, error);
 	if (!s->nl || !net_loopback_up(s->nl, error))
 		return FALSE;
-	/* For interfaces to come; the loopback keeps ::1. */
-	dh_write_kernel_file(AT_FDCWD, "/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+	for (size_t i = 0; i < G_N_ELEMENTS(settings); i++)
+		(void)dh_write_kernel_file(AT_FDCWD, settings[i].path, settings[i].value);
 	return TRUE;
 }
 
@@ -183,8 +200,11 @@ static gboolean is_due(const NetPool *p)
 static void idle(NetPool *p)
 {
 	const Doomed *d = g_queue_peek_head(&p->doomed);
-	if (d)
-		g_cond_wait_until(&p->changed, &p->lock, d->due);
+	gint64 until = d ? d->due : 0;
+	if (p->refill_at && !p->failure)
+		until = until ? MIN(until, p->refill_at) : p->refill_at;
+	if (until)
+		g_cond_wait_until(&p->changed, &p->lock, until);
 	else
 		g_cond_wait(&p->changed, &p->lock);
 }
@@ -192,14 +212,14 @@ static void idle(NetPool *p)
 /* Which kind of slot to make without anybody waiting; FALSE: none. */
 static gboolean is_short(NetPool *p, gboolean *ret_veth)
 {
-	guint ready = p->ready.length, bare = p->bare.length;
 	if (p->failure)
 		return FALSE; /* only for somebody who will hear of it */
-	if (ready <= p->config.depth / 2 || bare <= p->config.bare_depth / 2)
+	if (p->refill_at && p->refill_at <= g_get_monotonic_time()) {
+		p->refill_at = 0;
 		p->filling = TRUE;
-	if (ready >= p->config.depth && bare >= p->config.bare_depth)
-		p->filling = FALSE;
-	*ret_veth = ready < p->config.depth;
+	}
+	*ret_veth = p->ready.length < p->config.depth;
+	p->filling = p->filling && (*ret_veth || p->bare.length < p->config.bare_depth);
 	return p->filling;
 }
 
@@ -234,6 +254,7 @@ NetPool *net_pool_new(const NetPoolConfig *config, GError **error)
 {
 	NetPool *p = g_new0(NetPool, 1);
 	p->config = *config;
+	p->filling = TRUE;
 	do
 		p->group = g_random_int();
 	while (p->group <= G_MAXUINT16); /* the numbers that people use */
@@ -303,14 +324,18 @@ NetSlot *net_pool_take(NetPool *p, GError **error)
 int net_pool_take_bare(NetPool *p, GError **error)
 {
 	g_autoptr(NetSlot) s = take(p, &p->bare, &p->waiting_bare, error);
-	net_pool_refill(p);
 	return s ? dh_steal_fd(&s->netns) : -1;
 }
 
 void net_pool_refill(NetPool *p)
 {
 	g_mutex_lock(&p->lock);
-	g_cond_broadcast(&p->changed);
+	gboolean low = p->ready.length <= p->config.depth / 2 ||
+		       p->bare.length <= p->config.bare_depth / 2;
+	if (low && !p->refill_at && !p->filling) {
+		p->refill_at = g_get_monotonic_time() + REFILL_DELAY_USEC;
+		g_cond_broadcast(&p->changed);
+	}
 	g_mutex_unlock(&p->lock);
 }
 

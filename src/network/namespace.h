@@ -42,7 +42,7 @@ int net_pool_take_bare(NetPool *p, GError **error);
  */
 void net_pool_discard(NetPool *p, const char *veth, gboolean now);
 
-/* Lets the thread make up for what was taken; not done by taking itself, so that it does not
+/* Lets the thread make up for what was taken, soon; not done by taking itself, so that it does not
  * compete with the use of it. */
 void net_pool_refill(NetPool *p);
 

@@ -84,6 +84,10 @@ void net_sweep(NetEngine *n);
 /* A network namespace with nothing but a loopback that is up (--net none). Descriptor or -1. */
 int net_new_namespace(NetEngine *n, GError **error);
 
+/* To be called when a start is over: what net_attach or net_new_namespace took from the stock is
+ * made up for in the background. */
+void net_refill(NetEngine *n);
+
 /* ---- files of a container (src/network/files.c) ---- */
 
 typedef struct {

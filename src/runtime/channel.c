@@ -37,10 +37,11 @@ gboolean rt_channel_send(int sock, RtMsgKind kind, int fd, GError **error)
 	return TRUE;
 }
 
-gboolean rt_channel_wait(int sock, int *ret_console, GError **error)
+gboolean rt_channel_wait(int sock, int *ret_console, int *ret_root, GError **error)
 {
 	gboolean ready = FALSE, failed = FALSE;
 	dh_autofd int console = -1;
+	dh_autofd int root = -1;
 	for (;;) {
 		Message m;
 		int fd = -1;
@@ -56,6 +57,9 @@ gboolean rt_channel_wait(int sock, int *ret_console, GError **error)
 		if (m.kind == RT_MSG_CONSOLE) {
 			dh_close(&console);
 			console = dh_steal_fd(&fd);
+		} else if (m.kind == RT_MSG_ROOT) {
+			dh_close(&root);
+			root = dh_steal_fd(&fd);
 		} else if (m.kind == RT_MSG_READY) {
 			ready = TRUE;
 		} else if (m.kind == RT_MSG_ERROR && !failed) {
@@ -71,6 +75,8 @@ gboolean rt_channel_wait(int sock, int *ret_console, GError **error)
 		return dh_error(error, DH_ERROR_SYSTEM,
 			"the container's process ended before its program was executed");
 	*ret_console = dh_steal_fd(&console);
+	if (ret_root)
+		*ret_root = dh_steal_fd(&root);
 	return TRUE;
 }
 

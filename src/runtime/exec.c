@@ -167,10 +167,11 @@ gboolean rt_exec(const RtExec *x, RtProcess *ret, GError **error)
 	}
 	dh_close(&p.sock);
 	int console = -1;
-	if (!rt_channel_wait(sock, &console, error)) {
+	if (!rt_channel_wait(sock, &console, NULL, error)) {
 		rt_abandon(pidfd);
 		return FALSE;
 	}
-	*ret = (RtProcess){.pid = pid, .pidfd = dh_steal_fd(&pidfd), .console = console};
+	*ret = (RtProcess){
+		.pid = pid, .pidfd = dh_steal_fd(&pidfd), .console = console, .root = -1};
 	return TRUE;
 }

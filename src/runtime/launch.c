@@ -229,7 +229,11 @@ static gboolean join_groups(const Plan *p, GError **error)
 static gboolean build_root(const Plan *p, RtRoot *r, int *ret_slave, GError **error)
 {
 	const OciProcess *process = p->l->spec->process;
-	if (!rt_root_mount(r, error) || !rt_root_mounts(r, error) || !rt_root_devices(r, error))
+	if (!rt_root_mount(r, error))
+		return FALSE;
+	if (p->l->keep_root && !rt_channel_send(p->sock, RT_MSG_ROOT, r->root, error))
+		return FALSE;
+	if (!rt_root_mounts(r, error) || !rt_root_devices(r, error))
 		return FALSE;
 	if (process->terminal) {
 		dh_autofd int master = -1;
@@ -340,13 +344,14 @@ static gboolean start(Plan *p, RtProcess *ret, GError **error)
 	if (pid < 0)
 		return rt_error_errno(error, errno, "unable to start container process: %s", where);
 	dh_close(&p->sock);
-	int console = -1;
+	int console = -1, root = -1;
 	if (((p->fresh & CLONE_NEWUSER) && !write_mappings(p, pid, sock, error)) ||
-		!rt_channel_wait(sock, &console, error)) {
+		!rt_channel_wait(sock, &console, &root, error)) {
 		rt_abandon(pidfd);
 		return FALSE;
 	}
-	*ret = (RtProcess){.pid = pid, .pidfd = dh_steal_fd(&pidfd), .console = console};
+	*ret = (RtProcess){
+		.pid = pid, .pidfd = dh_steal_fd(&pidfd), .console = console, .root = root};
 	return TRUE;
 }
 

@@ -10,13 +10,13 @@
 /* ---- channel.c: from the half-built container to its parent ---- */
 
 /* One SOCK_SEQPACKET message. End of file after READY means that the program was executed. */
-typedef enum { RT_MSG_ERROR = 1, RT_MSG_CONSOLE, RT_MSG_READY } RtMsgKind;
+typedef enum { RT_MSG_ERROR = 1, RT_MSG_CONSOLE, RT_MSG_ROOT, RT_MSG_READY } RtMsgKind;
 
 void rt_channel_send_error(int sock, const GError *e);
 gboolean rt_channel_send(int sock, RtMsgKind kind, int fd, GError **error);
 
 /* Reads until the end. TRUE: executed; *ret_console is set when one was sent. */
-gboolean rt_channel_wait(int sock, int *ret_console, GError **error);
+gboolean rt_channel_wait(int sock, int *ret_console, int *ret_root, GError **error);
 
 /* What rt_launch and rt_exec clone with. */
 typedef struct {

@@ -28,6 +28,7 @@ typedef struct {
 	const RtRootfs *rootfs; /* NULL: spec->root->path is a directory to bind */
 	int netns_fd;           /* joined when >= 0, whatever spec says about the network */
 	int seccomp_fd;         /* compiled filter (see seccomp.h), or -1: none */
+	gboolean keep_root;     /* ret's root is wanted */
 	int stdio[3]; /* given to the process when it has no terminal; stay the caller's */
 } RtLaunch;
 
@@ -35,6 +36,10 @@ typedef struct {
 	pid_t pid;
 	int pidfd;
 	int console; /* master side of the terminal, or -1 */
+	/* With keep_root the mount of the root file system, else -1. Its unmounting, which writes
+	 * out the file system that holds the upper layer, then comes when this is closed, and not
+	 * in the end of PID 1, which nobody would hear of until then. */
+	int root;
 } RtProcess;
 
 /* Creates the cgroups, namespaces and mounts and starts the process: on TRUE the program has been

@@ -6,11 +6,13 @@
 #include "base/fs.h"
 #include "base/spawn.h"
 #include "runtime/cgroup.h"
+#include "shim/pool.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -64,33 +66,27 @@ ShimEvent *shim_next_event(int events, GError **error)
 
 /* ---- starting ---- */
 
-static gboolean spawn(const char *shim_path, const ShimConfig *config, const int *fds, guint n_fds,
-	int *ret_sock, pid_t *ret_pid, int *ret_pidfd, GError **error)
+/* The row of descriptors that says what to run. */
+static gboolean hand_over(
+	int sock, const ShimConfig *config, const int *fds, guint n_fds, GError **error)
 {
-	int pair[2];
 	g_autofree char *text = dh_json_emit_text(&shim_config_table, config);
 	dh_autofd int memfd = dh_memfd("shim-config", text, strlen(text), error);
 	if (memfd < 0)
 		return FALSE;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return dh_error_errno(error, errno, "socketpair");
-	dh_autofd int ours = pair[0];
-	dh_autofd int theirs = pair[1];
-	g_autofree int *pass = g_new(int, n_fds + 2);
-	pass[0] = memfd;
-	pass[1] = theirs;
+	if (n_fds >= SHIM_MAX_FDS)
+		return dh_error(error, DH_ERROR_INVALID, "too many descriptors to pass on");
+	g_autofree int *row = g_new(int, n_fds + 1);
+	row[0] = memfd;
 	for (guint i = 0; i < n_fds; i++)
-		pass[i + 2] = fds[i];
-	char *argv[] = {(char *)"dhow-shim", config->id, NULL};
-	DhSpawn s = {.path = shim_path,
-		.argv = argv,
-		.stdio = {-1, -1, STDERR_FILENO},
-		.fds = pass,
-		.n_fds = n_fds + 2,
-		.setsid = TRUE};
-	if (!dh_spawn(&s, ret_pid, ret_pidfd, error))
-		return FALSE;
-	*ret_sock = dh_steal_fd(&ours);
+		row[SHIM_PLACE_FIRST + i] = fds[i];
+	for (guint at = 0, n; at <= n_fds; at += n) {
+		char left[16];
+		n = MIN(n_fds + 1 - at, DH_MSG_MAX_FDS);
+		snprintf(left, sizeof left, "%u", n_fds + 1 - at - n);
+		if (dh_send_msg(sock, left, strlen(left), row + at, n, 0) < 0)
+			return dh_error_errno(error, errno, "send to shim");
+	}
 	return TRUE;
 }
 
@@ -131,28 +127,39 @@ static gboolean await_start(int sock, int64_t *ret_pid, gboolean *ret_told, GErr
 	return ok;
 }
 
-gboolean shim_start(const char *shim_path, const ShimConfig *config, const int *fds, guint n_fds,
+gboolean shim_start(ShimPool *pool, const ShimConfig *config, const int *fds, guint n_fds,
 	int *ret_events, int64_t *ret_pid, pid_t *ret_shim_pid, int *ret_shim_pidfd, GError **error)
 {
-	dh_autofd int sock = -1;
-	dh_autofd int pidfd = -1;
-	pid_t pid;
+	g_auto(ShimIdle) s = SHIM_IDLE_NONE;
 	gboolean told = FALSE;
 	GError *failed = NULL;
-	if (!spawn(shim_path, config, fds, n_fds, &sock, &pid, &pidfd, error))
-		return FALSE;
-	if (!await_start(sock, ret_pid, &told, &failed)) {
+	gboolean handed = FALSE;
+	/* One that has died while it waited is passed over: it has seen nothing of the container.
+	 */
+	while (!handed) {
+		gboolean waited;
+		if (!shim_pool_take(pool, &s, &waited, error))
+			return FALSE;
+		handed = hand_over(s.sock, config, fds, n_fds, waited ? NULL : error);
+		if (!handed)
+			shim_idle_end(&s);
+		if (!handed && !waited)
+			return FALSE;
+	}
+	gboolean ok = await_start(s.sock, ret_pid, &told, &failed);
+	shim_pool_refill(pool);
+	if (!ok) {
 		if (!told)
-			end_by_force(config, pidfd);
-		(void)dh_reap(pidfd);
+			end_by_force(config, s.pidfd);
+		(void)dh_reap(s.pidfd);
 		g_propagate_error(error, failed);
 		return FALSE;
 	}
-	*ret_events = dh_steal_fd(&sock);
+	*ret_events = dh_steal_fd(&s.sock);
 	if (ret_shim_pid)
-		*ret_shim_pid = pid;
+		*ret_shim_pid = s.pid;
 	if (ret_shim_pidfd)
-		*ret_shim_pidfd = dh_steal_fd(&pidfd);
+		*ret_shim_pidfd = dh_steal_fd(&s.pidfd);
 	return TRUE;
 }
 

@@ -11,11 +11,18 @@
 
 #define SHIM_TIMEOUT_MS 10000
 
-/* Starts a shim. `fds` become 5, 6, ... in it (the numbers that config's *_fd members use). Waits
- * for "started" or "failed". On success *ret_events is the subscribed control connection and
- * *ret_pid the container's PID 1; *ret_shim_pid is the shim (the daemon's child: it reaps it
- * through *ret_shim_pidfd). On failure the shim is gone and nothing is left. */
-gboolean shim_start(const char *shim_path, const ShimConfig *config, const int *fds, guint n_fds,
+/* Shims that wait for their container: loading the program and getting to know the machine is then
+ * not a start's business. One that is taken is made up for in the background, after the start. With
+ * `depth` 0, or when none is ready, a shim is started when it is needed. */
+typedef struct ShimPool ShimPool;
+ShimPool *shim_pool_new(const char *shim_path, guint depth);
+void shim_pool_free(ShimPool *p); /* ends those that wait */
+
+/* Has a shim run a container. config's *_fd members name `fds` by their place: SHIM_PLACE_FIRST is
+ * the first of them. Waits for "started" or "failed". On success *ret_events is the subscribed
+ * control connection and *ret_pid the container's PID 1; *ret_shim_pid is the shim (the daemon's
+ * child: it reaps it through *ret_shim_pidfd). On failure the shim is gone and nothing is left. */
+gboolean shim_start(ShimPool *pool, const ShimConfig *config, const int *fds, guint n_fds,
 	int *ret_events, int64_t *ret_pid, pid_t *ret_shim_pid, int *ret_shim_pidfd,
 	GError **error);
 

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dhow-shim - theory of operation: one process for one container, started by the daemon,
- * independent of it from the first moment. It launches the container, then sits in one epoll loop:
+ * dhow-shim - theory of operation: one process for one container, started by the daemon, perhaps
+ * before there is a container for it; from the moment it is given one it is independent. It
+ * launches the container, then sits in one epoll loop:
  * output to log and clients, input back, requests on the control socket, SIGCHLD.
  *
  * The end goes in this order, because each step is promised to somebody: the cgroup is emptied and
  * removed; streams are drained and the log is closed; the socket is taken away and the descriptors
  * held for the container (its network namespace, its port reservations) are closed, so that it can
  * be started again at once; exit.json is renamed into place; subscribers get the exit event;
- * clients see end of file when they have read everything. Execs end before: the kernel lets PID 1
+ * the root file system
+ * is unmounted, which may take as long as its disk is slow; end of file on the control connections
+ * says that the container can be started again; clients see end of file when they have read
+ * everything. Execs end before: the kernel lets PID 1
  * go only when everybody else of its pid namespace has been reaped, and where there is no such
  * namespace emptying the cgroup does it.
  */
@@ -38,12 +42,37 @@ enum { MAX_CONFIG = 4 << 20 };
 
 /* ---- preparing ---- */
 
-static ShimConfig *read_config(GError **error)
+/* Waits for the row of descriptors that says what to run. FALSE: the daemon is gone. */
+static gboolean receive_row(GArray *row)
+{
+	for (;;) {
+		int fds[DH_MSG_MAX_FDS];
+		size_t n_fds = G_N_ELEMENTS(fds);
+		char left[16];
+		ssize_t n = dh_recv_msg(SHIM_FD_CONTROL, left, sizeof left - 1, fds, &n_fds, 0);
+		if (n <= 0 || n_fds == 0)
+			return FALSE;
+		left[n] = '\0';
+		g_array_append_vals(row, fds, (guint)n_fds);
+		if (strcmp(left, "0") == 0)
+			return TRUE;
+	}
+}
+
+static ShimConfig *read_config(GArray *row, GError **error)
 {
 	size_t n;
-	g_autofree char *text = dh_read_to_end(SHIM_FD_CONFIG, MAX_CONFIG, &n, error);
-	close(SHIM_FD_CONFIG);
+	dh_autofd int fd = dh_steal_fd(&g_array_index(row, int, 0));
+	g_autofree char *text = dh_read_to_end(fd, MAX_CONFIG, &n, error);
 	return text ? dh_json_parse_text(&shim_config_table, text, n, error) : NULL;
+}
+
+/* The descriptor at a place of the row; all of them are close-on-exec. */
+static int at_place(GArray *row, int64_t place)
+{
+	if (place < SHIM_PLACE_FIRST || place >= row->len)
+		return -1;
+	return dh_steal_fd(&g_array_index(row, int, (guint)place));
 }
 
 static void prepare_process(void)
@@ -52,7 +81,7 @@ static void prepare_process(void)
 	umask(0);
 	(void)chdir("/"); /* keep no file system busy that the daemon was started from */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	prctl(PR_SET_NAME, "dhow-shim");
+	(void)dh_set_cloexec(SHIM_FD_CONTROL, TRUE);
 	/* The kernel shall look elsewhere when memory is short; more than we may ask for is
 	 * refused. */
 	if (dh_write_kernel_file(AT_FDCWD, "/proc/self/oom_score_adj", "-998") < 0)
@@ -62,26 +91,36 @@ static void prepare_process(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-static void hold(Shim *sh, int64_t fd)
+static void hold(Shim *sh, int fd)
 {
-	int n = (int)fd;
-	if (fd < SHIM_FD_FIRST_FREE)
-		return;
-	(void)dh_set_cloexec(n, TRUE);
-	g_array_append_val(sh->held, n);
+	if (fd >= 0)
+		g_array_append_val(sh->held, fd);
 }
 
-static void adopt_descriptors(Shim *sh)
+/* From now on the configuration's places are descriptors. */
+static void adopt_descriptors(Shim *sh, GArray *row)
 {
+	ShimConfig *c = sh->config;
 	size_t i;
-	json_t *fd;
-	(void)dh_set_cloexec(SHIM_FD_CONTROL, TRUE);
-	hold(sh, sh->config->netns_fd);
-	json_array_foreach (sh->config->hold_fds, i, fd)
-		hold(sh, json_integer_value(fd));
-	sh->seccomp_fd = (int)sh->config->seccomp_fd;
-	if (sh->seccomp_fd >= 0)
-		(void)dh_set_cloexec(sh->seccomp_fd, TRUE);
+	json_t *place;
+	c->netns_fd = at_place(row, c->netns_fd);
+	hold(sh, (int)c->netns_fd);
+	json_array_foreach (c->hold_fds, i, place)
+		hold(sh, at_place(row, json_integer_value(place)));
+	for (guint k = 0; c->clients && k < c->clients->len; k++) {
+		ShimClient *client = c->clients->pdata[k];
+		client->fd = at_place(row, client->fd);
+	}
+	sh->seccomp_fd = at_place(row, c->seccomp_fd);
+}
+
+/* Whoever looks at the list of processes sees whose shim this is. */
+static void show_id(char *argument, const char *id)
+{
+	prctl(PR_SET_NAME, "dhow-shim");
+	size_t room = strlen(argument), n = MIN(strlen(id), room);
+	memset(argument, 0, room);
+	memcpy(argument, id, n);
 }
 
 static void signals_ready(void *owner, uint32_t events);
@@ -158,6 +197,7 @@ static gboolean launch(Shim *sh, GError **error)
 		.rootfs = c->rootfs,
 		.netns_fd = (int)c->netns_fd,
 		.seccomp_fd = sh->seccomp_fd,
+		.keep_root = TRUE,
 		.stdio = {-1, -1, -1},
 	};
 	RtProcess p;
@@ -180,9 +220,9 @@ static gboolean launch(Shim *sh, GError **error)
 		return FALSE;
 	for (guint i = 0; c->clients && i < c->clients->len; i++) {
 		ShimClient *client = c->clients->pdata[i];
-		(void)dh_set_cloexec((int)client->fd, TRUE);
 		session_attach(s, client, (int)client->fd);
 	}
+	sh->root_fd = p.root;
 	session_started(s, &p);
 	return TRUE;
 }
@@ -272,8 +312,9 @@ static void container_ended(Shim *sh, int status)
 	}
 	ShimEvent ev = {.event = (char *)"exit", .exit = &s->exit};
 	control_event(sh, &ev);
-	control_end(sh);
 	session_finish(s);
+	dh_close(&sh->root_fd);
+	control_end(sh);
 	quit_when_flushed(sh);
 }
 
@@ -329,7 +370,6 @@ static gboolean start(Shim *sh, GError **error)
 
 int main(int argc, char **argv)
 {
-	(void)argv;
 	g_autoptr(GError) error = NULL;
 	if (argc != 2) {
 		fprintf(stderr, "dhow-shim is started by dhowd\n");
@@ -338,14 +378,21 @@ int main(int argc, char **argv)
 	static Shim shim;
 	Shim *sh = &shim;
 	prepare_process();
-	sh->signal_fd = sh->listen_fd = sh->spare_fd = sh->seccomp_fd = -1;
+	(void)rt_cgroup_mode(); /* looked up once: now, while there may be time */
+	prctl(PR_SET_NAME, "dhow-waiting");
+	g_autoptr(GArray) row = g_array_new(FALSE, FALSE, sizeof(int));
+	if (!receive_row(row))
+		return 0;
+	sh->signal_fd = sh->listen_fd = sh->spare_fd = sh->seccomp_fd = sh->root_fd = -1;
 	sh->held = g_array_new(FALSE, FALSE, sizeof(int));
 	sh->controls = g_ptr_array_new_with_free_func(control_free);
 	sh->execs = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, session_destroy);
 	sh->exec_order = g_queue_new();
-	sh->config = read_config(&error);
-	if (sh->config)
-		adopt_descriptors(sh);
+	sh->config = read_config(row, &error);
+	if (sh->config) {
+		show_id(argv[1], sh->config->id);
+		adopt_descriptors(sh, row);
+	}
 	gboolean ok = sh->config && start(sh, &error);
 	ShimEvent ev = {.event = (char *)(ok ? "started" : "failed")};
 	if (ok) {

@@ -2,11 +2,15 @@
 /*
  * protocol.h - what the daemon and a shim say to each other.
  *
- * The shim is started by the daemon (shim/client.h) with these descriptors:
- *   3    a sealed memfd: ShimConfig as JSON
- *   4    one end of a SOCK_SEQPACKET pair: the first control connection, already subscribed to
- * events 5 …  whatever the *_fd members of ShimConfig name by number and listens on
- * <run_dir>/shim.sock (SOCK_SEQPACKET, mode 0600) for as many control connections as come.
+ * The shim is started by the daemon (shim/client.h) with one end of a SOCK_SEQPACKET pair as
+ * descriptor 3: the first control connection, already subscribed to events. It may have been
+ * started ahead of time; it waits there for what it shall run, and ends when the daemon goes away
+ * before that. What it shall run is a row of descriptors, in as many messages as it takes, each
+ * with the number of those still to come after it as decimal text:
+ *   first          a sealed memfd: ShimConfig as JSON
+ *   from then on   whatever the *_fd members of ShimConfig name by their place in the row
+ * The answer is the event "started" or "failed". From then on it listens on <run_dir>/shim.sock
+ * (SOCK_SEQPACKET, mode 0600) for as many control connections as come.
  *
  * One message is one JSON object, at most SHIM_MSG_MAX bytes, with descriptors beside it. Requests
  * are answered in order on the connection they came by: ShimReply. A connection that sent
@@ -26,9 +30,11 @@
 #define SHIM_MSG_MAX (256 * 1024)
 #define SHIM_SOCKET_NAME "shim.sock"
 #define SHIM_EXIT_NAME "exit.json"
-#define SHIM_FD_CONFIG 3
-#define SHIM_FD_CONTROL 4
-#define SHIM_FD_FIRST_FREE 5
+#define SHIM_FD_CONTROL 3
+#define SHIM_PLACE_FIRST 1 /* of what ShimConfig names, in the row of descriptors */
+#define SHIM_MAX_FDS 4096
+/* The program's argument until it has a container: as long as an ID, which then takes its place. */
+#define SHIM_NO_ID "----------------------------------------------------------------"
 
 /* json-file log: lines {"log":"...","stream":"stdout","time":"..."}; rotation: path, path.1, ... */
 typedef struct {
@@ -41,7 +47,7 @@ typedef struct {
 
 /* A client's connection to a process's streams. */
 typedef struct {
-	int64_t fd; /* in ShimConfig: descriptor number; in a request: -1, it came beside */
+	int64_t fd; /* in ShimConfig: place in the row; in a request: -1, it came beside */
 	gboolean use_stdin, use_stdout, use_stderr;
 	gboolean raw;      /* bytes as they are (terminal); else Docker's 8-byte framed stream */
 	char *detach_keys; /* raw key bytes, one JSON string of code points <= 0x1f or ASCII; NULL:
@@ -59,7 +65,7 @@ typedef struct {
 	OciSpec *oci;
 	int64_t netns_fd;    /* -1 none */
 	int64_t seccomp_fd;  /* -1 none */
-	json_t *hold_fds;    /* array of numbers: kept open while the container lives (port
+	json_t *hold_fds;    /* array of places: kept open while the container lives (port
 				reservations) */
 	gboolean open_stdin; /* else stdin is /dev/null (without terminal) */
 	gboolean stdin_once; /* close stdin when the first client that has it goes away */

@@ -478,3 +478,39 @@ images_now() {
     docker rm uses
     ok docker rmi inuse:latest
 }
+
+# ---- what a creation lets through ----
+
+@test "a container whose namespace is to be shared is missing: said of it, not of the image" {
+    local kind
+    for kind in pid ipc; do
+        run --separate-stderr docker run --rm --$kind container:nosuch busybox true
+        expect_status 125
+        expect_error 'No such container: nosuch'
+        [[ $stderr != *'Unable to find image'* ]]
+    done
+}
+
+@test "--tmpfs at a relative path" {
+    run --separate-stderr docker run --rm --tmpfs relative busybox true
+    expect_status 125
+    expect_error "invalid mount path: 'relative' mount path must be absolute"
+}
+
+@test "too little memory, a negative number of CPUs, CPUs and a quota" {
+    run --separate-stderr docker run --rm -m 4m busybox true
+    expect_status 125
+    expect_error 'Minimum memory limit allowed is 6MB'
+    run --separate-stderr docker run --rm --cpus -1 busybox true
+    expect_status 125
+    expect_error 'ange of CPUs is from 0.01 to'
+    run --separate-stderr docker run --rm --cpus 1 --cpu-quota 5000 busybox true
+    expect_status 125
+    expect_error 'Nano CPUs and CPU Quota cannot both be set'
+}
+
+@test "--ipc none has no /dev/shm" {
+    run --separate-stderr docker run --rm --ipc none busybox grep -c ' /dev/shm ' /proc/mounts
+    expect_status 1
+    same "$output" 0
+}

@@ -71,6 +71,20 @@ TRAP='trap "echo stopping; exit 3" TERM; echo ready; while :; do sleep 0.1; done
     wait_until 5 twice
 }
 
+# The rest of what a container wrote is thrown away with --rm: the kernel is not made to write it out.
+@test "--rm: fsync is spared, restart keeps the files; without --rm everything is written out" {
+    [ "$CLI$DHOW_ENGINE" = dhowdhow ] || skip "how the layers are mounted is Dhow's own"
+    docker run -d --rm --name cc busybox sleep 1000
+    docker exec cc sh -c 'echo kept >/file; sync'
+    [[ $(docker exec cc head -n 1 /proc/mounts) == *volatile* ]]
+    ok docker restart -t 0 cc
+    same "$(docker exec cc cat /file)" kept
+    ok docker restart -t 0 cc
+    same "$(docker exec cc cat /file)" kept
+    docker run -d --name dd busybox sleep 1000
+    [[ $(docker exec dd head -n 1 /proc/mounts) != *volatile* ]]
+}
+
 @test "restart policies: always, on-failure:N, unless-stopped, no" {
     docker run -d --name no busybox sh -c 'exit 1'
     built docker create --restart always busybox || return 0

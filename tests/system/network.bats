@@ -178,6 +178,21 @@ while True:
     ok docker run --rm --network none busybox ping -c 1 127.0.0.1
 }
 
+@test "any user may take low ports and ping, in the container's own network only; --sysctl wins" {
+    local host_port host_ping net names='net.ipv4.ip_unprivileged_port_start net.ipv4.ping_group_range'
+    host_port=$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)
+    host_ping=$(cat /proc/sys/net/ipv4/ping_group_range)
+    for net in bridge none; do
+        same "$(docker run --rm --net $net busybox sysctl -n $names)" $'0\n0\t2147483647'
+    done
+    same "$(docker run --rm -u 1000:1000 --cap-drop ALL -h low busybox \
+        sh -c 'httpd -p 80 -h /etc && wget -qO- http://127.0.0.1/hostname')" low
+    same "$(docker run --rm --sysctl net.ipv4.ip_unprivileged_port_start=900 busybox sysctl -n $names)" \
+        $'900\n0\t2147483647'
+    same "$(docker run --rm --net host busybox sysctl -n $names)" "$host_port"$'\n'"$host_ping"
+    same "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" "$host_port"
+}
+
 @test "--net host is the host's network and name" {
     ok docker run --rm --net host busybox readlink /proc/self/ns/net
     expect_output "$(readlink /proc/self/ns/net)"

@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static const char *shim_path;
+static ShimPool *pool;
 
 typedef struct {
 	int events, pidfd;
@@ -30,7 +30,7 @@ static Shim start(Rig *r, const char *log, const char *script, int client)
 	g_autofree char *dir = g_build_filename(r->dir, "container", NULL);
 	g_autofree char *run_dir = g_build_filename(r->dir, "run", NULL);
 	(void)g_mkdir(dir, 0700);
-	ShimClient c = {.fd = SHIM_FD_FIRST_FREE, .use_stdout = TRUE, .use_stderr = TRUE};
+	ShimClient c = {.fd = SHIM_PLACE_FIRST, .use_stdout = TRUE, .use_stderr = TRUE};
 	ShimConfig config = {
 		.id = (char *)"bench",
 		.dir = dir,
@@ -52,7 +52,7 @@ static Shim start(Rig *r, const char *log, const char *script, int client)
 	r->spec->process->args = g_strdupv((char *[]){"sh", "-c", (char *)script, NULL});
 	Shim s;
 	GError *error = NULL;
-	if (!shim_start(shim_path, &config, &client, client >= 0, &s.events, &s.main_pid, &s.pid,
+	if (!shim_start(pool, &config, &client, client >= 0, &s.events, &s.main_pid, &s.pid,
 		    &s.pidfd, &error)) {
 		fprintf(stderr, "%s\n", error->message);
 		exit(1);
@@ -175,7 +175,7 @@ int main(int argc, char **argv)
 	if (argc < 2 || !rig_usable())
 		return 2;
 	long mb = argc > 2 ? atol(argv[2]) : 200;
-	shim_path = argv[1];
+	pool = shim_pool_new(argv[1], 2);
 	signal(SIGPIPE, SIG_IGN);
 	rig_setup(&state);
 	Rig *r = state;

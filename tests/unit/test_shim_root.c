@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const char *shim_path;
+static ShimPool *pool;
 
 typedef struct {
 	Rig *rig;
@@ -109,7 +109,7 @@ static gboolean try_start(Box *b, const char *const *args, const int *fds, guint
 	g_strfreev(b->rig->spec->process->args);
 	b->rig->spec->process->args = g_strdupv((char **)args);
 	return shim_start(
-		shim_path, &b->config, fds, n, &b->events, &b->pid, &b->shim, &b->pidfd, error);
+		pool, &b->config, fds, n, &b->events, &b->pid, &b->shim, &b->pidfd, error);
 }
 
 static void start_with(Box *b, const char *script, const int *fds, guint n)
@@ -142,7 +142,7 @@ static int start_attached(Box *b, Use use, const char *script)
 	int p[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, p), 0);
 	b->client = client_of(use);
-	b->client.fd = SHIM_FD_FIRST_FREE;
+	b->client.fd = SHIM_PLACE_FIRST;
 	b->config.clients = g_ptr_array_new();
 	g_ptr_array_add(b->config.clients, &b->client);
 	start_with(b, script, &p[1], 1);
@@ -367,7 +367,7 @@ static void test_held_descriptors(void **state)
 	need_root(b);
 	int p[2];
 	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
-	b->config.hold_fds = json_pack("[i]", SHIM_FD_FIRST_FREE);
+	b->config.hold_fds = json_pack("[i]", SHIM_PLACE_FIRST);
 	start_with(b, "read x < /dev/null; sleep 100", &p[1], 1);
 	close(p[1]);
 	struct pollfd poll_in = {.fd = p[0], .events = POLLIN};
@@ -874,7 +874,9 @@ int main(int argc, char **argv)
 		print_message("usage: %s DHOW-SHIM\n", argv[0]);
 		return 2;
 	}
-	shim_path = argv[1];
+	pool = shim_pool_new(argv[1], 1);
 	signal(SIGPIPE, SIG_IGN);
-	return cmocka_run_group_tests_name("shim_root", tests, NULL, NULL);
+	int failed = cmocka_run_group_tests_name("shim_root", tests, NULL, NULL);
+	shim_pool_free(pool);
+	return failed;
 }

@@ -40,7 +40,7 @@ uninstall:
 # The whole suite under AddressSanitizer and UBSan. Reports go to files: the daemon and the shims have nobody who
 # looks at their exit code.
 asan:
-	@scripts/deps build test
+	@scripts/deps build test examples
 	DHOW_BUILD=$(CURDIR)/build-asan scripts/build -Db_sanitize=address,undefined -Db_lundef=false
 	rm -f build-asan/report.*
 	status=0; \
@@ -52,7 +52,7 @@ asan:
 	exit $$status
 
 coverage:
-	@scripts/deps build test coverage
+	@scripts/deps build test examples coverage
 	DHOW_BUILD=$(CURDIR)/build-coverage scripts/build -Db_coverage=true -Dstatic_programs=false
 	-DHOW_BUILD=$(CURDIR)/build-coverage DHOW_CACHE=$(CURDIR)/build/cache scripts/run-tests
 	mkdir -p coverage
@@ -62,7 +62,7 @@ coverage:
 lint: lint-deps lint-format lint-c lint-shell
 
 lint-deps:
-	@scripts/deps build test lint
+	@scripts/deps build test examples lint
 
 lint-format:
 	clang-format --dry-run -Werror $(C_FILES)

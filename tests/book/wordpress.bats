@@ -293,6 +293,7 @@ provision() {
     expect_installation "$(site wp_another)"
     docker start wp_dockerinaction
     expect_page "$(site wp_dockerinaction)" 'The farm is open'
+    # shellcheck disable=SC2046
     ok docker rm -vf $(docker ps -a -q)
     assert_nothing_left
     same "$(docker volume ls -q)" ''

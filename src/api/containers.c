@@ -65,7 +65,7 @@ gboolean api_container_delete(ApiRequest *r, GError **error)
 	return TRUE;
 }
 
-static gboolean prune_until(const Filters *f, int64_t *ret, GError **error)
+gboolean api_prune_until(const Filters *f, int64_t *ret, GError **error)
 {
 	char **values = filters_get(f, "until");
 	*ret = G_MAXINT64;
@@ -88,7 +88,7 @@ gboolean api_containers_prune(ApiRequest *r, GError **error)
 	Engine *e = api_engine(r);
 	g_autoptr(Filters) filters = filters_parse(api_query(r, "filters"), allowed, error);
 	int64_t until, reclaimed = 0;
-	if (!filters || !prune_until(filters, &until, error))
+	if (!filters || !api_prune_until(filters, &until, error))
 		return FALSE;
 	json_t *deleted = json_array();
 	g_autoptr(GPtrArray) all = container_all(e);

@@ -4,6 +4,7 @@
 
 #include "api/api.h"
 #include "container/container.h"
+#include "container/observe.h"
 
 /* system.c */
 gboolean api_ping(ApiRequest *r, GError **error);
@@ -19,6 +20,8 @@ gboolean api_info(ApiRequest *r, GError **error);
 gboolean api_events(ApiRequest *r, GError **error);
 
 /* containers.c */
+/* The filter "until" of prunes; G_MAXINT64: none. */
+gboolean api_prune_until(const Filters *f, int64_t *ret, GError **error);
 gboolean api_containers_list(ApiRequest *r, GError **error);
 gboolean api_containers_create(ApiRequest *r, GError **error);
 gboolean api_container_inspect(ApiRequest *r, GError **error);
@@ -34,6 +37,13 @@ gboolean api_container_unpause(ApiRequest *r, GError **error);
 gboolean api_container_rename(ApiRequest *r, GError **error);
 gboolean api_container_resize(ApiRequest *r, GError **error);
 gboolean api_container_wait(ApiRequest *r, GError **error);
+/* containers_files.c */
+gboolean api_container_changes(ApiRequest *r, GError **error);
+gboolean api_container_export(ApiRequest *r, GError **error);
+gboolean api_container_archive_stat(ApiRequest *r, GError **error);
+gboolean api_container_archive_get(ApiRequest *r, GError **error);
+gboolean api_container_archive_put(ApiRequest *r, GError **error);
+gboolean api_commit(ApiRequest *r, GError **error);
 /* containers_streams.c */
 gboolean api_container_attach(ApiRequest *r, GError **error);
 gboolean api_container_logs(ApiRequest *r, GError **error);
@@ -50,7 +60,16 @@ gboolean api_exec_inspect(ApiRequest *r, GError **error);
 gboolean api_images_list(ApiRequest *r, GError **error);
 gboolean api_image_inspect(ApiRequest *r, GError **error);
 gboolean api_image_history(ApiRequest *r, GError **error);
+/* With SharedSize and Containers: an element of GET /system/df. */
+json_t *api_image_usage(ApiRequest *r, const Image *i);
+/* Every volume with its UsageData: an element of GET /system/df. */
+json_t *api_volumes_usage(Engine *e);
+/* images_prune.c */
+gboolean api_images_prune(ApiRequest *r, GError **error);
+gboolean api_system_df(ApiRequest *r, GError **error);
 /* images_change.c */
+/* An image event: the image's labels and the name it went by. */
+void api_image_event(Engine *e, const char *action, const Image *i, const char *name);
 gboolean api_image_tag(ApiRequest *r, GError **error);
 gboolean api_image_delete(ApiRequest *r, GError **error);
 gboolean api_images_load(ApiRequest *r, GError **error);

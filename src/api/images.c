@@ -28,22 +28,41 @@ static json_t *names_or_none(char **names, const char *none, gboolean old_client
 	return out;
 }
 
-static json_t *summary(ApiRequest *r, const Image *i, char **tags, char **digests)
+static json_int_t n_containers(Engine *e, const Image *i)
 {
+	json_int_t n = 0;
+	g_autoptr(GPtrArray) all = container_all(e);
+	for (guint k = 0; k < all->len; k++)
+		n += strcmp(((const Container *)all->pdata[k])->image_id, i->id) == 0;
+	return n;
+}
+
+/* What costs a look at more than the image. */
+enum { WITH_SHARED = 1 << 0, WITH_CONTAINERS = 1 << 1 };
+
+static json_t *summary(ApiRequest *r, const Image *i, char **tags, char **digests, int with)
+{
+	Engine *e = api_engine(r);
 	json_t *o = json_object();
 	gboolean old_client = api_minor(r) < 43 && !(tags && *tags) && !(digests && *digests);
-	api_set(o, "Containers", json_integer(-1));
+	api_set(o, "Containers", json_integer(with & WITH_CONTAINERS ? n_containers(e, i) : -1));
 	api_set(o, "Created", json_integer(i->created / DH_NSEC));
 	api_set(o, "Id", api_string(i->id));
 	api_set(o, "Labels", labels_of(i));
 	api_set(o, "ParentId", api_string(i->parent));
 	api_set(o, "RepoDigests", names_or_none(digests, "<none>@<none>", old_client));
 	api_set(o, "RepoTags", names_or_none(tags, "<none>:<none>", old_client));
-	api_set(o, "SharedSize", json_integer(-1));
+	api_set(o, "SharedSize",
+		json_integer(with & WITH_SHARED ? store_shared_size(e->store, i) : -1));
 	api_set(o, "Size", json_integer(i->size));
 	if (api_minor(r) < 44)
 		api_set(o, "VirtualSize", json_integer(i->size));
 	return o;
+}
+
+json_t *api_image_usage(ApiRequest *r, const Image *i)
+{
+	return summary(r, i, i->repo_tags, i->repo_digests, WITH_SHARED | WITH_CONTAINERS);
 }
 
 /* ---- filters of the list ---- */
@@ -117,6 +136,7 @@ static gboolean matches(const Query *q, const Image *i)
 static json_t *list(ApiRequest *r, const Query *q, GPtrArray *images)
 {
 	json_t *out = json_array();
+	int with = api_query_bool(r, "shared-size", FALSE) ? WITH_SHARED : 0;
 	for (guint k = 0; k < images->len; k++) {
 		const Image *i = images->pdata[k];
 		if (!matches(q, i))
@@ -125,7 +145,7 @@ static json_t *list(ApiRequest *r, const Query *q, GPtrArray *images)
 		g_autofree char **digests = matching(q, i->repo_digests);
 		if (filters_has(q->filters, "reference") && !*tags && !*digests)
 			continue;
-		json_array_append_new(out, summary(r, i, tags, digests));
+		json_array_append_new(out, summary(r, i, tags, digests, with));
 	}
 	return out;
 }

@@ -6,8 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* An image event: the image's labels and the name it went by. */
-static void emit(Engine *e, const char *action, const Image *i, const char *name)
+void api_image_event(Engine *e, const char *action, const Image *i, const char *name)
 {
 	GHashTable *attributes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	GHashTableIter it;
@@ -35,7 +34,7 @@ gboolean api_image_tag(ApiRequest *r, GError **error)
 	g_autofree char *familiar = ref ? reference_familiar(ref) : g_strdup(name);
 	g_autoptr(Image) i = store_image_find(e->store, familiar, NULL);
 	if (i)
-		emit(e, "tag", i, familiar);
+		api_image_event(e, "tag", i, familiar);
 	api_reply_status(r, 201);
 	return TRUE;
 }
@@ -59,9 +58,9 @@ gboolean api_image_delete(ApiRequest *r, GError **error)
 			body, d->untagged ? json_pack("{s:o}", "Untagged", api_string(d->untagged))
 					  : json_pack("{s:o}", "Deleted", api_string(d->deleted)));
 		if (d->untagged)
-			emit(e, "untag", image, image->id);
+			api_image_event(e, "untag", image, image->id);
 		else if (strcmp(d->deleted, image->id) == 0)
-			emit(e, "delete", image, image->id);
+			api_image_event(e, "delete", image, image->id);
 	}
 	api_reply_json(r, 200, body);
 	return TRUE;
@@ -78,7 +77,7 @@ static void loaded(void *arg, const char *status)
 	const char *name = g_str_has_prefix(status, "Loaded image") ? strstr(status, ": ") : NULL;
 	g_autoptr(Image) i = name ? store_image_find(e->store, name + 2, NULL) : NULL;
 	if (i)
-		emit(e, "load", i, i->id);
+		api_image_event(e, "load", i, i->id);
 }
 
 gboolean api_images_load(ApiRequest *r, GError **error)
@@ -112,7 +111,7 @@ gboolean api_images_get(ApiRequest *r, GError **error)
 	for (; *which; which++) {
 		g_autoptr(Image) i = store_image_find(e->store, *which, NULL);
 		if (i)
-			emit(e, "save", i, i->id);
+			api_image_event(e, "save", i, i->id);
 	}
 	return TRUE;
 }
@@ -140,7 +139,7 @@ gboolean api_images_create(ApiRequest *r, GError **error)
 		return FALSE;
 	g_autoptr(Image) i = store_image_find(e->store, id, NULL);
 	if (i)
-		emit(e, "import", i, id);
+		api_image_event(e, "import", i, id);
 	api_stream_begin(r, 200, "application/json");
 	api_stream_json(r, json_pack("{s:s}", "status", id), "\r\n");
 	return TRUE;

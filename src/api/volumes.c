@@ -86,6 +86,22 @@ gboolean api_volumes_list(ApiRequest *r, GError **error)
 	return TRUE;
 }
 
+json_t *api_volumes_usage(Engine *e)
+{
+	json_t *list = json_array();
+	g_autoptr(GPtrArray) all = volumes_all(e->volumes);
+	for (guint i = 0; i < all->len; i++) {
+		Volume *v = all->pdata[i];
+		g_auto(GStrv) holders = volumes_holders(e->volumes, v);
+		json_t *o = volume_json(v);
+		api_set(o, "UsageData",
+			json_pack("{s:i, s:I}", "RefCount", (int)g_strv_length(holders), "Size",
+				(json_int_t)volume_size(v)));
+		json_array_append_new(list, o);
+	}
+	return list;
+}
+
 typedef struct {
 	char *name, *driver;
 	GHashTable *driver_opts, *labels;

@@ -131,6 +131,9 @@ char *command_help(const Command *c, const char *path, int width)
 {
 	GString *out = g_string_new(NULL);
 	g_string_append_printf(out, "Usage:  %s%s%s\n\n", path, *c->usage ? " " : "", c->usage);
+	/* A second form begins on a line of its own. */
+	g_autofree char *again = g_strconcat("\t", path, " ", NULL);
+	g_string_replace(out, "\t@ ", again, 0);
 	g_string_append_printf(out, "%s\n", c->details ? c->details : c->summary);
 	if (c->aliases)
 		append_aliases(out, c->aliases, path);

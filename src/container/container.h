@@ -165,6 +165,20 @@ gboolean exec_resize(Exec *x, int64_t height, int64_t width, GError **error);
 /* The body of GET /exec/{id}/json; asks the shim for the truth. New reference. */
 json_t *exec_inspect(Exec *x, GError **error);
 
+/* ---- images from containers (commit.c) ---- */
+
+typedef struct {
+	const char *repo, *tag, *author, *comment; /* may be NULL */
+	gboolean pause;                            /* freeze it meanwhile */
+	char *const *changes;                      /* Dockerfile lines, may be NULL */
+	const ContainerConfig *config;             /* what replaces the container's own, or NULL */
+} CommitRequest;
+/* New image ID (caller frees). */
+char *container_commit(Container *c, const CommitRequest *r, GError **error);
+
+/* The whole root as tar, without volumes. write: 0 or -1 with errno. */
+gboolean container_export(Container *c, StoreWrite write, void *arg, GError **error);
+
 /* ---- views ---- */
 
 /* Body of GET /containers/{id}/json. size: also SizeRw, SizeRootFs. */

@@ -83,7 +83,7 @@ static void inherit(char **into, const char *from)
 }
 
 /* What the image says where the user says nothing (the rules of dockerd's merge). */
-static void merge_image_config(ContainerConfig *c, const ContainerConfig *image)
+void container_merge_config(ContainerConfig *c, const ContainerConfig *image)
 {
 	inherit(&c->user, image->user);
 	inherit(&c->working_dir, image->working_dir);
@@ -212,7 +212,7 @@ Container *container_create(
 				? dh_json_copy(&networking_config_table, req->networking_config)
 				: dh_json_new(&networking_config_table);
 	c->lower = store_image_lower(e->store, image);
-	merge_image_config(c->config, image->config);
+	container_merge_config(c->config, image->config);
 	if (!validate_create(c, &req->config, ret_warnings, error))
 		return NULL;
 	apply_defaults(c);

@@ -26,6 +26,11 @@ gboolean container_load_all(Engine *e, GError **error);
 extern const char container_schema[];
 extern const DhJsonTable container_link_table;
 
+/* ---- create.c ---- */
+
+/* What the image says where c says nothing. */
+void container_merge_config(ContainerConfig *c, const ContainerConfig *image);
+
 /* ---- wait.c ---- */
 
 /* With state_lock held: tells everybody who waits that something changed. */

@@ -17,6 +17,7 @@
 #include "base/size.h"
 #include "base/timefmt.h"
 #include "container/health.h"
+#include "container/root.h"
 #include "container/start.h"
 #include "shim/client.h"
 
@@ -151,7 +152,7 @@ static gboolean prepare_layers(Container *c, RtRootfs *rootfs, GError **error)
 {
 	g_autofree char *mark = g_build_filename(rootfs->work, "work", "incompat", NULL);
 	if (c->host_config->auto_remove)
-		rootfs->mount_options = (char *)"volatile";
+		rootfs->mount_options = (char *)ROOT_OVERLAY_OPTIONS ",volatile";
 	return c->state.started_at == DH_TIME_ZERO || dh_remove_tree(AT_FDCWD, mark, error);
 }
 
@@ -161,8 +162,11 @@ static gboolean run_shim(
 	g_autofree char *mountpoint = g_build_filename(c->engine->config.exec_root, "rootfs", NULL);
 	g_autofree char *upper = g_build_filename(c->dir, "upper", NULL);
 	g_autofree char *work = g_build_filename(c->dir, "work", NULL);
-	RtRootfs rootfs = {
-		.lower = c->lower, .upper = upper, .work = work, .mountpoint = mountpoint};
+	RtRootfs rootfs = {.lower = c->lower,
+		.upper = upper,
+		.work = work,
+		.mountpoint = mountpoint,
+		.mount_options = (char *)ROOT_OVERLAY_OPTIONS};
 	if (!prepare_layers(c, &rootfs, error))
 		return FALSE;
 	g_autoptr(GPtrArray) clients = g_ptr_array_new();

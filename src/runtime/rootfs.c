@@ -174,6 +174,11 @@ static int mount_layers(const RtRootfs *l, GError **error)
 	return -1;
 }
 
+int rt_layers_mount(const RtRootfs *l, GError **error)
+{
+	return mount_layers(l, error);
+}
+
 static guint64 root_propagation(const OciSpec *spec)
 {
 	const char *p = spec->linux_ ? spec->linux_->rootfs_propagation : NULL;

@@ -23,6 +23,10 @@ typedef struct {
 } RtRootfs;
 extern const DhJsonTable rt_rootfs_table;
 
+/* Mounts the layers at their mountpoint in the caller's mount namespace, which must be private; the
+ * one function here that any thread may call. Descriptor of the root, or -1. */
+int rt_layers_mount(const RtRootfs *l, GError **error);
+
 typedef struct {
 	const OciSpec *spec;
 	const RtRootfs *rootfs; /* NULL: spec->root->path is a directory to bind */

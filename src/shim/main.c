@@ -6,15 +6,16 @@
  * output to log and clients, input back, requests on the control socket, SIGCHLD.
  *
  * The end goes in this order, because each step is promised to somebody: the cgroup is emptied and
- * removed; streams are drained and the log is closed; the socket is taken away and the descriptors
- * held for the container (its network namespace, its port reservations) are closed, so that it can
- * be started again at once; exit.json is renamed into place; subscribers get the exit event;
- * the root file system
- * is unmounted, which may take as long as its disk is slow; end of file on the control connections
- * says that the container can be started again; clients see end of file when they have read
- * everything. Execs end before: the kernel lets PID 1
- * go only when everybody else of its pid namespace has been reaped, and where there is no such
- * namespace emptying the cgroup does it.
+ * removed; streams are drained and the log is closed; the descriptors held for the container (its
+ * network namespace, its port reservations) are closed; exit.json is renamed into place;
+ * subscribers get the exit event; the root file system is unmounted, which may take as long as its
+ * disk is slow; the socket is taken away; end of file on the control connections says that the
+ * container can be started again; clients see end of file when they have read everything. So a
+ * daemon that is new meanwhile either finds no socket, and then all is done and exit.json tells
+ * how, or it is kept waiting on the socket until that is so.
+ *
+ * Execs end before: the kernel lets PID 1 go only when everybody else of its pid namespace has been
+ * reaped, and where there is no such namespace emptying the cgroup does it.
  */
 #include "shim/shim.h"
 
@@ -302,7 +303,6 @@ static void container_ended(Shim *sh, int status)
 	exec_end_all(sh);
 	session_drain(s);
 	g_clear_pointer(&s->log, log_json_close);
-	remove_run_dir(sh);
 	release_held(sh);
 	write_exit_record(sh);
 	sh->ended = TRUE;
@@ -314,6 +314,7 @@ static void container_ended(Shim *sh, int status)
 	control_event(sh, &ev);
 	session_finish(s);
 	dh_close(&sh->root_fd);
+	remove_run_dir(sh);
 	control_end(sh);
 	quit_when_flushed(sh);
 }

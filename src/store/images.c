@@ -310,3 +310,15 @@ void store_usage(Store *s, StoreUsage *ret)
 		ret->layers_size += ((const Layer *)layer)->size;
 	g_mutex_unlock(&s->lock);
 }
+
+int64_t store_shared_size(Store *s, const Image *i)
+{
+	int64_t shared = 0;
+	g_mutex_lock(&s->lock);
+	for (char **c = i->chain_ids; *c; c++) {
+		const Layer *l = g_hash_table_lookup(s->layers, *c);
+		shared += l && l->refs > 1 ? l->size : 0;
+	}
+	g_mutex_unlock(&s->lock);
+	return shared;
+}

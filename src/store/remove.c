@@ -233,8 +233,12 @@ static gboolean destroy(Removal *r, GHashTable *from, const char *id, GError **e
 	blob_delete(s, id);
 	layers_detach(s, freed, r->detached);
 	record(r, NULL, g_strdup(id));
-	for (guint k = 0; k < freed->len; k++)
-		record(r, NULL, g_strdup(((Layer *)g_ptr_array_index(freed, k))->chain_id));
+	for (guint k = 0; k < freed->len; k++) {
+		const Layer *l = g_ptr_array_index(freed, k);
+		record(r, NULL, g_strdup(l->chain_id));
+		((StoreDeleted *)g_ptr_array_index(r->records, r->records->len - 1))->size =
+			l->size;
+	}
 	return TRUE;
 }
 

@@ -78,6 +78,7 @@ typedef gboolean (*StoreInUse)(
 typedef struct {
 	char *untagged; /* "nginx:latest" or NULL */
 	char *deleted;  /* "sha256:..." or NULL */
+	int64_t size;   /* bytes given back: of a layer; 0 for the rest */
 } StoreDeleted;
 void store_deleted_free(StoreDeleted *d);
 GPtrArray *store_image_remove(Store *s, const char *name, gboolean force, gboolean no_prune,
@@ -127,6 +128,18 @@ char *store_import(Store *s, StoreRead read, void *read_arg, char *const *change
 	const char *message, const char *repo, const char *tag, const char *source,
 	const char *platform, GError **error);
 
+/* docker commit: a new image on top of parent, with the layer that produce() writes (none if that
+ * tar is empty). produce runs in a thread of its own and returns FALSE with an error. Returns the
+ * image ID. */
+typedef gboolean (*StoreProduce)(void *arg, StoreWrite write, void *write_arg, GError **error);
+typedef struct {
+	const Image *parent;
+	const char *author, *comment, *created_by; /* may be NULL */
+	ContainerConfig *config;
+	const char *repo, *tag; /* may be NULL */
+} StoreCommit;
+char *store_commit(Store *s, const StoreCommit *c, StoreProduce produce, void *arg, GError **error);
+
 /* Applies Dockerfile lines to a configuration (also for commit). */
 gboolean store_apply_changes(ContainerConfig *config, char *const *changes, GError **error);
 
@@ -136,3 +149,5 @@ typedef struct {
 	guint n_images, n_layers;
 } StoreUsage;
 void store_usage(Store *s, StoreUsage *ret);
+/* Bytes of the image's layers that other images have as well. */
+int64_t store_shared_size(Store *s, const Image *i);

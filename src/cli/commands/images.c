@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/size.h"
 #include "cli/commands.h"
+#include "cli/commands/rows.h"
 #include "cli/listing.h"
 #include "registry/reference.h"
 
@@ -152,6 +153,12 @@ static void add_image(const Rows *r, gboolean with_digests, gboolean digest_rows
 		add_digest_rows(r, name, NONE, digests, digest_rows, "");
 		g_hash_table_add(seen, name);
 	}
+}
+
+void images_add_rows(json_t *rows, const json_t *image)
+{
+	const Rows r = {.rows = rows, .image = image};
+	add_image(&r, FALSE, FALSE);
 }
 
 static int images_run(Cli *cli, void *options, char **args, GError **error)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/size.h"
 #include "cli/commands.h"
+#include "cli/commands/rows.h"
 #include "cli/listing.h"
 #include "cli/ports.h"
 #include "cli/text.h"
@@ -149,7 +150,7 @@ static char *size_of(const json_t *c)
 	return g_strdup_printf("%s (virtual %s)", own, all);
 }
 
-static json_t *row_of(const json_t *c, gboolean trunc)
+json_t *ps_row(const json_t *c, gboolean trunc)
 {
 	json_t *row = json_object();
 	guint local;
@@ -207,7 +208,7 @@ static int ps_run(Cli *cli, void *options, char **args, GError **error)
 	size_t i;
 	json_t *c;
 	json_array_foreach (list, i, c)
-		json_array_append_new(rows, row_of(c, !o->no_trunc));
+		json_array_append_new(rows, ps_row(c, !o->no_trunc));
 	return format_print(&spec, format, rows, error) ? 0 : 1;
 }
 

@@ -64,7 +64,7 @@ const ApiRoute api_routes[] = {
 	{"DELETE", "/images/{*}",                     0,  NONE,   api_image_delete},
 	{"POST",   "/commit",                         0,  JSON,   api_commit},
 	{"POST",   "/build",                          0,  STREAM, NULL},
-	{"POST",   "/build/prune",                    31, NONE,   NULL},
+	{"POST",   "/build/prune",                    31, NONE,   api_no_build_cache},
 	{"POST",   "/build/cancel",                   39, NONE,   NULL},
 	{"GET",    "/distribution/{*}/json",         30, NONE,   api_distribution},
 	{"POST",   "/session",                        31, NONE,   NULL},
@@ -79,7 +79,7 @@ const ApiRoute api_routes[] = {
 
 	{"GET",    "/networks",                       0,  NONE,   api_networks_list},
 	{"POST",   "/networks/create",                0,  JSON,   NULL},
-	{"POST",   "/networks/prune",                 25, NONE,   NULL},
+	{"POST",   "/networks/prune",                 25, NONE,   api_networks_prune},
 	{"GET",    "/networks/{}",                    0,  NONE,   api_network_inspect},
 	{"DELETE", "/networks/{}",                    0,  NONE,   NULL},
 	{"POST",   "/networks/{}/connect",            0,  JSON,   NULL},

@@ -167,6 +167,7 @@ void engine_close(Engine *e)
 	net_engine_free(e->net, !running);
 	if (e->db && !running)
 		leave_nothing(e);
+	g_queue_clear_full(&e->gone, departed_free);
 	g_hash_table_unref(e->execs);
 	g_hash_table_unref(e->by_name);
 	g_hash_table_unref(e->by_id);

@@ -43,6 +43,7 @@ typedef struct {
 	GMutex lock; /* the two tables; taken for look-ups only, never across a blocking call */
 	GHashTable *by_id;   /* id -> Container */
 	GHashTable *by_name; /* "name" -> Container */
+	GQueue gone;         /* Departed: the last --rm containers, for who still waits (wait.c) */
 
 	struct ShimPool *shims;
 	struct Supervisor *supervisor; /* the thread that hears what the shims say */

@@ -134,6 +134,10 @@ gboolean container_remove(Container *c, gboolean force, gboolean volumes, GError
 {
 	return TRUE;
 }
+gboolean container_departed(Engine *e, const char *id, int64_t *ret_status)
+{
+	return FALSE;
+}
 GHashTable *container_link_names(Engine *e)
 {
 	return g_hash_table_new(g_str_hash, g_str_equal);

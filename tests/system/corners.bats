@@ -214,3 +214,19 @@ cgroup_of() {
     expect_output well
     docker rmi no-entry
 }
+
+@test "port, stats, inspect: what is odd" {
+    docker create --name odd busybox true
+    run --separate-stderr docker port odd x
+    expect_status 1
+    expect_error 'Error: invalid port (x): strconv.ParseUint: parsing "x": invalid syntax'
+    ok docker stats --no-stream --format '{{.CPUPerc}} {{.MemUsage}} {{.PIDs}}' odd
+    expect_output '0.00% 0B / 0B 0'
+    ok docker inspect -f '{{json .Config.Entrypoint}} {{.Config.Entrypoint}} {{printf "%T %T" 1 .Config.Image}}' odd
+    expect_output 'null [] int string'
+    ok docker image inspect -f '{{json .Config.Labels}}' busybox
+    expect_output null
+    run --separate-stderr docker inspect --size --type image -f '{{.Os}}' busybox
+    expect_output linux
+    expect_error 'WARNING: --size ignored for image'
+}

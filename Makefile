@@ -13,8 +13,14 @@ BATS_FILES := $(wildcard tests/lib/*.bash tests/book/*.bats tests/system/*.bats)
 all:
 	@scripts/build
 
-demo:
+demo example-website-monitor:
 	@./demo.sh
+
+# Images from Debian's packages, a registry, two WordPress sites; KEEP=1 leaves them up until Enter.
+example-wordpress-farm:
+	@scripts/deps build demo examples
+	@scripts/build
+	@examples/wordpress-farm/run.sh
 
 test check:
 	@./test.sh
@@ -34,7 +40,7 @@ uninstall:
 # The whole suite under AddressSanitizer and UBSan. Reports go to files: the daemon and the shims have nobody who
 # looks at their exit code.
 asan:
-	@scripts/deps build test
+	@scripts/deps build test examples
 	DHOW_BUILD=$(CURDIR)/build-asan scripts/build -Db_sanitize=address,undefined -Db_lundef=false
 	rm -f build-asan/report.*
 	status=0; \
@@ -45,8 +51,14 @@ asan:
 	if ls build-asan/report.* >/dev/null 2>&1; then cat build-asan/report.*; status=1; fi; \
 	exit $$status
 
+# Every libFuzzer target for FUZZ_SECONDS; what it finds stays in build-fuzz.
+FUZZ_SECONDS ?= 60
+fuzz:
+	@scripts/deps build fuzz
+	@scripts/fuzz $(FUZZ_SECONDS)
+
 coverage:
-	@scripts/deps build test coverage
+	@scripts/deps build test examples coverage
 	DHOW_BUILD=$(CURDIR)/build-coverage scripts/build -Db_coverage=true -Dstatic_programs=false
 	-DHOW_BUILD=$(CURDIR)/build-coverage DHOW_CACHE=$(CURDIR)/build/cache scripts/run-tests
 	mkdir -p coverage
@@ -56,7 +68,7 @@ coverage:
 lint: lint-deps lint-format lint-c lint-shell
 
 lint-deps:
-	@scripts/deps build test lint
+	@scripts/deps build test examples lint
 
 lint-format:
 	clang-format --dry-run -Werror $(C_FILES)
@@ -80,5 +92,6 @@ bench: all
 clean:
 	rm -rf build build-* coverage compile_commands.json
 
-.PHONY: all demo test check deps install uninstall asan coverage bench clean
+.PHONY: all demo example-website-monitor example-wordpress-farm test check deps install uninstall
+.PHONY: asan fuzz coverage bench clean
 .PHONY: lint lint-deps lint-format lint-c lint-shell

@@ -3,5 +3,5 @@
 #   ./test.sh [unit] [system] [book]    only these (default: all)
 set -eu
 cd "$(dirname "$0")"
-scripts/deps build test
+scripts/deps build test examples
 exec scripts/run-tests "$@"

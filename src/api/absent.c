@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * absent.c - the truth about what a single engine does not have: it is in no swarm, and it has no
- * plugins. Clients ask for both in passing ("docker inspect NAME" tries every kind of object) and
- * go on when they hear what dockerd would say.
+ * absent.c - the truth about what this engine does not have: it is in no swarm, it has no plugins
+ * and no build cache. Clients ask for them in passing ("docker inspect NAME" tries every kind of
+ * object, "docker system prune" prunes every kind) and go on when they hear what dockerd would say.
  */
 #include "api/handlers.h"
 
@@ -21,6 +21,13 @@ gboolean api_no_swarm_to_leave(ApiRequest *r, GError **error)
 {
 	(void)r;
 	return dh_error(error, DH_ERROR_UNAVAILABLE, "This node is not part of a swarm");
+}
+
+gboolean api_no_build_cache(ApiRequest *r, GError **error)
+{
+	(void)error;
+	api_reply_json(r, 200, json_pack("{s:n, s:i}", "CachesDeleted", "SpaceReclaimed", 0));
+	return TRUE;
 }
 
 gboolean api_plugins_list(ApiRequest *r, GError **error)

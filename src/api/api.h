@@ -14,7 +14,9 @@
 #include "base/error.h"
 #include "base/json.h"
 
-#define API_MINOR_MIN 24
+/* Clients older than API_MIN_VERSION, the oldest announced, get the same answers: Debian's skopeo
+ * asks with 1.22. */
+#define API_MINOR_OLDEST 12
 #define API_MINOR_MAX 51
 
 #define API_JSON_MAX (4 * 1024 * 1024)

@@ -82,6 +82,8 @@ gboolean body_begin(ApiRequest *r, GError **error)
 		r->in = g_byte_array_new();
 		return TRUE;
 	case API_BODY_STREAM:
+		if (announced == 0 && !api_header(r, "Transfer-Encoding"))
+			return TRUE; /* nothing will come: api_body_read is at its end */
 		r->queue = body_queue_new();
 		r->queue->thread = g_thread_try_new("api-body", handler_thread, r, error);
 		if (!r->queue->thread)
@@ -149,6 +151,8 @@ ssize_t api_body_read(void *request, void *buf, size_t n)
 {
 	ApiRequest *r = request;
 	BodyQueue *q = r->queue;
+	if (!q)
+		return 0;
 	g_mutex_lock(&q->lock);
 	while (q->bytes->len == 0 && !q->eof && !q->aborted)
 		g_cond_wait(&q->changed, &q->lock);

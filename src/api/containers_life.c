@@ -105,12 +105,18 @@ gboolean api_container_wait(ApiRequest *r, GError **error)
 	WaitCondition condition = WAIT_NOT_RUNNING;
 	if (!parse_condition(r, &condition, error))
 		return FALSE;
-	g_autoptr(Container) c = api_container(r, error);
+	int64_t status = 0;
+	g_autoptr(Container) c = container_find(api_engine(r), api_param(r, 0), error);
+	if (!c && condition == WAIT_REMOVED &&
+		container_departed(api_engine(r), api_param(r, 0), &status)) {
+		g_clear_error(error);
+		api_reply_json(r, 200, json_pack("{s:I}", "StatusCode", (json_int_t)status));
+		return TRUE;
+	}
 	if (!c)
 		return FALSE;
 	ContainerWait *w = container_wait_begin(c, condition);
 	api_stream_begin(r, 200, "application/json");
-	int64_t status = 0;
 	g_autofree char *text = NULL;
 	if (!container_wait_end(w, api_cancel_fd(r), &status, &text)) {
 		api_stream_abort(r);

@@ -12,6 +12,7 @@ gboolean api_version(ApiRequest *r, GError **error);
 /* absent.c */
 gboolean api_no_swarm(ApiRequest *r, GError **error);
 gboolean api_no_swarm_to_leave(ApiRequest *r, GError **error);
+gboolean api_no_build_cache(ApiRequest *r, GError **error);
 gboolean api_plugins_list(ApiRequest *r, GError **error);
 gboolean api_no_plugin(ApiRequest *r, GError **error);
 /* info.c */
@@ -76,8 +77,18 @@ gboolean api_images_load(ApiRequest *r, GError **error);
 gboolean api_images_get(ApiRequest *r, GError **error);
 gboolean api_images_create(ApiRequest *r, GError **error);
 
+/* registry.c */
+gboolean api_image_pull(ApiRequest *r, GError **error);
+gboolean api_image_push(ApiRequest *r, GError **error);
+gboolean api_auth(ApiRequest *r, GError **error);
+gboolean api_images_search(ApiRequest *r, GError **error);
+gboolean api_distribution(ApiRequest *r, GError **error);
+/* RegistryConfig of info; new reference. */
+json_t *api_registry_config(const RegistryConfig *c);
+
 /* networks.c */
 gboolean api_networks_list(ApiRequest *r, GError **error);
+gboolean api_networks_prune(ApiRequest *r, GError **error);
 gboolean api_network_inspect(ApiRequest *r, GError **error);
 
 /* volumes.c */

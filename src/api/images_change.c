@@ -116,14 +116,13 @@ gboolean api_images_get(ApiRequest *r, GError **error)
 	return TRUE;
 }
 
-/* POST /images/create: import from the body; pulling and downloading are other rooms' work. */
+/* POST /images/create: a pull, or an import from the body. */
 gboolean api_images_create(ApiRequest *r, GError **error)
 {
 	Engine *e = api_engine(r);
 	const char *from = api_query(r, "fromSrc"), *image = api_query(r, "fromImage");
 	if (image && *image)
-		return dh_error(error, DH_ERROR_NOT_BUILT,
-			"pulling from registries is not built yet (image %s)", image);
+		return api_image_pull(r, error);
 	if (!from || !*from)
 		return dh_error(error, DH_ERROR_INVALID, "fromImage or fromSrc must be given");
 	if (strcmp(from, "-") != 0)

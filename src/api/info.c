@@ -166,10 +166,6 @@ static void set_constants(json_t *body)
 	api_set(body, "CgroupDriver", json_string("cgroupfs"));
 	api_set(body, "OSType", json_string("linux"));
 	api_set(body, "IndexServerAddress", json_string("https://index.docker.io/v1/"));
-	api_set(body, "RegistryConfig",
-		json_pack("{s:[s],s:{s:{s:s,s:[],s:b,s:b}},s:[]}", "InsecureRegistryCIDRs",
-			"127.0.0.0/8", "IndexConfigs", "docker.io", "Name", "docker.io", "Mirrors",
-			"Secure", 1, "Official", 1, "Mirrors"));
 	api_set(body, "GenericResources", json_null());
 	api_set(body, "ExperimentalBuild", json_false());
 	api_set(body, "ServerVersion", json_string(DHOW_VERSION));
@@ -235,6 +231,7 @@ gboolean api_info(ApiRequest *r, GError **error)
 	set_limits(body);
 	set_host(body);
 	set_constants(body);
+	api_set(body, "RegistryConfig", api_registry_config(&e->config.registry));
 	api_set(body, "NFd", json_integer(count_entries("/proc/self/fd")));
 	api_set(body, "NGoroutines", json_integer(count_entries("/proc/self/task")));
 	api_set(body, "NEventsListener", json_integer(events_n_subscribers(e->events)));

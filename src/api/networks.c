@@ -133,3 +133,14 @@ gboolean api_network_inspect(ApiRequest *r, GError **error)
 	}
 	return dh_error(error, DH_ERROR_NOT_FOUND, "network %s not found", name);
 }
+
+/* There are only the built-in networks, which are never pruned. */
+gboolean api_networks_prune(ApiRequest *r, GError **error)
+{
+	static const char *const allowed[] = {"label", "label!", "until", NULL};
+	g_autoptr(Filters) f = filters_parse(api_query(r, "filters"), allowed, error);
+	if (!f)
+		return FALSE;
+	api_reply_json(r, 200, json_pack("{s:n}", "NetworksDeleted"));
+	return TRUE;
+}

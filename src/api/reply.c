@@ -189,10 +189,21 @@ void reply_send_early(ApiRequest *r)
 
 /* ---- streams ---- */
 
+/* The handler's answer must not overtake the request's body. */
+static gboolean body_is_coming(ApiRequest *r)
+{
+	if (!r->queue)
+		return FALSE;
+	g_mutex_lock(&r->queue->lock);
+	gboolean coming = !r->queue->eof;
+	g_mutex_unlock(&r->queue->lock);
+	return coming;
+}
+
 void api_stream_begin(ApiRequest *r, int status, const char *content_type)
 {
 	r->content_type = content_type;
-	if (r->queue) { /* the request's body is still coming: keep it until then */
+	if (body_is_coming(r)) { /* keep it until then */
 		record(r, status, content_type, "", 0);
 		return;
 	}
@@ -213,7 +224,7 @@ gboolean api_stream_begun(const ApiRequest *r)
 int api_stream_write(void *request, const void *buf, size_t n)
 {
 	ApiRequest *r = request;
-	if (r->queue) {
+	if (r->reply == REPLY_RECORDED) {
 		if (r->out->len + n <= STREAM_REPLY_MAX)
 			g_byte_array_append(r->out, buf, (guint)n);
 		return 0;

@@ -109,7 +109,7 @@ static gboolean check_version(ApiRequest *r, const char *text, GError **error)
 	char *end;
 	long major = strtol(text, &end, 10);
 	long minor = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
-	if (major < 1 || (major == 1 && minor < API_MINOR_MIN))
+	if (major < 1 || (major == 1 && minor < API_MINOR_OLDEST))
 		return dh_error(error, DH_ERROR_INVALID,
 			"client version %s is too old. Minimum supported API version is %s, please "
 			"upgrade your client to a newer version",

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#define GO_ZERO_SECONDS INT64_C(-62135596800) /* 0001-01-01T00:00:00Z */
+
 int64_t dh_time_now(void)
 {
 	struct timespec ts;
@@ -70,7 +72,25 @@ static gboolean parse_unix(const char *text, int64_t *ret)
 			nsec += (*p - '0') * unit;
 		}
 	}
-	*ret = sec * DH_NSEC + (*text == '-' ? -nsec : nsec);
+	int64_t t;
+	if (__builtin_mul_overflow(sec, DH_NSEC, &t) ||
+		__builtin_add_overflow(t, *text == '-' ? -nsec : nsec, &t))
+		return FALSE;
+	*ret = t;
+	return TRUE;
+}
+
+/* Go's zero time is what images of unknown age carry; other times must fit. */
+static gboolean from_seconds(int64_t sec, int64_t nsec, int64_t *ret)
+{
+	if (sec == GO_ZERO_SECONDS && nsec == 0) {
+		*ret = DH_TIME_ZERO;
+		return TRUE;
+	}
+	int64_t t;
+	if (__builtin_mul_overflow(sec, DH_NSEC, &t) || __builtin_add_overflow(t, nsec, &t))
+		return FALSE;
+	*ret = t;
 	return TRUE;
 }
 
@@ -79,10 +99,8 @@ gboolean dh_time_parse(const char *text, int64_t now, int64_t *ret, GError **err
 	int64_t d;
 	if (parse_unix(text, ret))
 		return TRUE;
-	if (dh_duration_parse(text, &d, NULL)) {
-		*ret = now - d;
+	if (dh_duration_parse(text, &d, NULL) && !__builtin_sub_overflow(now, d, ret))
 		return TRUE;
-	}
 	g_autofree char *full = NULL;
 	const char *t = strchr(text, 'T');
 	if (!t)
@@ -106,7 +124,9 @@ gboolean dh_time_parse(const char *text, int64_t now, int64_t *ret, GError **err
 			nsec += (*p - '0') * unit;
 		}
 	}
-	*ret = g_date_time_to_unix(dt) * DH_NSEC + nsec;
+	if (!from_seconds(g_date_time_to_unix(dt), nsec, ret))
+		return dh_error(
+			error, DH_ERROR_INVALID, "invalid value for \"%s\": out of range", text);
 	return TRUE;
 }
 

@@ -14,16 +14,19 @@
 #include "base/fd.h"
 #include "cli/daemon_start.h"
 #include "cli/http.h"
+#include "cli/text.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum {
+	LISTEN_RETRY_MS = 200,
 	CHUNK = 128 * 1024,
 	MAX_ERROR_BODY = 64 * 1024,
 	MAX_EARLY = 16 * 1024 * 1024,
@@ -79,6 +82,28 @@ static gboolean try_connect(void *arg)
 {
 	dh_autofd int fd = dh_unix_connect(arg, SOCK_STREAM, NULL);
 	return fd >= 0;
+}
+
+gboolean cli_await_daemon(const Cli *cli, int timeout_ms)
+{
+	char *path = (char *)socket_path(cli);
+	g_autofree char *dir = g_path_get_dirname(path);
+	dh_autofd int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (watch >= 0)
+		(void)inotify_add_watch(watch, dir, IN_CREATE | IN_MOVED_TO | IN_ATTRIB);
+	gint64 until = g_get_monotonic_time() / 1000 + timeout_ms;
+	while (!try_connect(path)) {
+		gint64 left = until - g_get_monotonic_time() / 1000;
+		if (left <= 0)
+			return FALSE;
+		/* Between its making and its listening a socket refuses without an event. */
+		struct pollfd p = {.fd = watch, .events = POLLIN};
+		(void)poll(&p, 1, (int)MIN(left, LISTEN_RETRY_MS));
+		char events[1024];
+		while (read(watch, events, sizeof events) > 0)
+			;
+	}
+	return TRUE;
 }
 
 static int open_connection(const Cli *cli, GError **error)
@@ -269,11 +294,12 @@ static char *error_message(Response *r, const Request *req)
 	body[n] = '\0';
 	g_autoptr(json_t) json = dh_json_loads(body, n, NULL);
 	const char *message = json_string_value(json_object_get(json, "message"));
+	/* it may quote a registry's own words */
 	if (message && *message)
-		return g_strdup(message);
+		return text_printable(message, "\n\t");
 	g_strstrip(body);
 	if (*body && g_utf8_validate(body, -1, NULL))
-		return g_steal_pointer(&body);
+		return text_printable(body, "\n\t");
 	return g_strdup_printf("the daemon answered %s %s with status %d and no message",
 		req->method, req->path, response_status(r));
 }

@@ -53,6 +53,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Response, response_free)
 json_t *cli_call(Cli *cli, const char *method, const char *path, char *const *query, json_t *body,
 	GError **error);
 
+/* The connection broke in the middle of something: waits until a daemon listens (again), at most
+ * timeout_ms. */
+gboolean cli_await_daemon(const Cli *cli, int timeout_ms);
+
 /* Query lists: cli_query("all", "1", "limit", NULL_or_value, NULL) skips NULL values; strv. */
 char **cli_query(const char *name, ...) G_GNUC_NULL_TERMINATED;
 

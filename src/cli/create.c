@@ -182,13 +182,15 @@ static gboolean parse_image(const char *image, Reference **ret, GError **error)
 	return *ret != NULL;
 }
 
-static json_t *request_create(Cli *cli, const char *image, const Reference *ref,
-	const RunOptions *o, const char *platform, json_t *body, GError **error)
+static json_t *request_create(Cli *cli, const Reference *ref, const RunOptions *o,
+	const char *platform, json_t *body, GError **error)
 {
 	g_auto(GStrv) query =
 		cli_query("name", o->name && *o->name ? o->name : NULL, "platform", platform, NULL);
 	g_autoptr(GError) local = NULL;
-	if (strcmp(o->pull, "always") == 0 && !pull_image(cli, image, platform, o->quiet, error))
+	unsigned flags = o->quiet ? PULL_QUIET : 0;
+	if (strcmp(o->pull, "always") == 0 && ref &&
+		!pull_image(cli, ref, platform, stderr, flags, error))
 		return NULL;
 	json_t *answer = cli_call(cli, "POST", "/containers/create", query, body, &local);
 	if (answer)
@@ -202,7 +204,7 @@ static json_t *request_create(Cli *cli, const char *image, const Reference *ref,
 		g_autofree char *name = reference_familiar(ref);
 		fprintf(stderr, "Unable to find image '%s' locally\n", name);
 	}
-	if (!pull_image(cli, image, platform, o->quiet, error))
+	if (!pull_image(cli, ref, platform, stderr, flags, error))
 		return NULL;
 	return cli_call(cli, "POST", "/containers/create", query, body, error);
 }
@@ -226,7 +228,7 @@ static char *create_checked(Cli *cli, const RunOptions *o, json_t *body, GError 
 			return NULL;
 	}
 	set_console_size(body);
-	g_autoptr(json_t) answer = request_create(cli, image, ref, o, platform, body, error);
+	g_autoptr(json_t) answer = request_create(cli, ref, o, platform, body, error);
 	if (!answer)
 		return NULL;
 	json_array_foreach (json_object_get(answer, "Warnings"), i, item)

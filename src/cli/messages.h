@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* messages.h - the stream of JSON messages that load, import and other long requests answer with.
- */
+/* messages.h - the stream of JSON messages that pull, push, load, import and other long requests
+ * answer with. */
 #pragma once
 
 #include "cli/client.h"
 
-/* Prints texts and statuses as lines on stdout until the end; quiet: only what "stream" says. An
- * error message in the stream becomes the error. An answer that is not JSON is copied as it is. */
-gboolean messages_print(Response *r, gboolean quiet, GError **error);
+#include <stdio.h>
+
+enum {
+	MESSAGES_STREAM_ONLY = 1, /* only what "stream" says, no progress */
+	MESSAGES_SILENT = 2,      /* nothing at all, but errors */
+};
+
+/* Shows them on out until the end. An error message in the stream becomes the error. An answer that
+ * is not JSON is copied as it is. */
+gboolean messages_show(Response *r, FILE *out, unsigned flags, GError **error);

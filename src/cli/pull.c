@@ -2,52 +2,55 @@
 #include "cli/pull.h"
 
 #include "base/error.h"
-#include "cli/client.h"
-#include "registry/reference.h"
+#include "cli/login.h"
+#include "cli/messages.h"
 
-#include <stdio.h>
+#include <string.h>
 
-static const char *text_of(json_t *message, const char *name)
+char *pull_full_name(const Reference *ref)
 {
-	return json_string_value(json_object_get(message, name));
+	return g_strdup_printf("%s/%s", ref->domain, ref->path);
 }
 
-static void print_progress(json_t *message)
+static Response *request_with(Cli *cli, const Request *req, const char *header, GError **error)
 {
-	const char *id = text_of(message, "id");
-	const char *status = text_of(message, "status");
-	/* Progress in figures is for a display that redraws itself. */
-	if (!status || json_object_size(json_object_get(message, "progressDetail")) > 0)
-		return;
-	fprintf(stderr, "%s%s%s\n", id ? id : "", id ? ": " : "", status);
+	char *const headers[] = {(char *)"X-Registry-Auth", (char *)header, NULL};
+	Request with = *req;
+	with.headers = headers;
+	return cli_request(cli, &with, error);
 }
 
-gboolean pull_image(
-	Cli *cli, const char *image, const char *platform, gboolean quiet, GError **error)
+Response *pull_request(
+	Cli *cli, const Request *req, const char *server, const char *action, GError **error)
 {
-	g_autoptr(Reference) ref = reference_parse(image, error);
-	if (!ref)
-		return FALSE;
-	g_autofree char *name = g_strdup_printf("%s/%s", ref->domain, ref->path);
-	const char *tag = ref->digest ? ref->digest : ref->tag ? ref->tag : "latest";
-	g_auto(GStrv) query = cli_query("fromImage", name, "platform", platform, "tag", tag, NULL);
-	Request req = {.method = "POST", .path = "/images/create", .query = query};
-	g_autoptr(Response) r = cli_request(cli, &req, error);
-	if (!r)
-		return FALSE;
-	for (;;) {
-		g_autoptr(GError) local = NULL;
-		g_autoptr(json_t) message = response_next_json(r, &local);
-		if (local) {
-			g_propagate_error(error, g_steal_pointer(&local));
-			return FALSE;
-		}
-		if (!message)
-			return TRUE;
-		const char *failure = text_of(message, "error");
-		if (failure)
-			return dh_error(error, DH_ERROR_SYSTEM, "%s", failure);
-		if (!quiet)
-			print_progress(message);
+	g_autofree char *header = credentials_stored_header(cli, server);
+	g_autoptr(GError) why = NULL;
+	Response *r = request_with(cli, req, header, &why);
+	if (r || !g_error_matches(why, DH_ERROR, DH_ERROR_UNAUTHORIZED) || !login_interactive()) {
+		if (!r)
+			g_propagate_error(error, g_steal_pointer(&why));
+		return r;
 	}
+	g_auto(Credentials) stored = {0}, asked = {.server = g_strdup(server)};
+	(void)credentials_get(cli, server, &stored, NULL);
+	printf("\nLogin prior to %s:\n", action);
+	if (!login_ask(&asked, stored.username, error))
+		return NULL;
+	g_free(header);
+	header = credentials_header(&asked);
+	return request_with(cli, req, header, error);
+}
+
+gboolean pull_image(Cli *cli, const Reference *ref, const char *platform, FILE *out, unsigned flags,
+	GError **error)
+{
+	g_autofree char *name = pull_full_name(ref);
+	g_autofree char *server = credentials_server_of(ref);
+	g_autofree char *lower = platform && *platform ? g_ascii_strdown(platform, -1) : NULL;
+	const char *tag = ref->digest ? ref->digest : ref->tag ? ref->tag : "latest";
+	g_auto(GStrv) query = cli_query("fromImage", name, "platform", lower, "tag",
+		flags & PULL_ALL_TAGS ? NULL : tag, NULL);
+	Request req = {.method = "POST", .path = "/images/create", .query = query};
+	g_autoptr(Response) r = pull_request(cli, &req, server, "pull", error);
+	return r && messages_show(r, out, flags & PULL_QUIET ? MESSAGES_SILENT : 0, error);
 }

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { EXIT_UNKNOWN = 125 };
+enum { EXIT_UNKNOWN = 125, DAEMON_BACK_MS = 15000 };
 
 void session_init(Session *s, Cli *cli)
 {
@@ -145,6 +145,7 @@ void session_begin_wait(Session *s, const char *condition)
 	g_autoptr(GError) local = NULL;
 	g_autofree char *path = g_strdup_printf("/containers/%s/wait", s->id);
 	g_auto(GStrv) query = cli_query("condition", condition, NULL);
+	s->until_removed = g_strcmp0(condition, "removed") == 0;
 	Request req = {.method = "POST", .path = path, .query = query};
 	s->wait = cli_request(s->cli, &req, &local);
 	if (!s->wait)
@@ -168,6 +169,16 @@ static void await_response(Session *s)
 	}
 }
 
+/* "The next exit" may be over by now: any will do. */
+static gboolean ask_again(Session *s)
+{
+	g_clear_pointer(&s->wait, response_free);
+	if (!cli_await_daemon(s->cli, DAEMON_BACK_MS))
+		return FALSE;
+	session_begin_wait(s, s->until_removed ? "removed" : NULL);
+	return s->wait != NULL;
+}
+
 int session_end_wait(Session *s)
 {
 	g_autoptr(GError) local = NULL;
@@ -175,6 +186,12 @@ int session_end_wait(Session *s)
 		return EXIT_UNKNOWN;
 	await_response(s);
 	g_autoptr(json_t) result = response_next_json(s->wait, &local);
+	/* The daemon may have died; the container has not. */
+	if (!result && ask_again(s)) {
+		g_clear_error(&local);
+		await_response(s);
+		result = response_next_json(s->wait, &local);
+	}
 	if (!result) {
 		dh_log_error("error waiting for container: %s",
 			local ? local->message : "unexpected EOF");

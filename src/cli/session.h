@@ -22,6 +22,7 @@ typedef struct {
 	int conn;
 	GBytes *early;
 	Response *wait;
+	gboolean until_removed; /* what it waits for */
 	int fatal_signal; /* ended the session, to be died of */
 } Session;
 

@@ -26,20 +26,37 @@ void terminal_size(int fd, unsigned *ret_rows, unsigned *ret_columns)
 	*ret_columns = ok ? ws.ws_col : 0;
 }
 
-gboolean terminal_raw(int fd, GError **error)
+static gboolean change(int fd, void (*how)(struct termios *), const char *failure, GError **error)
 {
 	struct termios t;
 	if (!terminal_is_tty(fd))
 		return TRUE;
 	terminal_restore();
 	if (tcgetattr(fd, &t) < 0)
-		return dh_error_errno(error, errno, "unable to set IO streams as raw terminal");
+		return dh_error_errno(error, errno, "%s", failure);
 	saved = t;
-	cfmakeraw(&t);
+	how(&t);
 	if (tcsetattr(fd, TCSADRAIN, &t) < 0)
-		return dh_error_errno(error, errno, "unable to set IO streams as raw terminal");
+		return dh_error_errno(error, errno, "%s", failure);
 	raw_fd = fd;
 	return TRUE;
+}
+
+gboolean terminal_raw(int fd, GError **error)
+{
+	return change(fd, cfmakeraw, "unable to set IO streams as raw terminal", error);
+}
+
+static void echo_off(struct termios *t)
+{
+	t->c_lflag &= ~(tcflag_t)ECHO;
+	/* the line break is echoed all the same: what follows stands on a line of its own */
+	t->c_lflag |= ECHONL;
+}
+
+gboolean terminal_no_echo(int fd, GError **error)
+{
+	return change(fd, echo_off, "unable to switch the terminal's echo off", error);
 }
 
 void terminal_restore(void)

@@ -15,6 +15,8 @@ void terminal_size(int fd, unsigned *ret_rows, unsigned *ret_columns);
 /* Puts the terminal into raw mode and remembers how it was. One terminal at a time. FALSE with
  * error; TRUE without effect when fd is no terminal. */
 gboolean terminal_raw(int fd, GError **error);
+/* Switches its echo off instead; undone in the same way. */
+gboolean terminal_no_echo(int fd, GError **error);
 /* Undoes it; async-signal-safe, may be called at any time and more than once. */
 void terminal_restore(void);
 

@@ -34,6 +34,31 @@ char *text_quote(const char *s)
 	return g_string_free(out, FALSE);
 }
 
+static gboolean steers(gunichar c)
+{
+	return c < ' ' || (c >= 0x7f && c < 0xa0) || c == 0x200e || c == 0x200f ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
+char *text_printable(const char *s, const char *keep)
+{
+	GString *out = g_string_sized_new(strlen(s));
+	while (*s) {
+		gunichar c = g_utf8_get_char_validated(s, -1);
+		if (c == (gunichar)-1 || c == (gunichar)-2) {
+			g_string_append_c(out, '?');
+			s++;
+			continue;
+		}
+		if (steers(c) && !(c < 0x80 && strchr(keep, (int)c)))
+			g_string_append_c(out, '?');
+		else
+			g_string_append_unichar(out, c);
+		s = g_utf8_next_char(s);
+	}
+	return g_string_free(out, FALSE);
+}
+
 const char *text_cut(const char *s, char sep, char **ret_before)
 {
 	const char *hit = strchr(s, sep);

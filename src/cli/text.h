@@ -7,6 +7,10 @@
 /* "..." with escapes, as Go's %q prints it. Caller frees. */
 char *text_quote(const char *s);
 
+/* Text from elsewhere, made harmless for a terminal: characters that steer it or turn the writing
+ * direction become "?", those in keep excepted; so do bytes that are not UTF-8. Caller frees. */
+char *text_printable(const char *s, const char *keep);
+
 /* Splits at the first sep: *ret_before is new (caller frees), the return value points behind sep;
  * without sep *ret_before is all of it and the return value NULL. */
 const char *text_cut(const char *s, char sep, char **ret_before);

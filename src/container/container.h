@@ -115,6 +115,10 @@ ContainerWait *container_wait_begin(Container *c, WaitCondition condition);
  */
 gboolean container_wait_end(ContainerWait *w, int cancel_fd, int64_t *ret_status, char **ret_error);
 
+/* How a --rm container ended that has been removed since: a client whose daemon died under its wait
+ * comes back and asks. FALSE: not known (any more). */
+gboolean container_departed(Engine *e, const char *id, int64_t *ret_status);
+
 /* Hands the client connection fd (duplicated) to the container's streams; before the start it is
  * kept for it. logs: what the log holds is written to it first. */
 typedef struct {

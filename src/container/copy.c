@@ -117,14 +117,8 @@ static guint32 go_mode(mode_t m)
 	static const struct {
 		mode_t type;
 		guint32 bits;
-	} types[] = {
-		{S_IFDIR,  1u << 31           },
-                {S_IFLNK,  1u << 27           },
-                {S_IFBLK,  1u << 26           },
-		{S_IFCHR,  1u << 26 | 1u << 21},
-                {S_IFIFO,  1u << 25           },
-                {S_IFSOCK, 1u << 24           }
-        };
+	} types[] = {{S_IFDIR, 1u << 31}, {S_IFLNK, 1u << 27}, {S_IFBLK, 1u << 26},
+		{S_IFCHR, 1u << 26 | 1u << 21}, {S_IFIFO, 1u << 25}, {S_IFSOCK, 1u << 24}};
 	guint32 out = m & 0777;
 	for (guint i = 0; i < G_N_ELEMENTS(types); i++)
 		if ((m & S_IFMT) == types[i].type)

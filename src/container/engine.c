@@ -70,7 +70,7 @@ static gboolean open_database(Engine *e, GError **error)
 {
 	g_autofree char *path = g_build_filename(e->config.data_root, "state.db", NULL);
 	g_autofree char *first = g_strconcat(container_schema, store_schema, NULL);
-	const char *const schema[] = {first, volume_schema};
+	const char *const schema[] = {first, volume_schema, registry_schema};
 	e->db = dh_db_open(path, schema, G_N_ELEMENTS(schema), error);
 	if (!e->db)
 		return FALSE;
@@ -120,6 +120,7 @@ Engine *engine_open(EngineConfig *config, GError **error)
 	e->shims = shim_pool_new(config->shim_path, IDLE_SHIMS);
 	if (make_directories(config, error) && open_database(e, error) &&
 		(e->store = store_open(config->data_root, e->db, error)) &&
+		(e->registry = registry_new(&e->config.registry, e->store, e->db, error)) &&
 		(e->net = net_engine_new(&config->net, error)) &&
 		(e->supervisor = supervisor_new(error)) && open_volumes(e, error) &&
 		load_containers(e, error) && engine_reconcile(e, error))
@@ -166,9 +167,11 @@ void engine_close(Engine *e)
 	net_engine_free(e->net, !running);
 	if (e->db && !running)
 		leave_nothing(e);
+	g_queue_clear_full(&e->gone, departed_free);
 	g_hash_table_unref(e->execs);
 	g_hash_table_unref(e->by_name);
 	g_hash_table_unref(e->by_id);
+	registry_free(e->registry);
 	store_close(e->store);
 	volumes_close(e->volumes);
 	dh_db_close(e->db);

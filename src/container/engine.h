@@ -8,6 +8,7 @@
 #include "base/db.h"
 #include "container/events.h"
 #include "network/network.h"
+#include "registry/registry.h"
 #include "store/store.h"
 #include "volume/volume.h"
 
@@ -24,12 +25,14 @@ typedef struct {
 	char **dns, **dns_search, **dns_options;
 	GHashTable *labels;
 	int64_t shutdown_timeout;
+	RegistryConfig registry;
 } EngineConfig;
 
 typedef struct {
 	EngineConfig config;
 	DhDb *db;
 	Store *store;
+	Registry *registry;
 	NetEngine *net;
 	Volumes *volumes;
 	Events *events;
@@ -40,6 +43,7 @@ typedef struct {
 	GMutex lock; /* the two tables; taken for look-ups only, never across a blocking call */
 	GHashTable *by_id;   /* id -> Container */
 	GHashTable *by_name; /* "name" -> Container */
+	GQueue gone;         /* Departed: the last --rm containers, for who still waits (wait.c) */
 
 	struct ShimPool *shims;
 	struct Supervisor *supervisor; /* the thread that hears what the shims say */

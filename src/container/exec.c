@@ -70,6 +70,36 @@ static gboolean check_running(Container *c, GError **error)
 	return ok;
 }
 
+/* Takes id over. */
+static Exec *exec_new(Container *c, char *id, const ExecConfig *config)
+{
+	Exec *x = g_new0(Exec, 1);
+	x->refs = 1;
+	x->id = id;
+	x->c = container_ref(c);
+	x->config = dh_json_copy(&exec_config_table, config);
+	g_mutex_init(&x->lock);
+	g_cond_init(&x->settled);
+	return x;
+}
+
+/* Takes the reference over. */
+static void exec_register(Exec *x)
+{
+	Container *c = x->c;
+	Engine *e = c->engine;
+	g_mutex_lock(&e->exec_lock);
+	g_mutex_lock(&c->state_lock);
+	g_hash_table_replace(e->execs, x->id, x);
+	g_ptr_array_add(c->exec_ids, g_strdup(x->id));
+	if (c->exec_ids->len > MAX_EXECS) {
+		g_hash_table_remove(e->execs, c->exec_ids->pdata[0]);
+		g_ptr_array_remove_index(c->exec_ids, 0);
+	}
+	g_mutex_unlock(&c->state_lock);
+	g_mutex_unlock(&e->exec_lock);
+}
+
 char *exec_create(Container *c, const ExecConfig *config, GError **error)
 {
 	if (!config->cmd || !*config->cmd) {
@@ -79,39 +109,67 @@ char *exec_create(Container *c, const ExecConfig *config, GError **error)
 	g_autofree char *keys = detach_keys_parse(config->detach_keys, error);
 	if (!keys || !check_running(c, error))
 		return NULL;
-	Exec *x = g_new0(Exec, 1);
-	x->refs = 1;
-	x->id = dh_id_new();
-	x->c = container_ref(c);
-	x->config = dh_json_copy(&exec_config_table, config);
-	g_mutex_init(&x->lock);
-	g_cond_init(&x->settled);
-
-	Engine *e = c->engine;
+	Exec *x = exec_new(c, dh_id_new(), config);
 	char *id = g_strdup(x->id);
-	g_mutex_lock(&e->exec_lock);
-	g_mutex_lock(&c->state_lock);
-	g_hash_table_insert(e->execs, x->id, x);
-	g_ptr_array_add(c->exec_ids, g_strdup(x->id));
-	if (c->exec_ids->len > MAX_EXECS) {
-		g_hash_table_remove(e->execs, c->exec_ids->pdata[0]);
-		g_ptr_array_remove_index(c->exec_ids, 0);
-	}
-	g_mutex_unlock(&c->state_lock);
-	g_mutex_unlock(&e->exec_lock);
+	exec_register(x);
 	g_autofree char *command = g_strjoinv(" ", config->cmd);
 	g_autofree char *action = g_strdup_printf("exec_create: %s", command);
 	container_event(c, action, "execID", id, NULL);
 	return id;
 }
 
-Exec *exec_find(Engine *e, const char *id, GError **error)
+static void note_end(Exec *x, int64_t code)
+{
+	g_mutex_lock(&x->lock);
+	x->running = FALSE;
+	x->has_exit_code = TRUE;
+	x->exit_code = code;
+	g_cond_broadcast(&x->settled);
+	g_mutex_unlock(&x->lock);
+}
+
+static Exec *lookup(Engine *e, const char *id)
 {
 	g_mutex_lock(&e->exec_lock);
 	Exec *x = g_hash_table_lookup(e->execs, id);
 	if (x)
 		exec_ref(x);
 	g_mutex_unlock(&e->exec_lock);
+	return x;
+}
+
+/* One that was begun under an earlier daemon: its client, whose stream went on, wants to know how
+ * it ended. The shim knows; what it was asked to do nobody remembers. */
+static Exec *recover(Container *c, const char *id)
+{
+	g_mutex_lock(&c->state_lock);
+	gboolean running = c->state.running;
+	g_mutex_unlock(&c->state_lock);
+	if (!running)
+		return NULL;
+	ShimRequest req = {.op = (char *)"exec-status", .exec_id = (char *)id};
+	ShimReply *reply = shim_request(c->run_dir, &req, NULL, 0, NULL);
+	if (!reply)
+		return NULL;
+	ExecConfig config = {.cmd = (char *[]){(char *)"", NULL}};
+	Exec *x = exec_new(c, g_strdup(id), &config);
+	x->started = x->running = TRUE;
+	x->pid = reply->pid;
+	if (reply->exited && reply->exit)
+		note_end(x, reply->exit->status);
+	dh_json_free(&shim_reply_table, reply);
+	exec_register(exec_ref(x));
+	return x;
+}
+
+Exec *exec_find(Engine *e, const char *id, GError **error)
+{
+	Exec *x = lookup(e, id);
+	if (!x && strlen(id) == DH_ID_LEN && dh_is_hex(id)) {
+		g_autoptr(GPtrArray) all = container_all(e);
+		for (guint i = 0; i < all->len && !x; i++)
+			x = recover(all->pdata[i], id);
+	}
 	if (!x)
 		dh_error(error, DH_ERROR_NOT_FOUND, "No such exec instance: %s", id);
 	return x;
@@ -132,19 +190,9 @@ gboolean exec_check_start(Exec *x, GError **error)
 	return check_running(x->c, error);
 }
 
-static void note_end(Exec *x, int64_t code)
-{
-	g_mutex_lock(&x->lock);
-	x->running = FALSE;
-	x->has_exit_code = TRUE;
-	x->exit_code = code;
-	g_cond_broadcast(&x->settled);
-	g_mutex_unlock(&x->lock);
-}
-
 void exec_note_end(Engine *e, const char *id, int64_t code)
 {
-	g_autoptr(Exec) x = exec_find(e, id, NULL);
+	g_autoptr(Exec) x = lookup(e, id);
 	if (x)
 		note_end(x, code);
 }
@@ -323,7 +371,7 @@ json_t *exec_inspect(Exec *x, GError **error)
 
 gboolean exec_unfinished(Engine *e, const char *id)
 {
-	g_autoptr(Exec) x = exec_find(e, id, NULL);
+	g_autoptr(Exec) x = lookup(e, id);
 	if (!x)
 		return FALSE;
 	g_mutex_lock(&x->lock);

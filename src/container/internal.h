@@ -40,6 +40,10 @@ gboolean container_wait_stopped(Container *c, int64_t timeout_ms);
 /* Until what its last run mounted is unmounted: it can be started again. */
 gboolean container_wait_unmounted(Container *c, int64_t timeout_ms);
 
+/* Remembers how a --rm container ended, for container_departed. */
+void container_note_departed(Container *c);
+void departed_free(void *departed);
+
 /* ---- spec.c ---- */
 
 typedef struct {

@@ -68,6 +68,8 @@ static void forget(Container *c)
 
 static gboolean remove_stopped(Container *c, gboolean volumes, GError **error)
 {
+	if (c->host_config->auto_remove)
+		container_note_departed(c);
 	if (!container_unregister(c, error))
 		return FALSE;
 	/* Of the run directory the shim took care; a start that failed half-way may have left it.

@@ -227,7 +227,6 @@ static void set_running(Container *c, int64_t pid)
 	s->exit_code = 0;
 	g_clear_pointer(&s->error, g_free);
 	s->started_at = dh_time_now();
-	s->finished_at = DH_TIME_ZERO;
 	container_changed(c);
 	g_mutex_unlock(&c->state_lock);
 }

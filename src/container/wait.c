@@ -135,3 +135,48 @@ gboolean container_wait_unmounted(Container *c, int64_t timeout_ms)
 {
 	return wait_quietly(c, WAIT_UNMOUNTED, timeout_ms);
 }
+
+/* ---- the departed ---- */
+
+enum { MAX_DEPARTED = 256 };
+
+typedef struct {
+	char *id;
+	int64_t status;
+} Departed;
+
+void departed_free(void *departed)
+{
+	Departed *d = departed;
+	g_free(d->id);
+	g_free(d);
+}
+
+void container_note_departed(Container *c)
+{
+	Engine *e = c->engine;
+	Departed *d = g_new0(Departed, 1);
+	d->id = g_strdup(c->id);
+	g_mutex_lock(&c->state_lock);
+	d->status = c->state.exit_code;
+	g_mutex_unlock(&c->state_lock);
+	g_mutex_lock(&e->lock);
+	g_queue_push_head(&e->gone, d);
+	if (e->gone.length > MAX_DEPARTED)
+		departed_free(g_queue_pop_tail(&e->gone));
+	g_mutex_unlock(&e->lock);
+}
+
+gboolean container_departed(Engine *e, const char *id, int64_t *ret_status)
+{
+	gboolean found = FALSE;
+	g_mutex_lock(&e->lock);
+	for (GList *l = e->gone.head; l && !found; l = l->next) {
+		const Departed *d = l->data;
+		found = strcmp(d->id, id) == 0;
+		if (found)
+			*ret_status = d->status;
+	}
+	g_mutex_unlock(&e->lock);
+	return found;
+}

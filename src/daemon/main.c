@@ -266,7 +266,9 @@ int main(int argc, char **argv)
 	}
 	sigset_t signals;
 	prepare_process(&o, &signals);
-	if (!serve(&o, &signals, &error)) {
+	gboolean served = serve(&o, &signals, &error);
+	registry_config_clear(&o.engine.registry);
+	if (!served) {
 		fprintf(stderr, "dhowd: %s\n", error->message);
 		return 1;
 	}

@@ -13,9 +13,9 @@ typedef struct {
 	char *data_root, *exec_root, *pidfile, *group, *log_level, *log_driver, *bridge, *bip,
 		*fixed_cidr, *default_ip, *cgroup_parent, *config_file, *icc, *ip_forward, *ip_masq,
 		*live_restore;
-	char **hosts, **log_opts, **dns, **dns_search, **dns_opts, **labels;
-	int64_t mtu, shutdown_timeout;
-	int mtu_flag, shutdown_flag;
+	char **hosts, **log_opts, **dns, **dns_search, **dns_opts, **labels, **insecure, **mirrors;
+	int64_t mtu, shutdown_timeout, max_downloads, max_uploads, max_attempts;
+	int mtu_flag, shutdown_flag, downloads_flag, uploads_flag, attempts_flag;
 	gboolean debug, version, init;
 	GHashTable *log_opts_map;
 	int debug_key, icc_key, ip_forward_key, ip_masq_key, live_restore_key;
@@ -45,6 +45,11 @@ static const DhJsonField file_fields[] = {
 	DH_F(STRV, Raw, labels, "labels", 0),
 	DH_F(STRING, Raw, cgroup_parent, "cgroup-parent", 0),
 	DH_F(INT, Raw, shutdown_timeout, "shutdown-timeout", 0),
+	DH_F(STRV, Raw, insecure, "insecure-registries", 0),
+	DH_F(STRV, Raw, mirrors, "registry-mirrors", 0),
+	DH_F(INT, Raw, max_downloads, "max-concurrent-downloads", 0),
+	DH_F(INT, Raw, max_uploads, "max-concurrent-uploads", 0),
+	DH_F(INT, Raw, max_attempts, "max-download-attempts", 0),
 	DH_F(TRISTATE, Raw, debug_key, "debug", 0),
 	DH_F(TRISTATE, Raw, live_restore_key, "live-restore", 0),
 };
@@ -104,6 +109,17 @@ static gboolean parse_flags(int argc, char **argv, Raw *r, GError **error)
 			"Accepted; containers always survive the daemon", "BOOL"},
 		{"shutdown-timeout", 0, 0, G_OPTION_ARG_INT, &r->shutdown_flag, "Accepted",
 			"SECONDS"},
+		{"insecure-registry", 0, 0, G_OPTION_ARG_STRING_ARRAY, &r->insecure,
+			"Registry that may speak HTTP or show any certificate, repeatable",
+			"HOST|CIDR"},
+		{"registry-mirror", 0, 0, G_OPTION_ARG_STRING_ARRAY, &r->mirrors,
+			"Mirror of docker.io to ask first, repeatable", "URL"},
+		{"max-concurrent-downloads", 0, 0, G_OPTION_ARG_INT, &r->downloads_flag,
+			"Layers that are downloaded at once (default 3)", "N"},
+		{"max-concurrent-uploads", 0, 0, G_OPTION_ARG_INT, &r->uploads_flag,
+			"Layers that are uploaded at once (default 5)", "N"},
+		{"max-download-attempts", 0, 0, G_OPTION_ARG_INT, &r->attempts_flag,
+			"Attempts to get a layer (default 5)", "N"},
 		{"version", 'v', 0, G_OPTION_ARG_NONE, &r->version, "Print the version and end",
 			NULL},
 		G_OPTION_ENTRY_NULL,
@@ -116,6 +132,9 @@ static gboolean parse_flags(int argc, char **argv, Raw *r, GError **error)
 		return dh_error(error, DH_ERROR_INVALID, "dhowd takes no arguments: %s", argv[1]);
 	r->mtu = r->mtu_flag;
 	r->shutdown_timeout = r->shutdown_flag;
+	r->max_downloads = r->downloads_flag;
+	r->max_uploads = r->uploads_flag;
+	r->max_attempts = r->attempts_flag;
 	return TRUE;
 }
 
@@ -146,6 +165,12 @@ static gboolean merge_file(Raw *r, Raw *f, GError **error)
 		r->mtu = f->mtu;
 	if (f->shutdown_timeout && !r->shutdown_timeout)
 		r->shutdown_timeout = f->shutdown_timeout;
+	if (f->max_downloads && !r->max_downloads)
+		r->max_downloads = f->max_downloads;
+	if (f->max_uploads && !r->max_uploads)
+		r->max_uploads = f->max_uploads;
+	if (f->max_attempts && !r->max_attempts)
+		r->max_attempts = f->max_attempts;
 	r->log_opts_map = g_steal_pointer(&f->log_opts_map);
 	r->debug |= f->debug_key > 0;
 	r->icc_key = f->icc_key;
@@ -216,6 +241,21 @@ static char *absolute(const char *path, const char *fallback)
 	return g_canonicalize_filename(path ? path : fallback, NULL);
 }
 
+/* Docker's certificates and our own, which lie beside the configuration file. */
+static void registry_options(Raw *r, RegistryConfig *c)
+{
+	const char *file = r->config_file ? r->config_file : DEFAULT_CONFIG_FILE;
+	g_autofree char *dir = g_path_get_dirname(file);
+	c->insecure = g_steal_pointer(&r->insecure);
+	c->mirrors = g_steal_pointer(&r->mirrors);
+	c->max_downloads = r->max_downloads;
+	c->max_uploads = r->max_uploads;
+	c->max_attempts = r->max_attempts;
+	c->certs_dirs = g_new0(char *, 3);
+	c->certs_dirs[0] = g_build_filename(dir, "certs.d", NULL);
+	c->certs_dirs[1] = g_strdup("/etc/docker/certs.d");
+}
+
 static gboolean finish(Raw *r, DaemonOptions *o, GError **error)
 {
 	EngineConfig *e = &o->engine;
@@ -249,7 +289,9 @@ static gboolean finish(Raw *r, DaemonOptions *o, GError **error)
 	e->net.fixed_cidr = g_steal_pointer(&r->fixed_cidr);
 	e->net.default_host_ip = g_steal_pointer(&r->default_ip);
 	e->net.mtu = r->mtu;
-	return key_values(r->log_opts, "log option", e->log_opts, error) &&
+	registry_options(r, &e->registry);
+	return registry_config_check(&e->registry, error) &&
+	       key_values(r->log_opts, "log option", e->log_opts, error) &&
 	       key_values(r->labels, "label", e->labels, error) &&
 	       parse_bool("icc", r->icc, r->icc_key, &e->net.icc, error) &&
 	       parse_bool(

@@ -82,7 +82,8 @@ char *store_import(Store *s, StoreRead read, void *read_arg, char *const *change
 	ContainerConfig *config = dh_json_new(&container_config_table);
 	char *id = NULL;
 	if (store_apply_changes(config, changes, error)) {
-		g_autoptr(StagedLayer) layer = layer_stage(s, read, read_arg, TRUE, NULL, error);
+		g_autoptr(StagedLayer) layer =
+			layer_stage(s, read, read_arg, UNTAR_LOWEST, NULL, error);
 		if (layer) {
 			g_autofree char *text =
 				config_text(where, config, comment, layer->got.diff_id);

@@ -107,9 +107,13 @@ typedef struct {
 void staged_layer_free(StagedLayer *l);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(StagedLayer, staged_layer_free)
 
-/* Unpacks a stream; diff_id (may be NULL) is what it must turn out to be. */
+/* Unpacks a stream (how: UNTAR_*); diff_id (may be NULL) is what it must turn out to be. */
 StagedLayer *layer_stage(
-	Store *s, StoreRead read, void *arg, gboolean lowest, const char *diff_id, GError **error);
+	Store *s, StoreRead read, void *arg, unsigned how, const char *diff_id, GError **error);
+/* Adopts one verified layer before its image: it has a row, and one pin, which is the caller's. If
+ * the layer came to exist meanwhile, that one is pinned and the staged one stays the caller's. */
+gboolean layer_adopt(
+	Store *s, StagedLayer *staged, const char *chain_id, const char *parent, GError **error);
 /* Writes the layer's tar and verifies its diff ID. */
 gboolean layer_write_tar(Store *s, const Layer *l, StoreWrite write, void *arg, GError **error);
 char *layer_mount_dir(Store *s, const char *chain_id);
@@ -167,6 +171,11 @@ gboolean store_sweep(Store *s, GError **error);
 
 /* With s->write held, inside a transaction: points a canonical name at an image. */
 gboolean tag_write(Store *s, const char *name, const char *id, GError **error);
+/* All canonical names that begin so ("docker.io/library/nginx:": its tags), sorted; GPtrArray of
+ * strings. */
+GPtrArray *store_names_with_prefix(Store *s, const char *prefix);
+/* Gives an existing image one more canonical name (a digest's, after a push). */
+gboolean name_image(Store *s, const char *id, const char *name, GError **error);
 /* The familiar spelling of a canonical name; caller frees. */
 char *tag_familiar(const char *canonical);
 /* The canonical name that repo and tag (may be NULL) ask for; docker's refusals. Caller frees. */

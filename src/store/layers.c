@@ -25,7 +25,7 @@ void staged_layer_free(StagedLayer *l)
 }
 
 StagedLayer *layer_stage(
-	Store *s, StoreRead read, void *arg, gboolean lowest, const char *diff_id, GError **error)
+	Store *s, StoreRead read, void *arg, unsigned how, const char *diff_id, GError **error)
 {
 	g_autoptr(StagedLayer) l = g_new0(StagedLayer, 1);
 	l->store = s;
@@ -39,7 +39,7 @@ StagedLayer *layer_stage(
 		dh_error_errno(error, errno, "create layer");
 		return NULL;
 	}
-	if (!untar_layer(dir, read, arg, lowest, &l->got, error))
+	if (!untar_layer(dir, read, arg, how, &l->got, error))
 		return NULL;
 	if (diff_id && strcmp(diff_id, l->got.diff_id) != 0) {
 		dh_error(error, DH_ERROR_INVALID, "invalid diffID: expected \"%s\", got \"%s\"",
@@ -120,6 +120,44 @@ gboolean layer_attach(Store *s, StagedLayer *staged, const char *chain_id, GErro
 	}
 	g_clear_pointer(&staged->name, g_free);
 	return TRUE;
+}
+
+static gboolean write_row(Store *s, const Layer *l, GError **error)
+{
+	return dh_db_exec(s->db, error, "INSERT OR REPLACE INTO layers VALUES (?, ?, ?, ?, ?)",
+		"sssii", l->chain_id, l->diff_id, l->parent, l->size, l->tar_size);
+}
+
+gboolean layer_adopt(
+	Store *s, StagedLayer *staged, const char *chain_id, const char *parent, GError **error)
+{
+	Layer *l = g_new0(Layer, 1);
+	l->chain_id = g_strdup(chain_id);
+	l->diff_id = g_strdup(staged->got.diff_id);
+	l->parent = g_strdup(parent ? parent : "");
+	l->size = staged->got.size;
+	l->tar_size = staged->got.tar_size;
+	l->refs = 1;
+
+	g_mutex_lock(&s->write);
+	gboolean ok = layer_pin(s, chain_id), known = ok;
+	if (!known && dh_db_begin(s->db, error)) {
+		ok = write_row(s, l, error) && layer_attach(s, staged, chain_id, error);
+		if (ok)
+			ok = dh_db_commit(s->db, error);
+		else
+			dh_db_rollback(s->db);
+	}
+	if (ok && !known) {
+		g_mutex_lock(&s->lock);
+		g_hash_table_insert(s->layers, l->chain_id, l);
+		g_mutex_unlock(&s->lock);
+		l = NULL;
+	}
+	g_mutex_unlock(&s->write);
+	if (l)
+		layer_free(l);
+	return ok;
 }
 
 /* ---- index ---- */

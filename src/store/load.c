@@ -119,8 +119,8 @@ static StagedLayer *stage(
 	/* An uncompressed blob is named by its diff ID, which is verified anyway. */
 	g_autoptr(Digest) digest = want && strcmp(want, diff_id) != 0 ? digest_new() : NULL;
 	r.digest = digest;
-	g_autoptr(StagedLayer) staged =
-		layer_stage(l->s, spool_reader_read, &r, index == 0, NULL, error);
+	g_autoptr(StagedLayer) staged = layer_stage(l->s, spool_reader_read, &r,
+		(index == 0 ? UNTAR_LOWEST : 0) | UNTAR_AHEAD, NULL, error);
 	if (!staged) {
 		g_prefix_error(error, "layer %u (%s): ", index, member);
 		return NULL;

@@ -78,41 +78,19 @@ static gboolean add(Saving *v, Image *image, const char *name, GError **error)
 	return TRUE;
 }
 
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* All tags of a repository; strv of canonical names, sorted. */
-static char **tags_of_repo(Store *s, const Reference *r)
-{
-	g_autofree char *prefix = g_strconcat(r->domain, "/", r->path, ":", NULL);
-	g_autoptr(GPtrArray) out = g_ptr_array_new();
-	GHashTableIter it;
-	gpointer name;
-	g_mutex_lock(&s->lock);
-	g_hash_table_iter_init(&it, s->names);
-	while (g_hash_table_iter_next(&it, &name, NULL))
-		if (g_str_has_prefix(name, prefix))
-			g_ptr_array_add(out, g_strdup(name));
-	g_mutex_unlock(&s->lock);
-	if (out->len > 1)
-		qsort(out->pdata, out->len, sizeof(char *), by_text);
-	g_ptr_array_add(out, NULL);
-	return (char **)g_ptr_array_steal(out, NULL);
-}
-
 static gboolean resolve(Saving *v, const char *name, GError **error)
 {
 	g_autoptr(Reference) r = digest_valid(name) ? NULL : reference_parse(name, NULL);
 	if (r && !r->tag && !r->digest) {
-		g_auto(GStrv) tags = tags_of_repo(v->s, r);
-		for (char **t = tags; *t; t++) {
-			g_autoptr(Image) image = store_image_find(v->s, *t, NULL);
-			if (image && !add(v, image, *t, error))
+		g_autofree char *prefix = g_strconcat(r->domain, "/", r->path, ":", NULL);
+		g_autoptr(GPtrArray) tags = store_names_with_prefix(v->s, prefix);
+		for (guint i = 0; i < tags->len; i++) {
+			const char *t = g_ptr_array_index(tags, i);
+			g_autoptr(Image) image = store_image_find(v->s, t, NULL);
+			if (image && !add(v, image, t, error))
 				return FALSE;
 		}
-		if (*tags)
+		if (tags->len > 0)
 			return TRUE;
 	}
 	g_autoptr(Image) image = store_image_find(v->s, name, error);

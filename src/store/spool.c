@@ -188,7 +188,7 @@ Spool *spool_read(Store *s, StoreRead read, void *arg, GError **error)
 		return NULL;
 	}
 	sp->budget = (int64_t)(vfs.f_bavail * vfs.f_frsize) - UNTAR_RESERVE;
-	sp->in = inflow_open(read, arg, error);
+	sp->in = inflow_open(read, arg, FALSE, error);
 	if (!sp->in)
 		return NULL;
 	struct archive *a = archive_read_new();

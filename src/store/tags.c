@@ -24,6 +24,22 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+GPtrArray *store_names_with_prefix(Store *s, const char *prefix)
+{
+	GPtrArray *out = g_ptr_array_new_with_free_func(g_free);
+	GHashTableIter it;
+	gpointer name;
+	g_mutex_lock(&s->lock);
+	g_hash_table_iter_init(&it, s->names);
+	while (g_hash_table_iter_next(&it, &name, NULL))
+		if (g_str_has_prefix(name, prefix))
+			g_ptr_array_add(out, g_strdup(name));
+	g_mutex_unlock(&s->lock);
+	if (out->len > 1)
+		qsort(out->pdata, out->len, sizeof(char *), by_name);
+	return out;
+}
+
 char **index_names_of(Store *s, const char *id)
 {
 	g_autoptr(GPtrArray) out = g_ptr_array_new();
@@ -127,6 +143,26 @@ gboolean store_tag(Store *s, const char *image, const char *repo, const char *ta
 		if (old && strcmp(old, id) != 0)
 			index_refresh(s, old, 0);
 		index_refresh(s, id, now);
+		g_mutex_unlock(&s->lock);
+	}
+	g_mutex_unlock(&s->write);
+	return ok;
+}
+
+gboolean name_image(Store *s, const char *id, const char *name, GError **error)
+{
+	g_mutex_lock(&s->write);
+	g_mutex_lock(&s->lock);
+	gboolean ok = g_hash_table_contains(s->images, id);
+	g_mutex_unlock(&s->lock);
+	ok = (ok || not_found_image(id, error)) && tag_write(s, name, id, error);
+	if (ok) {
+		g_mutex_lock(&s->lock);
+		g_autofree char *old = g_strdup(g_hash_table_lookup(s->names, name));
+		g_hash_table_replace(s->names, g_strdup(name), g_strdup(id));
+		if (old && strcmp(old, id) != 0)
+			index_refresh(s, old, 0);
+		index_refresh(s, id, 0);
 		g_mutex_unlock(&s->lock);
 	}
 	g_mutex_unlock(&s->write);

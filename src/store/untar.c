@@ -323,7 +323,7 @@ static void untar_clear(Untar *u)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Untar, untar_clear)
 
 gboolean untar_layer(
-	int dirfd, StoreRead read, void *arg, gboolean lowest, Untarred *ret, GError **error)
+	int dirfd, StoreRead read, void *arg, unsigned how, Untarred *ret, GError **error)
 {
 	struct statvfs vfs;
 	if (mkdirat(dirfd, "diff", 0755) < 0 || fstatvfs(dirfd, &vfs) < 0)
@@ -334,13 +334,13 @@ gboolean untar_layer(
 
 	g_auto(Untar) u = {.src.max = UNTAR_MAX_BYTES};
 	u.budget = MIN((int64_t)(vfs.f_bavail * vfs.f_frsize) - UNTAR_RESERVE, UNTAR_MAX_BYTES);
-	u.src.in = inflow_open(read, arg, error);
+	u.src.in = inflow_open(read, arg, how & UNTAR_AHEAD, error);
 	u.src.recipe = u.src.in ? recipe_writer_new(dirfd, error) : NULL;
 	if (!u.src.recipe)
 		return FALSE;
 	u.src.digest = digest_new();
 	u.src.window = g_byte_array_new();
-	u.x = extract_new(diff, lowest, u.src.recipe);
+	u.x = extract_new(diff, how & UNTAR_LOWEST, u.src.recipe);
 	u.a = archive_read_new();
 	archive_read_support_format_tar(u.a);
 	archive_read_support_format_empty(u.a);

@@ -14,8 +14,12 @@ typedef struct {
 	int64_t tar_size; /* of the uncompressed stream */
 } Untarred;
 
+enum {
+	UNTAR_LOWEST = 1 << 0, /* there is no layer below, whiteouts mean nothing */
+	UNTAR_AHEAD = 1 << 1,  /* read and decompress in a thread of its own, see inflow_open */
+};
+
 /* Unpacks the stream (maybe compressed) into the empty directory dirfd: diff, recipe, extra.
- * lowest: there is no layer below, whiteouts mean nothing. Whatever fails leaves parts: the caller
- * removes them. */
+ * Whatever fails leaves parts: the caller removes them. */
 gboolean untar_layer(
-	int dirfd, StoreRead read, void *arg, gboolean lowest, Untarred *ret, GError **error);
+	int dirfd, StoreRead read, void *arg, unsigned how, Untarred *ret, GError **error);

@@ -82,7 +82,7 @@ teardown() {
     printf 'A=\xff\n' >"$file"
     run --separate-stderr docker create --env-file "$file" busybox true
     expect_status 125
-    expect_error 'contains invalid utf8 bytes at line 1'
+    expect_error 'invalid utf8 bytes at line 1'
     run --separate-stderr docker create --env-file "$BATS_TEST_TMPDIR/none" busybox true
     expect_status 125
     expect_error 'no such file or directory'

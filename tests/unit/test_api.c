@@ -134,6 +134,10 @@ gboolean container_remove(Container *c, gboolean force, gboolean volumes, GError
 {
 	return TRUE;
 }
+gboolean container_departed(Engine *e, const char *id, int64_t *ret_status)
+{
+	return FALSE;
+}
 GHashTable *container_link_names(Engine *e)
 {
 	return g_hash_table_new(g_str_hash, g_str_equal);
@@ -380,20 +384,59 @@ gboolean container_path_extract(
 	return TRUE;
 }
 
+/* A pull tells of one layer and then fails or not, as the name says. */
+gboolean registry_pull(Registry *r, const char *name, const char *tag, const char *platform,
+	const RegistryCall *call, GError **error)
+{
+	if (strcmp(name, "refused") == 0)
+		return dh_error(
+			error, DH_ERROR_NOT_FOUND, "manifest for %s:%s not found", name, tag);
+	call->tell(call->arg, &(RegistryMessage){.id = tag, .status = "Pulling from x"});
+	call->tell(call->arg, &(RegistryMessage){.id = "0123456789ab",
+				      .status = "Downloading",
+				      .detail = TRUE,
+				      .current = 1500,
+				      .total = 3000});
+	if (strcmp(name, "broken") == 0)
+		return dh_error(error, DH_ERROR_SYSTEM, "unexpected EOF");
+	return TRUE;
+}
+
+gboolean registry_push(
+	Registry *r, const char *name, const char *tag, const RegistryCall *call, GError **error)
+{
+	g_autoptr(json_t) aux = json_pack("{s:s, s:s}", "Tag", tag, "User", call->auth->username);
+	call->tell(call->arg, &(RegistryMessage){.aux = aux});
+	return TRUE;
+}
+
+gboolean registry_login(Registry *r, const RegistryAuth *auth, int cancel_fd, char **ret_status,
+	char **ret_token, GError **error)
+{
+	if (g_strcmp0(auth->password, "right") != 0)
+		return dh_error(error, DH_ERROR_UNAUTHORIZED, "unauthorized");
+	*ret_status = g_strdup("Login Succeeded");
+	*ret_token = NULL;
+	return TRUE;
+}
+
+json_t *registry_search(
+	Registry *r, const char *term, int limit, const RegistryCall *call, GError **error)
+{
+	return json_pack("{s:[{s:s, s:i, s:b}, {s:s, s:i, s:b}]}", "results", "name", "one",
+		"star_count", 5, "is_official", 1, "name", "two", "star_count", 1, "is_official",
+		0);
+}
+
+json_t *registry_inspect(Registry *r, const char *name, const RegistryCall *call, GError **error)
+{
+	dh_error(error, DH_ERROR_NOT_FOUND, "no %s", name);
+	return NULL;
+}
+
 void store_usage(Store *s, StoreUsage *ret)
 {
 	*ret = (StoreUsage){.n_images = 1};
-}
-Reference *reference_parse(const char *text, GError **error)
-{
-	return NULL;
-}
-void reference_free(Reference *r)
-{
-}
-char *reference_familiar(const Reference *r)
-{
-	return NULL;
 }
 RtCgroupMode rt_cgroup_mode(void)
 {
@@ -561,6 +604,7 @@ static void versions(void **state)
 {
 	EXPECT("GET", "/v1.24/_ping", NULL, " 200 ");
 	EXPECT("GET", "/v1.51/_ping", NULL, " 200 ");
+	EXPECT("GET", "/v1.22/_ping", NULL, " 200 ");
 	EXPECT("GET", "/v1.10/_ping", NULL, " 400 ",
 		"{\"message\":\"client version 1.10 is too old. Minimum supported API version is "
 		"1.24, "
@@ -686,7 +730,39 @@ static void codes(void **state)
 		"\"Config\":[{\"Subnet\":\"172.18.0.0/16\",\"Gateway\":\"172.18.0.1\"}]");
 	EXPECT("GET", "/networks/none", NULL, "\"Name\":\"none\"");
 	EXPECT("GET", "/networks/mine", NULL, " 404 ", "network mine not found");
-	EXPECT("POST", "/images/create?fromImage=x", NULL, " 501 ", "is not built yet");
+}
+
+/* The first message comes with status 200; an error before it has its own status, one after it is
+ * the last message. */
+static void pulls_and_pushes(void **state)
+{
+	EXPECT("POST", "/images/create?fromImage=refused&tag=t", NULL, " 404 ",
+		"{\"message\":\"manifest for refused:t not found\"}");
+	static const char half[] =
+		"{\"status\":\"Downloading\",\"progressDetail\":{\"current\":1500,"
+		"\"total\":3000},\"progress\":\"[=========================>         "
+		"                ]    1.5kB/3kB\",\"id\":\"0123456789ab\"}\r\n";
+	EXPECT("POST", "/images/create?fromImage=fine&tag=t", NULL, " 200 ",
+		"{\"status\":\"Pulling from x\",\"id\":\"t\"}\r\n");
+	EXPECT("POST", "/images/create?fromImage=fine&tag=t", NULL, " 200 ", half);
+	EXPECT("POST", "/images/create?fromImage=broken&tag=t", NULL, " 200 ",
+		"{\"errorDetail\":{\"message\":\"unexpected EOF\"},\"error\":\"unexpected "
+		"EOF\"}\r\n");
+	g_autofree char *push = talk("POST /images/host:5/x/push?tag=v HTTP/1.1\r\nHost: x\r\n"
+				     "X-Registry-Auth: eyJ1c2VybmFtZSI6ImpvZSJ9\r\n\r\n");
+	check_has(push, "{\"progressDetail\":{},\"aux\":{\"Tag\":\"v\",\"User\":\"joe\"}}\r\n");
+	g_autofree char *bad = talk("POST /images/x/push?tag=v HTTP/1.1\r\nHost: x\r\n"
+				    "X-Registry-Auth: !\r\nConnection: close\r\n\r\n");
+	check_has(bad, " 400 ");
+	EXPECT("POST", "/auth", "{\"username\":\"a\",\"password\":\"right\"}", " 200 ",
+		"{\"IdentityToken\":\"\",\"Status\":\"Login Succeeded\"}");
+	EXPECT("POST", "/auth", "{\"username\":\"a\"}", " 401 ", "unauthorized");
+	EXPECT("GET", "/images/search?term=x", NULL, " 200 ", "\"name\":\"two\"");
+	g_autofree char *stars = call(
+		"GET", "/images/search?term=x&filters=%7B%22stars%22%3A%5B%223%22%5D%7D", NULL);
+	check_has(stars, "\"name\":\"one\"");
+	assert_null(strstr(stars, "two"));
+	EXPECT("GET", "/distribution/a/b:c/json", NULL, " 404 ", "no a/b:c");
 }
 
 static void keep_alive(void **state)
@@ -1039,6 +1115,7 @@ int main(void)
 		TEST(images_with_slashes),
 		TEST(json_bodies),
 		TEST(codes),
+		TEST(pulls_and_pushes),
 		TEST(keep_alive),
 		TEST(big_bodies_are_refused_unread),
 		TEST(endless_bodies_are_cut),

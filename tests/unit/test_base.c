@@ -172,6 +172,10 @@ static void durations_and_times(void **state)
 	assert_int_equal(t, 1136073600 * DH_NSEC + 500000000);
 	assert_true(dh_time_parse("10s", 60 * DH_NSEC, &t, NULL));
 	assert_int_equal(t, 50 * DH_NSEC);
+	assert_true(dh_time_parse("0001-01-01T00:00:00Z", 0, &t, NULL));
+	assert_true(t == DH_TIME_ZERO);
+	assert_false(dh_time_parse("4048-01-01T00:00:00Z", 0, &t, NULL));
+	assert_false(dh_time_parse("9223372036.9", 0, &t, NULL));
 	assert_false(dh_time_parse("yesterday", 0, &t, NULL));
 
 	static const struct {

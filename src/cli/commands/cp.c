@@ -330,7 +330,8 @@ const Command cmd_cp = {
 	.usage = "[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\n"
 		 "\t@ [OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH",
 	.summary = "Copy files/folders between a container and the local filesystem",
-	.details = "Use '-' as the source to read a tar archive from stdin\n"
+	.details = "Copy files/folders between a container and the local filesystem\n\n"
+		   "Use '-' as the source to read a tar archive from stdin\n"
 		   "and extract it to a directory destination in a container.\n"
 		   "Use '-' as the destination to stream a tar archive of a\n"
 		   "container source to stdout.",

@@ -16,6 +16,8 @@ typedef struct {
 	GPtrArray *env, *env_file;
 } ExecOptions;
 
+enum { DAEMON_BACK_MS = 15000 };
+
 #define O(member) offsetof(ExecOptions, member)
 
 static const OptionSpec exec_options[] = {
@@ -108,7 +110,14 @@ static gboolean create(
 static int exit_status(Session *s, GError **error)
 {
 	g_autofree char *path = g_strdup_printf("/exec/%s/json", s->id);
-	g_autoptr(json_t) e = cli_call(s->cli, "GET", path, NULL, NULL, error);
+	g_autoptr(GError) gone = NULL;
+	g_autoptr(json_t) e = cli_call(s->cli, "GET", path, NULL, NULL, &gone);
+	/* The stream came from the container: that it ended says nothing of the daemon. */
+	if (!e && g_error_matches(gone, DH_ERROR, DH_ERROR_UNAVAILABLE) &&
+		cli_await_daemon(s->cli, DAEMON_BACK_MS))
+		e = cli_call(s->cli, "GET", path, NULL, NULL, error);
+	else if (!e)
+		g_propagate_error(error, g_steal_pointer(&gone));
 	return e ? (int)json_integer_value(json_object_get(e, "ExitCode")) : 1;
 }
 

@@ -83,7 +83,7 @@ static int import_run(Cli *cli, void *options, char **args, GError **error)
 		.query = (char *const *)query->pdata,
 		.body_fd = fd};
 	g_autoptr(Response) r = cli_request(cli, &req, error);
-	return r && messages_print(r, FALSE, error) ? 0 : 1;
+	return r && messages_show(r, stdout, 0, error) ? 0 : 1;
 }
 
 const Command cmd_import = {

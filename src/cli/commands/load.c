@@ -54,7 +54,7 @@ static int load_run(Cli *cli, void *options, char **args, GError **error)
 	g_auto(GStrv) query = cli_query("quiet", quiet ? "1" : "0", NULL);
 	Request req = {.method = "POST", .path = "/images/load", .query = query, .body_fd = fd};
 	g_autoptr(Response) r = cli_request(cli, &req, error);
-	return r && messages_print(r, quiet, error) ? 0 : 1;
+	return r && messages_show(r, stdout, quiet ? MESSAGES_STREAM_ONLY : 0, error) ? 0 : 1;
 }
 
 const Command cmd_load = {

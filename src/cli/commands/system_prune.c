@@ -86,15 +86,9 @@ static gboolean run_step(
 	g_autofree char *filters = list_filters(all);
 	gboolean with_all = (steps[i].flags & WITH_ALL) && o->all;
 	g_auto(GStrv) query = cli_query("filters", filters, "all", with_all ? "1" : NULL, NULL);
-	g_autoptr(GError) failed = NULL;
-	g_autoptr(json_t) report = cli_call(cli, "POST", steps[i].path, query, NULL, &failed);
-	if (!report) {
-		/* A daemon without such things has none to prune. */
-		if (g_error_matches(failed, DH_ERROR, DH_ERROR_NOT_BUILT))
-			return TRUE;
-		g_propagate_error(error, g_steal_pointer(&failed));
+	g_autoptr(json_t) report = cli_call(cli, "POST", steps[i].path, query, NULL, error);
+	if (!report)
 		return FALSE;
-	}
 	print_list(steps[i].title, json_object_get(report, steps[i].member));
 	*reclaimed += (double)list_int(report, "SpaceReclaimed");
 	return TRUE;

@@ -32,7 +32,7 @@ odd_image() {
     proc-file) echo text >"$tree/proc" ;;
     dev-link) ln -s /nowhere "$tree/dev" ;;
     sys-link) ln -s /real "$tree/sys" ;;
-    resolv-link) ln -s ../../../../../../..$E_DIR/outside "$tree/etc/resolv.conf" ;;
+    resolv-link) ln -s "../../../../../../..$E_DIR/outside" "$tree/etc/resolv.conf" ;;
     esac
     tar -C "$tree" -c . | docker import - "odd-$1" >/dev/null
     rm -rf "$tree"
@@ -44,7 +44,7 @@ odd_image() {
     run --separate-stderr docker run --name lonely --net nosuch busybox true
     expect_status 125
     expect_error 'Error response from daemon: network nosuch not found'
-    ! grep -qi 'unable to find image' <<<"$stderr"
+    expect_no_error 'Unable to find image'
     same "$(state lonely)" created
     same "$(docker inspect -f '{{.State.Error}}' lonely)" 'network nosuch not found'
     run --separate-stderr docker start lonely
@@ -83,7 +83,7 @@ odd_image() {
         expect_no_match 'proc|resolv|hosts'
         docker rm odd
     done
-    ! [ -e "$E_DIR/outside" ]
+    [ ! -e "$E_DIR/outside" ]
 }
 
 # ---- control groups ----
@@ -196,7 +196,7 @@ cgroup_of() {
 @test "words for what is not there" {
     run --separate-stderr docker kill nosuch
     expect_status 1
-    grep -qi 'cannot kill container: nosuch: No such container: nosuch' <<<"$stderr"
+    expect_error 'annot kill container: nosuch: No such container: nosuch'
     run --separate-stderr docker ps --filter publish=x
     expect_status 1
     expect_error 'error while looking up for publish x: strconv.ParseUint: parsing "x": invalid syntax'

@@ -30,6 +30,7 @@ gboolean api_containers_create(ApiRequest *r, GError **error)
 		"config cannot be empty in order to create a container", error);
 	if (!req)
 		return FALSE;
+	req->platform = api_query(r, "platform");
 	g_auto(GStrv) warnings = NULL;
 	g_autoptr(Container) c =
 		container_create(api_engine(r), api_query(r, "name"), req, &warnings, error);

@@ -36,7 +36,10 @@ gboolean api_container_restart(ApiRequest *r, GError **error)
 gboolean api_container_kill(ApiRequest *r, GError **error)
 {
 	g_autoptr(Container) c = api_container(r, error);
-	return c && done(r, container_kill(c, api_query(r, "signal"), error));
+	if (c)
+		return done(r, container_kill(c, api_query(r, "signal"), error));
+	g_prefix_error(error, "cannot kill container: %s: ", api_param(r, 0));
+	return FALSE;
 }
 
 gboolean api_container_pause(ApiRequest *r, GError **error)

@@ -209,7 +209,11 @@ gboolean api_image_inspect(ApiRequest *r, GError **error)
 	}
 	api_set(o, "DockerVersion", api_string(i->docker_version));
 	api_set(o, "Author", api_string(i->author));
-	api_set(o, "Config", dh_json_emit(&container_config_table, i->config));
+	json_t *config = dh_json_emit(&container_config_table, i->config);
+	/* An image without labels has none, a container without has an empty map. */
+	if (!i->config->labels || g_hash_table_size(i->config->labels) == 0)
+		api_set(config, "Labels", json_null());
+	api_set(o, "Config", config);
 	api_set(o, "Architecture", api_string(i->architecture));
 	if (i->variant && *i->variant)
 		api_set(o, "Variant", api_string(i->variant));

@@ -2,9 +2,14 @@
 #include "base/db.h"
 
 #include "base/error.h"
+#include "base/fd.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <string.h>
+#include <unistd.h>
+
+enum { RESERVE_SIZE = 512 * 1024, RESERVE_PAUSE_US = 1000000 };
 
 struct DhDb {
 	sqlite3 *sql;
@@ -12,6 +17,9 @@ struct DhDb {
 	GHashTable *statements; /* SQL text -> sqlite3_stmt, prepared once */
 	guint depth;            /* of nested transactions */
 	gboolean doomed;        /* an inner transaction rolled back */
+	int reserve;            /* a file that is there to be given up (see use_reserve) */
+	gboolean reserved;
+	gint64 reserve_tried;
 };
 
 static gboolean db_error(DhDb *db, GError **error, const char *what)
@@ -23,6 +31,31 @@ static gboolean db_error(DhDb *db, GError **error, const char *what)
 static void finalize(void *stmt)
 {
 	sqlite3_finalize(stmt);
+}
+
+/* A full disk must not keep anybody from removing what fills it, nor the end of a container from
+ * being recorded: for these, and only these, some space is set aside beside the database. */
+static void fill_reserve(DhDb *db)
+{
+	gint64 now = g_get_monotonic_time();
+	if (db->reserved || db->reserve < 0 || now < db->reserve_tried + RESERVE_PAUSE_US)
+		return;
+	db->reserve_tried = now;
+	db->reserved = posix_fallocate(db->reserve, 0, RESERVE_SIZE) == 0;
+	if (!db->reserved)
+		(void)!ftruncate(db->reserve, 0);
+}
+
+/* TRUE: there is space now, the statement is worth another try. */
+static gboolean use_reserve(DhDb *db, const char *sql, int result)
+{
+	int code = result & 0xff;
+	if ((code != SQLITE_FULL && code != SQLITE_IOERR) || db->depth > 0 || !db->reserved ||
+		!(g_str_has_prefix(sql, "DELETE") || g_str_has_prefix(sql, "UPDATE")))
+		return FALSE;
+	db->reserved = FALSE;
+	db->reserve_tried = g_get_monotonic_time();
+	return ftruncate(db->reserve, 0) == 0;
 }
 
 static gboolean run_script(DhDb *db, const char *sql, GError **error)
@@ -66,6 +99,7 @@ DhDb *dh_db_open(const char *path, const char *const *schema, guint n_schema, GE
 {
 	g_autoptr(DhDb) db = g_new0(DhDb, 1);
 	g_rec_mutex_init(&db->lock);
+	db->reserve = -1;
 	db->statements = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, finalize);
 	if (sqlite3_open_v2(path, &db->sql,
 		    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
@@ -82,6 +116,9 @@ DhDb *dh_db_open(const char *path, const char *const *schema, guint n_schema, GE
 		    error) ||
 		!migrate(db, schema, n_schema, error))
 		return NULL;
+	g_autofree char *reserve = g_strconcat(path, "-reserve", NULL);
+	db->reserve = open(reserve, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	fill_reserve(db);
 	return g_steal_pointer(&db);
 }
 
@@ -91,6 +128,7 @@ void dh_db_close(DhDb *db)
 		return;
 	g_hash_table_unref(db->statements);
 	sqlite3_close(db->sql);
+	dh_close(&db->reserve);
 	g_rec_mutex_clear(&db->lock);
 	g_free(db);
 }
@@ -130,6 +168,10 @@ static gboolean run(DhDb *db, GError **error, DhDbRow fn, void *arg, const char 
 	sqlite3_stmt *st = prepare(db, error, sql, types, ap);
 	int r;
 	while (st && (r = sqlite3_step(st)) != SQLITE_DONE) {
+		if (r != SQLITE_ROW && use_reserve(db, sql, r)) {
+			sqlite3_reset(st);
+			continue;
+		}
 		if (r != SQLITE_ROW) {
 			db_error(db, error, sql);
 			goto out;
@@ -142,6 +184,7 @@ static gboolean run(DhDb *db, GError **error, DhDbRow fn, void *arg, const char 
 			goto out;
 	}
 	ok = st != NULL;
+	fill_reserve(db);
 out:
 	if (st) {
 		sqlite3_reset(st);

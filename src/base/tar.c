@@ -124,9 +124,7 @@ static GByteArray *pax_records(const TarEntry *e)
 
 static void header(GByteArray *out, const TarEntry *e, const char *name, char type, int64_t size)
 {
-	Header h = {
-		.type = type, .magic = "ustar", .version = {'0', '0'}
-        };
+	Header h = {.type = type, .magic = "ustar", .version = {'0', '0'}};
 	memcpy(h.name, name, MIN(strlen(name), sizeof h.name));
 	if (e->link)
 		memcpy(h.link, e->link, MIN(strlen(e->link), sizeof h.link));

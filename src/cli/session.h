@@ -23,7 +23,7 @@ typedef struct {
 	GBytes *early;
 	Response *wait;
 	gboolean until_removed; /* what it waits for */
-	int fatal_signal; /* ended the session, to be died of */
+	int fatal_signal;       /* ended the session, to be died of */
 } Session;
 
 void session_init(Session *s, Cli *cli);

@@ -117,10 +117,10 @@ static gboolean zero_of_optional(const char *name, json_t **ret)
 			*ret = json_null();
 			break;
 		case ZERO_LIST:
-			*ret = json_array();
+			*ret = template_nil(FALSE);
 			break;
 		case ZERO_MAP:
-			*ret = json_object();
+			*ret = template_nil(TRUE);
 			break;
 		case ZERO_STRING:
 			*ret = json_string("");

@@ -73,7 +73,8 @@ static json_t *fn_printf(json_t *const *args, guint n, GError **error)
 
 static json_t *fn_json(json_t *const *args, guint n, GError **error)
 {
-	g_autofree char *text = args[0] ? dh_json_dumps(args[0], 0) : g_strdup("null");
+	g_autofree char *text =
+		template_is_nil(args[0]) ? g_strdup("null") : dh_json_dumps(args[0], 0);
 	return json_string(text);
 }
 

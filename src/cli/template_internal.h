@@ -96,6 +96,10 @@ json_t *template_call(const char *name, json_t *const *args, guint n, gboolean *
 /* Values as Go prints them with %v; NULL is "<no value>". */
 void template_print_value(GString *out, const json_t *v);
 gboolean template_truth(const json_t *v);
+/* A list or map that is not there: empty to everything but "json", which writes null. New
+ * reference, never to be changed. */
+json_t *template_nil(gboolean map);
+gboolean template_is_nil(const json_t *v);
 /* Go's shortest form of a float64. */
 void template_print_real(GString *out, double d);
 /* printf of Go; appended to out. */

@@ -13,6 +13,22 @@
 
 enum { MAX_PRINT_DEPTH = 64 };
 
+/* Go tells a list or map that is not there from an empty one only when it writes JSON. */
+json_t *template_nil(gboolean map)
+{
+	static json_t *nil[2];
+	if (!nil[map])
+		nil[map] = map ? json_object() : json_array();
+	return json_incref(nil[map]);
+}
+
+gboolean template_is_nil(const json_t *v)
+{
+	g_autoptr(json_t) list = template_nil(FALSE);
+	g_autoptr(json_t) map = template_nil(TRUE);
+	return !v || v == list || v == map;
+}
+
 gboolean template_truth(const json_t *v)
 {
 	if (!v)
@@ -347,6 +363,8 @@ static char *format_string(const Spec *s, char verb, const char *text)
 /* One verb with its value; NULL when they do not go together. */
 static char *format_verb(const Spec *s, char verb, const json_t *v)
 {
+	if (verb == 'T')
+		return g_strdup(type_name(v));
 	if (verb == 'v' && !json_is_number(v)) {
 		GString *out = g_string_new(NULL);
 		template_print_value(out, v);
@@ -425,7 +443,9 @@ void template_printf(GString *out, const char *f, json_t *const *args, guint n)
 			g_string_append_printf(out, "%%!%c(MISSING)", verb);
 		} else {
 			const json_t *v = args[used++];
-			g_autofree char *text = v ? format_verb(&s, verb, v) : NULL;
+			g_autofree char *text = v             ? format_verb(&s, verb, v)
+						: verb == 'T' ? g_strdup("<nil>")
+							      : NULL;
 			if (text) {
 				append_padded(out, &s, verb, text);
 			} else if (!v || json_is_null(v)) {

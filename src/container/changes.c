@@ -96,7 +96,7 @@ static int open_name(int dir, const char *name, struct stat *st)
 static gboolean walk(
 	GPtrArray *out, int upper, int lower, const char *path, guint depth, GError **error);
 
-/* Made by a start, and nothing has happened to it since. */
+/* Made by a start or by init_layer.c, and nothing has happened to it since. */
 static gboolean untouched(const char *path, const struct stat *st, gboolean empty_dir)
 {
 	if (!g_strv_contains(mountpoints, path))
@@ -116,9 +116,7 @@ static gboolean directory(GPtrArray *out, int up, const struct stat *u, int low,
 	if (!walk(out, up, merged ? low : -1, path, depth + 1, error))
 		return FALSE;
 	gboolean empty = out->len == before;
-	gboolean keep = merged     ? !empty || differs(up, u, low, l)
-			: low >= 0 ? TRUE
-				   : !untouched(path, u, empty);
+	gboolean keep = merged ? !empty || differs(up, u, low, l) : !untouched(path, u, empty);
 	if (!keep)
 		g_ptr_array_remove_index(out, before - 1); /* nothing came behind it */
 	return TRUE;
@@ -140,7 +138,8 @@ static gboolean upper_entry(GPtrArray *out, int upper, int lower, const char *na
 	} else if (low < 0) {
 		if (!untouched(path, &u, FALSE))
 			add(out, path, CHANGE_ADD);
-	} else if (differs(up, &u, low, &l)) {
+	} else if (differs(up, &u, low, &l) &&
+		   ((u.st_mode & S_IFMT) == (l.st_mode & S_IFMT) || !untouched(path, &u, FALSE))) {
 		add(out, path, CHANGE_MODIFY);
 	}
 	return TRUE;

@@ -198,6 +198,8 @@ gboolean container_unlink(Engine *e, const char *name, GError **error);
 GHashTable *container_link_names(Engine *e);
 /* What the client asked of the container's one network; NULL: nothing. The container's. */
 const EndpointSettings *container_endpoint_settings(const Container *c);
+/* "bridge", "host", "none": those that are always there. */
+gboolean container_network_built_in(const char *name);
 /* ID of a built-in network ("bridge", "host", "none"). Caller frees. */
 char *container_network_id(Engine *e, const char *mode);
 

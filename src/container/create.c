@@ -3,6 +3,7 @@
 #include "container/internal.h"
 #include "container/mounts.h"
 #include "container/names.h"
+#include "container/platform.h"
 
 #include "base/error.h"
 #include "base/fs.h"
@@ -96,16 +97,18 @@ void container_merge_config(ContainerConfig *c, const ContainerConfig *image)
 	char **env = merge_env(image->env, c->env);
 	g_strfreev(c->env);
 	c->env = env;
-	/* An entrypoint of the user's own drops the image's command; [""] means none at all. */
-	if (!c->entrypoint) {
+	/* An entrypoint of the user's own drops the image's command. */
+	if (!c->entrypoint || !*c->entrypoint) {
 		if (!c->cmd || !*c->cmd) {
 			g_strfreev(c->cmd);
 			c->cmd = g_strdupv(image->cmd);
 		}
-		c->entrypoint = g_strdupv(image->entrypoint);
-	} else if (c->entrypoint[0] && !*c->entrypoint[0] && !c->entrypoint[1]) {
-		g_clear_pointer(&c->entrypoint, g_strfreev);
+		if (!c->entrypoint)
+			c->entrypoint = g_strdupv(image->entrypoint);
 	}
+	/* [""] means none at all, the user's and the image's. */
+	if (c->entrypoint && c->entrypoint[0] && !*c->entrypoint[0] && !c->entrypoint[1])
+		g_clear_pointer(&c->entrypoint, g_strfreev);
 	if (!c->healthcheck && image->healthcheck)
 		c->healthcheck = dh_json_copy(&health_config_table, image->healthcheck);
 	if (!c->shell && image->shell)
@@ -194,13 +197,19 @@ Container *container_create(
 	Engine *e, const char *name, const CreateRequest *req, char ***ret_warnings, GError **error)
 {
 	*ret_warnings = NULL;
+	g_autoptr(GPtrArray) warnings = g_ptr_array_new_with_free_func(g_free);
 	if (!req->config.image || !*req->config.image) {
 		dh_error(error, DH_ERROR_INVALID, "no image specified");
 		return NULL;
 	}
 	g_autoptr(Image) image = store_image_find(e->store, req->config.image, error);
-	if (!image)
+	if (!image || !platform_check(image, req->config.image, req->platform, error))
 		return NULL;
+	if (!req->platform || !*req->platform) {
+		char *other = platform_warning(image);
+		if (other)
+			g_ptr_array_add(warnings, other);
+	}
 
 	g_autoptr(Container) c = container_new(e, dh_id_new());
 	c->created = dh_time_now();
@@ -213,8 +222,9 @@ Container *container_create(
 				: dh_json_new(&networking_config_table);
 	c->lower = store_image_lower(e->store, image);
 	container_merge_config(c->config, image->config);
-	if (!validate_create(c, &req->config, ret_warnings, error))
+	if (!validate_create(c, &req->config, warnings, error))
 		return NULL;
+	container_set_cgroup(c);
 	apply_defaults(c);
 	if (!container_resolve_links(c, error))
 		return NULL;
@@ -222,8 +232,8 @@ Container *container_create(
 	if (!ports)
 		return NULL;
 
-	if (!make_directories(c, error) || !container_write_files(c, NULL, TRUE, error) ||
-		!mounts_acquire(c, error)) {
+	if (!make_directories(c, error) || !container_init_layer(c, error) ||
+		!container_write_files(c, NULL, TRUE, error) || !mounts_acquire(c, error)) {
 		remove_quietly(c->dir);
 		return NULL;
 	}
@@ -233,5 +243,7 @@ Container *container_create(
 		return NULL;
 	}
 	container_event(c, "create", NULL);
+	g_ptr_array_add(warnings, NULL);
+	*ret_warnings = (char **)g_ptr_array_free(g_steal_pointer(&warnings), FALSE);
 	return g_steal_pointer(&c);
 }

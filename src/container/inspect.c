@@ -145,7 +145,9 @@ static json_t *endpoint_json(Container *c, const ContainerSnapshot *s)
 		ep.ipam_config = asked->ipam_config;
 		ep.driver_opts = asked->driver_opts;
 	}
-	g_autofree char *network_id = container_network_id(c->engine, c->host_config->network_mode);
+	const char *mode = c->host_config->network_mode;
+	g_autofree char *network_id =
+		container_network_built_in(mode) ? container_network_id(c->engine, mode) : NULL;
 	ep.network_id = network_id;
 	return dh_json_emit(&endpoint_settings_table, &ep);
 }
@@ -176,6 +178,12 @@ static json_t *network_settings(Container *c, const ContainerSnapshot *s)
 		"GlobalIPv6Address", "", "GlobalIPv6PrefixLen", 0, "IPAddress", e ? e->ip : "",
 		"IPPrefixLen", (json_int_t)(e ? e->prefix_len : 0), "IPv6Gateway", "", "MacAddress",
 		e ? e->mac : "", "Networks", networks_json(c, s));
+}
+
+gboolean container_network_built_in(const char *name)
+{
+	static const char *const names[] = {"bridge", "host", "none", NULL};
+	return g_strv_contains(names, name);
 }
 
 char *container_network_id(Engine *e, const char *mode)

@@ -74,6 +74,10 @@ gboolean container_link_data(Container *c, gboolean need_running, char ***ret_en
 	GPtrArray **ret_hosts, GError **error);
 /* Rewrites the hosts files of the running containers that have links to c (its address is new). */
 void container_refresh_linkers(Container *c);
+/* c->cgroup, by host_config.cgroup_parent. */
+void container_set_cgroup(Container *c);
+/* What stands between the image and the container (init_layer.c), put into its empty layer. */
+gboolean container_init_layer(Container *c, GError **error);
 /* Writes hosts (and, with all, hostname and resolv.conf) into the container's directory. */
 gboolean container_write_files(Container *c, GPtrArray *link_hosts, gboolean all, GError **error);
 

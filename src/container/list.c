@@ -57,6 +57,44 @@ static void prepare_ancestors(Query *q, Engine *e, char **names)
 	}
 }
 
+static gboolean check_port(const char *text, const char *key, const char *whole, GError **error)
+{
+	const char *why = NULL;
+	if (!*text || strspn(text, "0123456789") != strlen(text))
+		why = "invalid syntax";
+	else if (strlen(text) > 9 || atoi(text) > 65535)
+		why = "value out of range";
+	return !why || dh_error(error, DH_ERROR_INVALID,
+			       "error while looking up for %s %s: strconv.ParseUint: parsing "
+			       "\"%s\": %s",
+			       key, whole, text, why);
+}
+
+/* "80", "80/tcp", "8000-8010/udp" */
+static gboolean check_ports(const Filters *f, const char *key, GError **error)
+{
+	for (char **v = filters_get(f, key); v && *v; v++) {
+		g_autofree char *range = g_strndup(*v, strcspn(*v, "/"));
+		if (!*range)
+			return dh_error(error, DH_ERROR_INVALID,
+				"error while looking up for %s %s: Empty string specified for "
+				"ports.",
+				key, *v);
+		char *last = strchr(range, '-');
+		if (last)
+			*last++ = '\0';
+		if (!check_port(range, key, *v, error) ||
+			(last && !check_port(last, key, *v, error)))
+			return FALSE;
+		if (last && atoi(last) < atoi(range))
+			return dh_error(error, DH_ERROR_INVALID,
+				"error while looking up for %s %s: Invalid range specified for "
+				"the Port: %s-%s",
+				key, *v, range, last);
+	}
+	return TRUE;
+}
+
 static gboolean prepare(Query *q, Engine *e, GError **error)
 {
 	const Filters *f = q->req->filters;
@@ -90,6 +128,8 @@ static gboolean prepare(Query *q, Engine *e, GError **error)
 				"\"starting\", \"healthy\", \"unhealthy\"",
 				*values);
 	}
+	if (!check_ports(f, "publish", error) || !check_ports(f, "expose", error))
+		return FALSE;
 	for (values = filters_get(f, "before"); values && *values; values++) {
 		g_clear_pointer(&q->before, container_unref);
 		if (!(q->before = container_find(e, *values, error)))

@@ -112,13 +112,27 @@ static void sweep_directory(Engine *e, const char *path)
 	closedir(d);
 }
 
-static void sweep_cgroups(Engine *e)
+/* A parent that containers were given lies in the engine's tree beside the containers' own. */
+static gboolean is_parent(const GPtrArray *all, const char *path)
+{
+	g_autofree char *below = g_strconcat(path, "/", NULL);
+	for (guint i = 0; i < all->len; i++) {
+		const Container *c = g_ptr_array_index(all, i);
+		if (g_str_has_prefix(c->cgroup, below))
+			return TRUE;
+	}
+	return FALSE;
+}
+
+static void sweep_cgroups(Engine *e, const GPtrArray *all)
 {
 	g_auto(GStrv) children = rt_cgroup_children(e->config.cgroup_parent);
 	for (char **name = children; name && *name; name++) {
 		if (g_hash_table_contains(e->by_id, *name))
 			continue;
 		g_autofree char *path = g_build_filename(e->config.cgroup_parent, *name, NULL);
+		if (is_parent(all, path))
+			continue;
 		g_autoptr(GError) error = NULL;
 		dh_info("ending cgroup %s, which belongs to no container", path);
 		if (!rt_cgroup_kill(path, &error) || !rt_cgroup_remove(path, &error))
@@ -134,7 +148,7 @@ gboolean engine_reconcile(Engine *e, GError **error)
 	g_autoptr(GPtrArray) all = container_all(e);
 	for (guint i = 0; i < all->len; i++)
 		reconcile_one(all->pdata[i]);
-	sweep_cgroups(e);
+	sweep_cgroups(e, all);
 	sweep_directory(e, run_dirs);
 	sweep_directory(e, dirs);
 	net_sweep(e->net);

@@ -82,9 +82,30 @@ static gboolean join_network(Container *c, Start *s, GError **error)
 	return TRUE;
 }
 
+/* Looked for at the start and not before, as Docker does it. */
+static gboolean find_networks(Container *c, GError **error)
+{
+	const char *mode = c->host_config->network_mode;
+	GHashTableIter it;
+	void *key;
+	if (!g_str_has_prefix(mode, "container:") && !container_network_built_in(mode))
+		return dh_error(error, DH_ERROR_NOT_FOUND, "network %s not found", mode);
+	if (!c->networking || !c->networking->endpoints_config)
+		return TRUE;
+	g_hash_table_iter_init(&it, c->networking->endpoints_config);
+	while (g_hash_table_iter_next(&it, &key, NULL)) {
+		if (strcmp(key, "default") != 0 && !container_network_built_in(key))
+			return dh_error(
+				error, DH_ERROR_NOT_FOUND, "network %s not found", (char *)key);
+	}
+	return TRUE;
+}
+
 static gboolean connect_network(Container *c, Start *s, GError **error)
 {
 	const char *mode = c->host_config->network_mode;
+	if (!find_networks(c, error))
+		return FALSE;
 	if (strcmp(mode, "host") == 0)
 		return TRUE;
 	if (g_str_has_prefix(mode, "container:"))

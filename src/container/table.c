@@ -91,6 +91,18 @@ Container *container_new(Engine *e, char *id)
 	return c;
 }
 
+void container_set_cgroup(Container *c)
+{
+	const char *parent = c->host_config->cgroup_parent;
+	if (!parent || !*parent)
+		return;
+	/* A relative one stays within the engine's own tree, which goes with the engine. */
+	g_autofree char *at = g_canonicalize_filename(
+		parent, *parent == '/' ? "/" : c->engine->config.cgroup_parent);
+	g_free(c->cgroup);
+	c->cgroup = g_build_filename(at, c->id, NULL);
+}
+
 Container *container_ref(Container *c)
 {
 	g_atomic_int_inc(&c->refs);
@@ -388,6 +400,7 @@ static gboolean load_row(void *arg, int n, const char *const *col, GError **erro
 		c->created = g_ascii_strtoll(col[2], NULL, 10);
 		c->config = g_steal_pointer(&config->config);
 		c->host_config = g_steal_pointer(&config->host_config);
+		container_set_cgroup(c);
 		c->networking = g_steal_pointer(&config->networking);
 		c->image_id = g_steal_pointer(&config->image_id);
 		c->lower = g_steal_pointer(&config->lower);

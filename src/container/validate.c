@@ -3,6 +3,7 @@
 #include "container/health.h"
 
 #include "base/error.h"
+#include "base/id.h"
 #include "base/size.h"
 #include "container/mounts.h"
 #include "runtime/runtime.h"
@@ -35,7 +36,6 @@ static void set_network_mode(HostConfig *h, const char *mode)
 
 static gboolean validate_network(Container *c, const ContainerConfig *asked, GError **error)
 {
-	static const char *const known[] = {"bridge", "none", "host", NULL};
 	HostConfig *h = c->host_config;
 	ContainerConfig *config = c->config;
 	gboolean has_ports = h->publish_all_ports ||
@@ -78,8 +78,6 @@ static gboolean validate_network(Container *c, const ContainerConfig *asked, GEr
 		set_network_mode(h, mode);
 		return TRUE;
 	}
-	if (!g_strv_contains(known, h->network_mode))
-		return dh_error(error, DH_ERROR_NOT_FOUND, "network %s not found", h->network_mode);
 	if (strcmp(h->network_mode, "host") == 0 && h->links && *h->links)
 		return dh_error(error, DH_ERROR_INVALID,
 			"conflicting options: host type networking can't be used with links. This "
@@ -96,14 +94,22 @@ static gboolean validate_endpoints(Container *c, GError **error)
 	GHashTable *endpoints = c->networking ? c->networking->endpoints_config : NULL;
 	if (!endpoints)
 		return TRUE;
+	if (g_hash_table_size(endpoints) > 1)
+		return dh_error(error, DH_ERROR_NOT_BUILT,
+			"connecting a container to more than one network is not built yet");
 	GHashTableIter it;
 	void *key, *value;
 	g_hash_table_iter_init(&it, endpoints);
 	while (g_hash_table_iter_next(&it, &key, &value)) {
 		EndpointSettings *ep = value;
 		const char *name = strcmp(key, "default") == 0 ? "bridge" : key;
+		/* One that is not there is told of at the start: to a client a 404 from the
+		 * creation says that the image is missing. */
+		if (!container_network_built_in(name))
+			continue;
 		if (strcmp(name, c->host_config->network_mode) != 0)
-			return dh_error(error, DH_ERROR_NOT_FOUND, "network %s not found", name);
+			return dh_error(error, DH_ERROR_NOT_BUILT,
+				"connecting a container to more than one network is not built yet");
 		if (ep && ep->ipam_config &&
 			(is_set(ep->ipam_config->ipv4_address) ||
 				is_set(ep->ipam_config->ipv6_address)))
@@ -249,32 +255,8 @@ static gboolean validate_tmpfs(const HostConfig *h, GError **error)
 	return TRUE;
 }
 
-static gboolean validate_resources(HostConfig *h, GError **error)
+static gboolean validate_rest(HostConfig *h, GError **error)
 {
-	if (h->memory < 0 || h->memory_reservation < 0 || h->cpu_shares < 0)
-		return dh_error(error, DH_ERROR_INVALID, "resource limits cannot be negative");
-	/* Below this the runtime itself does not come up (moby's linuxMinMemory). */
-	if (h->memory > 0 && h->memory < 6 * 1024 * 1024)
-		return dh_error(error, DH_ERROR_INVALID, "Minimum memory limit allowed is 6MB");
-	if (h->memory_swap > 0 && h->memory == 0)
-		return dh_error(error, DH_ERROR_INVALID,
-			"You should always set the Memory limit when using Memoryswap limit, see "
-			"usage");
-	if (h->memory_swap > 0 && h->memory_swap < h->memory)
-		return dh_error(error, DH_ERROR_INVALID,
-			"Minimum memoryswap limit should be larger than memory limit, see usage");
-	if (h->nano_cpus > 0 && (h->cpu_quota != 0 || h->cpu_period != 0))
-		return dh_error(error, DH_ERROR_INVALID,
-			"Conflicting options: Nano CPUs and CPU %s cannot both be set",
-			h->cpu_period != 0 ? "Period" : "Quota");
-	if (h->nano_cpus < 0 || h->nano_cpus > (int64_t)g_get_num_processors() * 1000000000LL)
-		return dh_error(error, DH_ERROR_INVALID,
-			"range of CPUs is from 0.01 to %u.00, as there are only %u CPUs available",
-			g_get_num_processors(), g_get_num_processors());
-	if (h->pids_limit && !json_is_null(h->pids_limit) && !json_is_integer(h->pids_limit))
-		return dh_error(error, DH_ERROR_INVALID,
-			"json: cannot unmarshal value into field HostConfig.PidsLimit of type "
-			"int64");
 	if (h->shm_size < 0)
 		return dh_error(error, DH_ERROR_INVALID, "SHM size can not be less than 0");
 	if (h->oom_score_adj < -1000 || h->oom_score_adj > 1000)
@@ -290,6 +272,21 @@ static gboolean validate_resources(HostConfig *h, GError **error)
 	if (h->storage_opt && g_hash_table_size(h->storage_opt) > 0)
 		return dh_error(error, DH_ERROR_NOT_BUILT, "storage options are not built yet");
 	return TRUE;
+}
+
+/* Below the engine's own group, or with "/" in front from the root of the hierarchies, as Docker
+ * has it; nothing climbs out of either. */
+static gboolean validate_cgroup_parent(HostConfig *h, GError **error)
+{
+	if (!is_set(h->cgroup_parent))
+		return TRUE;
+	g_auto(GStrv) parts = g_strsplit(h->cgroup_parent, "/", -1);
+	gboolean bad = strlen(h->cgroup_parent) > 512 || strchr(h->cgroup_parent, '\n');
+	/* Nor into another container's own group, which ends with that container. */
+	for (char **p = parts; *p; p++)
+		bad |= strcmp(*p, "..") == 0 || (strlen(*p) == DH_ID_LEN && dh_is_hex(*p));
+	return !bad ||
+	       dh_error(error, DH_ERROR_INVALID, "invalid cgroup parent \"%s\"", h->cgroup_parent);
 }
 
 static gboolean validate_security(HostConfig *h, GError **error)
@@ -347,14 +344,25 @@ static gboolean validate_log(HostConfig *h, GError **error)
 	return TRUE;
 }
 
-gboolean validate_create(
-	Container *c, const ContainerConfig *asked, char ***ret_warnings, GError **error)
+static void warn_network(const HostConfig *h, GPtrArray *warnings)
 {
-	(void)ret_warnings;
+	if (g_strcmp0(h->network_mode, "host") == 0 && h->port_bindings &&
+		g_hash_table_size(h->port_bindings) > 0)
+		g_ptr_array_add(warnings, g_strdup("Published ports are discarded when using host "
+						   "network mode"));
+}
+
+gboolean validate_create(
+	Container *c, const ContainerConfig *asked, GPtrArray *warnings, GError **error)
+{
 	HostConfig *h = c->host_config;
-	return validate_process(c, error) && validate_network(c, asked, error) &&
-	       validate_endpoints(c, error) && validate_namespaces(c, error) &&
-	       validate_restart(h, error) && validate_mounts(c, error) &&
-	       validate_tmpfs(h, error) && validate_resources(h, error) &&
-	       validate_security(h, error) && validate_log(h, error);
+	if (!validate_process(c, error) || !validate_network(c, asked, error) ||
+		!validate_endpoints(c, error) || !validate_namespaces(c, error) ||
+		!validate_restart(h, error) || !validate_mounts(c, error) ||
+		!validate_tmpfs(h, error) || !validate_resources(h, warnings, error) ||
+		!validate_cgroup_parent(h, error) || !validate_rest(h, error) ||
+		!validate_security(h, error) || !validate_log(h, error))
+		return FALSE;
+	warn_network(h, warnings);
+	return TRUE;
 }

@@ -7,6 +7,8 @@
 
 /* Checks and normalises (network mode, restart policy) config and host_config of a container that
  * is being made, and reads its mount points into c->mounts; asked is the configuration before the
- * image's was merged into it. Texts are docker's. */
+ * image's was merged into it. warnings gets strings (char *). Texts are docker's. */
 gboolean validate_create(
-	Container *c, const ContainerConfig *asked, char ***ret_warnings, GError **error);
+	Container *c, const ContainerConfig *asked, GPtrArray *warnings, GError **error);
+/* Its part for limits (validate_resources.c). */
+gboolean validate_resources(HostConfig *h, GPtrArray *warnings, GError **error);

@@ -183,6 +183,7 @@ typedef struct {
 	ContainerConfig config; /* its members lie at the top level */
 	HostConfig *host_config;
 	NetworkingConfig *networking_config;
+	const char *platform; /* of the query, not of the body; borrowed, may be NULL */
 } CreateRequest;
 extern const DhJsonTable create_request_table;
 

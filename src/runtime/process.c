@@ -167,6 +167,8 @@ static gboolean set_cwd(const RtSetup *s, GError **error)
 		return dh_error(error, DH_ERROR_INVALID, "Cwd must be an absolute path");
 	dh_autofd int fd = s->make_cwd ? dh_mkdir_in_root(s->root, cwd, 0755)
 				       : dh_open_in_root(s->root, cwd, O_PATH | O_DIRECTORY, 0);
+	if (fd < 0 && errno == ENOTDIR && s->make_cwd)
+		return dh_error(error, DH_ERROR_SYSTEM, "Cannot mkdir: %s is not a directory", cwd);
 	if (fd < 0 || fchdir(fd) < 0)
 		return chdir_error(cwd, rt_strerror(errno), error);
 	char at[4096];

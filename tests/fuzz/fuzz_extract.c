@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Feeds any bytes to the unpacking of a layer, in a directory of its own. Whatever the archive says,
- * nothing may appear beside that directory.
+ * Feeds any bytes to the unpacking of a layer, in a directory of its own. Whatever the archive
+ * says, nothing may appear beside that directory.
  */
 #include "base/fs.h"
 #include "store/untar.h"

@@ -202,6 +202,10 @@ expect_error() {
     grep -qF -- "$1" <<<"$stderr" || { show_run; fail "expected on stderr: $1"; }
 }
 
+expect_no_error() {
+    ! grep -qF -- "$1" <<<"$stderr" || { show_run; fail "unexpected on stderr: $1"; }
+}
+
 expect_id() {
     [[ $output =~ ^[0-9a-f]{64}$ ]] || { show_run; fail "expected a 64-digit ID"; }
 }

@@ -183,12 +183,15 @@ while True:
     host_port=$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)
     host_ping=$(cat /proc/sys/net/ipv4/ping_group_range)
     for net in bridge none; do
-        same "$(docker run --rm --net $net busybox sysctl -n $names)" $'0\n0\t2147483647'
+        # shellcheck disable=SC2086
+        same "$(docker run --rm --net "$net" busybox sysctl -n $names)" $'0\n0\t2147483647'
     done
     same "$(docker run --rm -u 1000:1000 --cap-drop ALL -h low busybox \
         sh -c 'httpd -p 80 -h /etc && wget -qO- http://127.0.0.1/hostname')" low
+    # shellcheck disable=SC2086
     same "$(docker run --rm --sysctl net.ipv4.ip_unprivileged_port_start=900 busybox sysctl -n $names)" \
         $'900\n0\t2147483647'
+    # shellcheck disable=SC2086
     same "$(docker run --rm --net host busybox sysctl -n $names)" "$host_port"$'\n'"$host_ping"
     same "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" "$host_port"
 }

@@ -69,7 +69,7 @@ CONFIG() {
     ok docker run --rm "$AUTH/mine" true
     ok docker logout "$AUTH"
     expect_output "Removing login credentials for $AUTH"
-    ! CONFIG | grep -q dXNl
+    [ "$(CONFIG | grep -c dXNl)" = 0 ]
     run --separate-stderr docker pull "$AUTH/busybox"
     expect_status 1
     expect_error 'no basic auth credentials'
@@ -134,7 +134,7 @@ CONFIG() {
     run --separate-stderr docker login -u user --password-stdin "$AUTH" <<<secret
     expect_status 0
     same "$output$stderr" 'Login Succeeded'
-    ! CONFIG | grep -q dXNl
+    [ "$(CONFIG | grep -c dXNl)" = 0 ]
     CONFIG | grep -q ctrl-x
     ok docker pull "$AUTH/busybox"
     ok docker logout "$AUTH"

@@ -4,6 +4,7 @@ load ../lib/helpers
 load ../lib/registry
 
 setup_file() {
+    # shellcheck disable=SC2153
     "$ROOT/scripts/images" build busybox
     engine_prepare "$(mktemp -d /tmp/dhow.XXXXXX)"
     registry_start hub

@@ -212,6 +212,10 @@ static void working_directory(void **state)
 		g_autoptr(GError) error = NULL;
 		const char *const args[] = {"pwd", NULL};
 		assert_null(rig_run(r, NULL, &error, args));
+		if (i == 0) {
+			assert_has(error->message, "Cannot mkdir: /etc/passwd is not a directory");
+			continue;
+		}
 		assert_has(error->message, "chdir to cwd (\"");
 		assert_has(error->message, "set in config.json failed: ");
 	}

@@ -21,13 +21,8 @@ static const OptionSpec df_specs[] = {
 };
 /* clang-format on */
 
-static const Column columns[] = {
-	{"Active",      "ACTIVE"     },
-        {"Reclaimable", "RECLAIMABLE"},
-        {"Size",        "SIZE"       },
-	{"TotalCount",  "TOTAL"      },
-        {"Type",        "TYPE"       }
-};
+static const Column columns[] = {{"Active", "ACTIVE"}, {"Reclaimable", "RECLAIMABLE"},
+	{"Size", "SIZE"}, {"TotalCount", "TOTAL"}, {"Type", "TYPE"}};
 
 /* What a kind of object takes. */
 typedef struct {
@@ -126,40 +121,17 @@ static Usage cache_usage(const json_t *df)
 
 /* ---- -v ---- */
 
-static const Column image_columns[] = {
-	{"Repository",   "REPOSITORY" },
-        {"Tag",          "TAG"        },
-        {"ID",           "IMAGE ID"   },
-	{"CreatedSince", "CREATED"    },
-        {"Size",         "SIZE"       },
-        {"SharedSize",   "SHARED SIZE"},
-	{"UniqueSize",   "UNIQUE SIZE"},
-        {"Containers",   "CONTAINERS" }
-};
-static const Column container_columns[] = {
-	{"ID",           "CONTAINER ID" },
-        {"Image",        "IMAGE"        },
-        {"Command",      "COMMAND"      },
-	{"LocalVolumes", "LOCAL VOLUMES"},
-        {"Size",         "SIZE"         },
-        {"RunningFor",   "CREATED"      },
-	{"Status",       "STATUS"       },
-        {"Names",        "NAMES"        }
-};
+static const Column image_columns[] = {{"Repository", "REPOSITORY"}, {"Tag", "TAG"},
+	{"ID", "IMAGE ID"}, {"CreatedSince", "CREATED"}, {"Size", "SIZE"},
+	{"SharedSize", "SHARED SIZE"}, {"UniqueSize", "UNIQUE SIZE"}, {"Containers", "CONTAINERS"}};
+static const Column container_columns[] = {{"ID", "CONTAINER ID"}, {"Image", "IMAGE"},
+	{"Command", "COMMAND"}, {"LocalVolumes", "LOCAL VOLUMES"}, {"Size", "SIZE"},
+	{"RunningFor", "CREATED"}, {"Status", "STATUS"}, {"Names", "NAMES"}};
 static const Column volume_columns[] = {
-	{"Name",  "VOLUME NAME"},
-        {"Links", "LINKS"      },
-        {"Size",  "SIZE"       }
-};
-static const Column cache_columns[] = {
-	{"ID",            "CACHE ID"  },
-        {"CacheType",     "CACHE TYPE"},
-        {"Size",          "SIZE"      },
-	{"CreatedSince",  "CREATED"   },
-        {"LastUsedSince", "LAST USED" },
-        {"UsageCount",    "USAGE"     },
-	{"Shared",        "SHARED"    }
-};
+	{"Name", "VOLUME NAME"}, {"Links", "LINKS"}, {"Size", "SIZE"}};
+static const Column cache_columns[] = {{"ID", "CACHE ID"}, {"CacheType", "CACHE TYPE"},
+	{"Size", "SIZE"}, {"CreatedSince", "CREATED"}, {"LastUsedSince", "LAST USED"},
+	{"UsageCount", "USAGE"}, {"Shared", "SHARED"}};
 
 static json_t *image_rows(const json_t *df)
 {

@@ -150,6 +150,8 @@ static int inspect_run(Cli *cli, void *options, char **args, GError **error)
 			what);
 		return 1;
 	}
+	if (o->size && type && strcmp(type, "container") != 0)
+		fprintf(stderr, "WARNING: --size ignored for %s\n", type);
 	return inspect(cli, args, type, o->format, o->size, error);
 }
 

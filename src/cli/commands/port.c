@@ -33,6 +33,14 @@ static int port_run(Cli *cli, void *options, char **args, GError **error)
 		return 1;
 	const json_t *ports = json_object_get(json_object_get(c, "NetworkSettings"), "Ports");
 	if (args[1]) {
+		g_autofree char *number = g_strndup(args[1], strcspn(args[1], "/"));
+		gboolean digits = *number && strspn(number, "0123456789") == strlen(number);
+		if (!digits || strlen(number) > 9 || atoi(number) > 65535) {
+			dh_error(error, DH_ERROR_INVALID,
+				"Error: invalid port (%s): strconv.ParseUint: parsing \"%s\": %s",
+				args[1], number, digits ? "value out of range" : "invalid syntax");
+			return 1;
+		}
 		g_autofree char *name = strchr(args[1], '/') ? g_strdup(args[1])
 							     : g_strdup_printf("%s/tcp", args[1]);
 		const json_t *bindings = json_object_get(ports, name);

@@ -32,9 +32,9 @@ static const OptionSpec search_specs[] = {
 
 static const Column columns[] = {
 	{"Description", "DESCRIPTION"},
-	{"IsOfficial",  "OFFICIAL"   },
-	{"Name",        "NAME"       },
-	{"StarCount",   "STARS"      },
+	{"IsOfficial", "OFFICIAL"},
+	{"Name", "NAME"},
+	{"StarCount", "STARS"},
 };
 
 static const TableSpec spec = {.type_name = "*registry.searchContext",

@@ -2,7 +2,7 @@
 /*
  * Theory of operation: one streaming request for each container, all polled in one loop; a timer
  * redraws the table twice a second. Without names the list follows the daemon's events: a container
- * that starts gets a row, one that ends loses it (with --all it stays and shows dashes). With
+ * that starts gets a row, one that ends loses it (with --all it stays and shows zeros). With
  * --no-stream every container is asked for one sample and the table is printed once.
  */
 #include "base/error.h"
@@ -155,14 +155,6 @@ static void set_memory(json_t *row, const json_t *sample)
 	json_object_set_new(row, "MemPerc", json_string(percent));
 }
 
-/* A container that does not run reports zeros only: dashes stand for them. */
-static gboolean is_running(const json_t *sample)
-{
-	const json_t *read = json_object_get(sample, "read");
-	return sample &&
-	       (!json_is_string(read) || !g_str_has_prefix(json_string_value(read), "0001-"));
-}
-
 static json_t *row_of(const Watched *w, gboolean no_trunc)
 {
 	const json_t *s = w->sample;
@@ -174,7 +166,8 @@ static json_t *row_of(const Watched *w, gboolean no_trunc)
 	json_object_set_new(row, "Container", json_string(w->name));
 	json_object_set_new(row, "ID", json_string(shown));
 	json_object_set_new(row, "Name", json_string(*name ? name : "--"));
-	if (!is_running(s)) {
+	/* Nothing heard yet. One that does not run reports zeros, and these are shown. */
+	if (!s) {
 		static const char *const dashes[] = {
 			"CPUPerc", "MemPerc", "NetIO", "BlockIO", "PIDs"};
 		for (guint i = 0; i < G_N_ELEMENTS(dashes); i++)

@@ -68,11 +68,11 @@ static const struct {
 	const char *path, *member, *title;
 	int flags;
 } steps[] = {
-	{"/containers/prune", "ContainersDeleted", "Deleted Containers:",          0                },
-	{"/volumes/prune",    "VolumesDeleted",    "Deleted Volumes:",             ONLY_WITH_VOLUMES},
-	{"/networks/prune",   "NetworksDeleted",   "Deleted Networks:",            0                },
-	{"/images/prune",     "ImagesDeleted",     "Deleted Images:",              WITH_DANGLING    },
-	{"/build/prune",      "CachesDeleted",     "Deleted build cache objects:", WITH_ALL         },
+	{"/containers/prune", "ContainersDeleted", "Deleted Containers:", 0},
+	{"/volumes/prune", "VolumesDeleted", "Deleted Volumes:", ONLY_WITH_VOLUMES},
+	{"/networks/prune", "NetworksDeleted", "Deleted Networks:", 0},
+	{"/images/prune", "ImagesDeleted", "Deleted Images:", WITH_DANGLING},
+	{"/build/prune", "CachesDeleted", "Deleted build cache objects:", WITH_ALL},
 };
 
 static gboolean run_step(

@@ -113,12 +113,13 @@ Engine *engine_open(EngineConfig *config, GError **error)
 	e->by_id = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, unref_container);
 	e->by_name = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, unref_container);
 	e->execs = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, unref_exec);
-	e->events = events_new();
 	e->closing = eventfd(0, EFD_CLOEXEC);
 	e->probes = g_thread_pool_new(health_probe, NULL, -1, FALSE, NULL);
 	e->background = g_thread_pool_new(engine_run_job, NULL, BACKGROUND_THREADS, FALSE, NULL);
 	e->shims = shim_pool_new(config->shim_path, IDLE_SHIMS);
-	if (make_directories(config, error) && open_database(e, error) &&
+	g_autofree char *events = g_build_filename(config->data_root, "events", NULL);
+	if (make_directories(config, error) && (e->events = events_open(events, error)) &&
+		open_database(e, error) &&
 		(e->store = store_open(config->data_root, e->db, error)) &&
 		(e->registry = registry_new(&e->config.registry, e->store, e->db, error)) &&
 		(e->net = net_engine_new(&config->net, error)) &&

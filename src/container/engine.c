@@ -103,9 +103,19 @@ static gboolean load_containers(Engine *e, GError **error)
 	return TRUE;
 }
 
+static void firewall_restored(void *arg, const GError *error)
+{
+	(void)arg;
+	if (error)
+		dh_log_error("the firewall table was damaged by somebody else: %s", error->message);
+	else
+		dh_warn("the firewall table was damaged by somebody else; it has been restored");
+}
+
 Engine *engine_open(EngineConfig *config, GError **error)
 {
 	Engine *e = g_new0(Engine, 1);
+	config->net.firewall_restored = firewall_restored;
 	e->config = *config;
 	e->started_at = dh_time_now();
 	g_mutex_init(&e->lock);

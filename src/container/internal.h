@@ -100,6 +100,11 @@ void supervisor_add(Supervisor *s, Container *c, int events, int shim_pidfd);
 /* Runs fn(c) in the background after ms (> 0); forgotten when the daemon ends. */
 void supervisor_after(Supervisor *s, Container *c, int64_t ms, void (*fn)(Container *c));
 
+/* ---- lifecycle.c ---- */
+
+/* SIGKILL by the engine itself: the restart policy applies, unlike after container_kill. */
+gboolean container_kill_hard(Container *c, GError **error);
+
 /* ---- exit.c ---- */
 
 /* The container has ended; also called for one that is found ended at start. */

@@ -97,6 +97,12 @@ static gboolean kill_hard(Container *c, GError **error)
 		c->id);
 }
 
+gboolean container_kill_hard(Container *c, GError **error)
+{
+	container_event(c, "kill", "signal", "9", NULL);
+	return kill_hard(c, error);
+}
+
 /* With c->op held. */
 static gboolean stop_locked(Container *c, const char *signal, int64_t timeout, GError **error)
 {

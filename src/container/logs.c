@@ -9,7 +9,8 @@
  * is read again when more of it has come. Lines that are not what they should be are skipped, as
  * one torn write must not hide the rest.
  *
- * --tail counts newlines backwards, in blocks, over as many files as it takes.
+ * --tail counts newlines backwards, in blocks, over as many files as it takes. --since is looked
+ * for by bisection: the time of a line somewhere in the middle tells in which half to go on.
  *
  * Following waits on three descriptors: inotify on the log's directory, the engine's events (the
  * container's end), and the client. The watch and the subscription are made before the first read
@@ -31,6 +32,7 @@
 #include <unistd.h>
 
 #define BLOCK (64 * 1024)
+#define SEEK_BLOCK (256 * 1024) /* holds two of the longest lines that a shim writes */
 #define LINE_MAX_LEN (4 * 1024 * 1024)
 #define FILES_MAX 1000
 
@@ -331,6 +333,62 @@ static off_t scan_back(Reader *r, const LogFile *f, int64_t *n)
 	return 0;
 }
 
+/* ---- by time ---- */
+
+/* Time of the first whole, sound line that starts behind `at` (at it, if that is 0); *next is where
+ * it starts. FALSE: none in reach. */
+static gboolean time_behind(Reader *r, const LogFile *f, off_t at, off_t *next, int64_t *ret)
+{
+	for (int blocks = 0; blocks < 4; blocks++) {
+		ssize_t n = pread(f->fd, r->block, r->block_size, at);
+		const char *p = r->block, *end = r->block + MAX(n, 0), *nl;
+		gboolean whole = at == 0;
+		while (p < end && (nl = memchr(p, '\n', (size_t)(end - p)))) {
+			if (whole && log_line_decode(p, (size_t)(nl - p), &r->line) &&
+				log_line_time(r->line.time, r->line.time_len, ret)) {
+				*next = at + (p - r->block);
+				return TRUE;
+			}
+			whole = TRUE;
+			p = nl + 1;
+		}
+		if (n <= 0)
+			return FALSE;
+		/* From the start of the line that was not whole, or behind a piece of one. */
+		at += whole ? p - r->block - 1 : n;
+	}
+	return FALSE;
+}
+
+/* Lines are in the order of their times, but for a clock that was set back: a line not far before
+ * the first that is wanted. */
+static off_t find_time(Reader *r, const LogFile *f, int64_t since)
+{
+	struct stat st;
+	off_t low = 0, high = fstat(f->fd, &st) == 0 ? st.st_size : 0;
+	while (high - low > BLOCK) {
+		off_t middle = low + (high - low) / 2, next;
+		int64_t t;
+		if (time_behind(r, f, middle, &next, &t) && next < high && t < since)
+			low = next;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void seek_since(Reader *r)
+{
+	if (r->block_size < SEEK_BLOCK) {
+		r->block_size = SEEK_BLOCK;
+		r->block = g_realloc(r->block, r->block_size);
+	}
+	for (guint i = 0; i < r->files->len; i++) {
+		LogFile *f = &g_array_index(r->files, LogFile, i);
+		f->pos = MAX(f->pos, find_time(r, f, r->req->since));
+	}
+}
+
 static void seek_tail(Reader *r)
 {
 	int64_t left = r->req->tail;
@@ -460,6 +518,8 @@ gboolean container_logs(Container *c, const LogsRequest *req, LogsSink sink, voi
 	r.files = open_all(c->log_path);
 	if (req->tail >= 0)
 		seek_tail(&r);
+	if (req->since > 0)
+		seek_since(&r);
 	if (r.req->follow)
 		return follow(&r, c, cancel_fd, error);
 	read_all(&r);

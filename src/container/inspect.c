@@ -2,6 +2,7 @@
 /* inspect.c - containers as the API shows them. */
 #include "container/health.h"
 #include "container/internal.h"
+#include "container/log_config.h"
 
 #include "base/timefmt.h"
 #include "container/spec_mounts.h"
@@ -287,6 +288,9 @@ json_t *container_inspect(Container *c, gboolean size)
 		graph_driver(c), "Mounts", spec_mounts_json(c), "Config",
 		dh_json_emit(&container_config_table, c->config), "NetworkSettings",
 		network_settings(c, s));
+	int64_t dropped = log_dropped(c);
+	if (dropped > 0)
+		json_object_set_new(out, "LogDropped", json_integer(dropped));
 	if (size)
 		add_sizes(c, out);
 	return out;

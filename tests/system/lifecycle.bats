@@ -310,7 +310,7 @@ assert c["State"]["Status"] == "created" and c["State"]["Pid"] == 0, c
     run docker run --rm --ipc container:miser busybox true
     expect_status 125
     expect_text 'non-shareable IPC'
-
+}
 
 @test "stop says at once that PID 1 ignores the signal" {
     dhow_only "waits silently"

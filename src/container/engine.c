@@ -120,6 +120,7 @@ Engine *engine_open(EngineConfig *config, GError **error)
 	e->started_at = dh_time_now();
 	g_mutex_init(&e->lock);
 	g_mutex_init(&e->exec_lock);
+	e->start_report = g_ptr_array_new_with_free_func(g_free);
 	e->by_id = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, unref_container);
 	e->by_name = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, unref_container);
 	e->execs = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, unref_exec);
@@ -134,8 +135,10 @@ Engine *engine_open(EngineConfig *config, GError **error)
 		(e->registry = registry_new(&e->config.registry, e->store, e->db, error)) &&
 		(e->net = net_engine_new(&config->net, error)) &&
 		(e->supervisor = supervisor_new(error)) && open_volumes(e, error) &&
-		load_containers(e, error) && engine_reconcile(e, error))
+		load_containers(e, error) && engine_reconcile(e, error)) {
+		e->start_ms = (dh_time_now() - e->started_at) / 1000000;
 		return e;
+	}
 	engine_close(e);
 	return NULL;
 }
@@ -187,6 +190,7 @@ void engine_close(Engine *e)
 	volumes_close(e->volumes);
 	dh_db_close(e->db);
 	events_free(e->events);
+	g_ptr_array_unref(e->start_report);
 	dh_close(&e->closing);
 	g_mutex_clear(&e->lock);
 	g_mutex_clear(&e->exec_lock);

@@ -384,6 +384,11 @@ static gboolean namespace_mode(
 		return dh_error(error, DH_ERROR_CONFLICT,
 			"cannot join %s namespace of a non running container: container %s is %s",
 			type, target->id, container_status_name(s->state.status));
+	if (strcmp(type, "ipc") == 0 && g_strcmp0(target->host_config->ipc_mode, "private") == 0)
+		return dh_error(error, DH_ERROR_INVALID,
+			"can't join IPC of container %s: non-shareable IPC (hint: use "
+			"IpcMode:shareable for the donor container)",
+			target->id);
 	namespace_add(
 		l, type, g_strdup_printf("/proc/%" G_GINT64_FORMAT "/ns/%s", s->state.pid, type));
 	return TRUE;

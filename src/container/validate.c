@@ -364,5 +364,9 @@ gboolean validate_create(
 		!validate_security(h, error) || !validate_log(h, error))
 		return FALSE;
 	warn_network(h, warnings);
+	if (has_prefix(h->ipc_mode, "container:"))
+		g_ptr_array_add(
+			warnings, g_strdup("Of the other container's IPC, /dev/shm is not shared "
+					   "yet"));
 	return TRUE;
 }

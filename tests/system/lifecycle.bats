@@ -301,3 +301,13 @@ assert c["State"]["Status"] == "created" and c["State"]["Pid"] == 0, c
     docker run -d --name cc busybox sleep 1000
     same "$(docker run --rm --pid container:cc busybox readlink /proc/self/ns/pid)" "$(docker exec cc readlink /proc/self/ns/pid)"
 }
+
+@test "--ipc container:X shares what X lets others share" {
+    docker run -d --name giver --ipc shareable busybox sleep 1000
+    docker run -d --name miser --ipc private busybox sleep 1000
+    same "$(docker run --rm --ipc container:giver busybox readlink /proc/self/ns/ipc 2>/dev/null)" \
+        "$(docker exec giver readlink /proc/self/ns/ipc)"
+    run docker run --rm --ipc container:miser busybox true
+    expect_status 125
+    expect_text 'non-shareable IPC'
+}

@@ -22,12 +22,12 @@ tree() {
         find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum)
 }
 
-# exported IMAGE DIR: what a container of it would see.
+# exported IMAGE DIR: what a container of it would see, but for what the engine puts into every container.
 exported() {
     local id
     id=$(docker create "$1" true)
     mkdir -p "$2"
-    docker export "$id" | tar -C "$2" --numeric-owner --same-owner -xpf - --exclude 'dev/*' --exclude 'etc/host*' --exclude etc/resolv.conf
+    docker export "$id" | tar -C "$2" --numeric-owner --same-owner -xpf - --exclude 'dev/*' --exclude 'etc/host*' --exclude etc/resolv.conf --exclude .dockerenv
     docker rm "$id" >/dev/null
 }
 

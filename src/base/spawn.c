@@ -45,7 +45,7 @@ static int child_fail(Child *c, const char *what)
 {
 	c->errnum = errno;
 	c->what = what;
-	_exit(127);
+	return 127; /* clone's wrapper exits with it */
 }
 
 static int child_main(void *arg)

@@ -61,7 +61,7 @@ json_t *config_file_load(const Cli *cli)
 	json_t *config = read_config(AT_FDCWD, path, &error);
 	if (config)
 		return config;
-	if (!warned)
+	if (!warned && error)
 		config_file_warn(cli, error->message);
 	warned = TRUE;
 	return json_object();

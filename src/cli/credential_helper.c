@@ -12,8 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-extern char **environ;
-
 enum { MAX_ANSWER = 1 << 20 };
 #define TOKEN_USER "<token>" /* what helpers call the user of an identity token */
 #define NOT_FOUND "credentials not found in native keychain"

@@ -158,7 +158,7 @@ static gboolean get_meta(
 static gboolean spend(Untar *u, int64_t n, const char *path, GError **error)
 {
 	if (n < 0 || n > u->budget)
-		return dh_error(error, DH_ERROR_SYSTEM, "write %s: no space left on device", path);
+		return dh_error(error, DH_ERROR_SYSTEM, "write /%s: no space left on device", path);
 	u->budget -= n;
 	return TRUE;
 }
@@ -182,9 +182,9 @@ static gboolean write_payload(
 			return dh_error(
 				error, DH_ERROR_INVALID, "invalid archive: data of %s", path);
 		if (offset > end && lseek(fd, offset, SEEK_SET) < 0)
-			return dh_error_errno(error, errno, "write %s", path);
+			return dh_error_errno(error, errno, "write /%s", path);
 		if (dh_write_all(fd, buf, n) < 0)
-			return dh_error_errno(error, errno, "write %s", path);
+			return dh_error_errno(error, errno, "write /%s", path);
 		end = offset + (int64_t)n;
 	}
 	if (end == size)
@@ -193,7 +193,7 @@ static gboolean write_payload(
 		return dh_error(
 			error, DH_ERROR_INVALID, "invalid archive: data of %s is missing", path);
 	if (ftruncate(fd, size) < 0)
-		return dh_error_errno(error, errno, "write %s", path);
+		return dh_error_errno(error, errno, "write /%s", path);
 	return TRUE;
 }
 

@@ -42,7 +42,7 @@ static char *platform_json(const char *platform, GError **error)
 		return NULL;
 	g_auto(GStrv) parts = g_strsplit(normal, "/", G_N_ELEMENTS(names));
 	g_autoptr(json_t) json = json_object();
-	for (guint i = 0; parts[i]; i++)
+	for (guint i = 0; i < G_N_ELEMENTS(names) && parts[i]; i++)
 		json_object_set_new(json, names[i], json_string(parts[i]));
 	return dh_json_dumps(json, 0);
 }

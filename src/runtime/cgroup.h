@@ -26,6 +26,8 @@ gboolean rt_cgroup_enter(const char *path, pid_t pid, GError **error);
 
 gboolean rt_cgroup_freeze(const char *path, gboolean frozen, GError **error);
 
+gboolean rt_cgroup_frozen(const char *path);
+
 /* SIGKILL to every process in it, also frozen ones and newly forked ones (cgroup.kill on v2). */
 gboolean rt_cgroup_kill(const char *path, GError **error);
 

@@ -96,6 +96,7 @@ static G_NORETURN void child(const Plan *p)
 		.slave = -1,
 		.stdio = p->x->stdio,
 		.user_ns = p->user_ns,
+		.preserve_fds = p->x->preserve_fds,
 	};
 	g_autoptr(GError) error = NULL;
 	if (enter(p, &setup, &error))
@@ -141,7 +142,10 @@ gboolean rt_exec(const RtExec *x, RtProcess *ret, GError **error)
 {
 	g_auto(Plan) p = {.x = x, .join_v2 = -1, .sock = -1};
 	p.user_ns = has_namespace(x->spec, "user");
-	const char *path = x->spec->linux_ ? x->spec->linux_->cgroups_path : NULL;
+	const char *own = x->spec->linux_ ? x->spec->linux_->cgroups_path : NULL;
+	g_autofree char *path = own && *own && x->sub_cgroup
+					? g_build_filename(own, x->sub_cgroup, NULL)
+					: g_strdup(own);
 	if (path && *path) {
 		const char *rel = cg_relative(path, error);
 		if (!rel)
@@ -166,12 +170,12 @@ gboolean rt_exec(const RtExec *x, RtProcess *ret, GError **error)
 		return rt_error_errno(error, errno, "unable to start container process: %s", where);
 	}
 	dh_close(&p.sock);
-	int console = -1;
-	if (!rt_channel_wait(sock, &console, NULL, error)) {
+	RtAnswers answers = {.console = -1, .root = -1};
+	if (!rt_channel_wait(sock, &answers, error)) {
 		rt_abandon(pidfd);
 		return FALSE;
 	}
 	*ret = (RtProcess){
-		.pid = pid, .pidfd = dh_steal_fd(&pidfd), .console = console, .root = -1};
+		.pid = pid, .pidfd = dh_steal_fd(&pidfd), .console = answers.console, .root = -1};
 	return TRUE;
 }

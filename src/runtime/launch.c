@@ -226,6 +226,23 @@ static gboolean join_groups(const Plan *p, GError **error)
 	return TRUE;
 }
 
+static gboolean some(const GPtrArray *list)
+{
+	return list && list->len;
+}
+
+/* The parent's, then ours, which find their programs in the host's root still. */
+static gboolean early_hooks(const Plan *p, GError **error)
+{
+	const OciHooks *h = p->l->state ? p->l->spec->hooks : NULL;
+	if (!h)
+		return TRUE;
+	if ((some(h->prestart) || some(h->create_runtime)) &&
+		!rt_channel_ask(p->sock, RT_MSG_HOOKS, error))
+		return FALSE;
+	return rt_hooks_run(h->create_container, p->l->state, "creating", getpid(), error);
+}
+
 static gboolean build_root(const Plan *p, RtRoot *r, int *ret_slave, GError **error)
 {
 	const OciProcess *process = p->l->spec->process;
@@ -243,8 +260,8 @@ static gboolean build_root(const Plan *p, RtRoot *r, int *ret_slave, GError **er
 			!rt_channel_send(p->sock, RT_MSG_CONSOLE, master, error))
 			return FALSE;
 	}
-	return set_sysctls(p, r->proc, error) && rt_root_protect(r, error) &&
-	       rt_root_enter(r, error);
+	return early_hooks(p, error) && set_sysctls(p, r->proc, error) &&
+	       rt_root_protect(r, error) && rt_root_enter(r, error);
 }
 
 static gboolean become_container(const Plan *p, RtSetup *setup, GError **error)
@@ -269,6 +286,7 @@ static gboolean become_container(const Plan *p, RtSetup *setup, GError **error)
 		.proc = setup->proc,
 		.user_ns = ((p->fresh | p->joined) & CLONE_NEWUSER) != 0,
 		.cgroup_ns = ((p->fresh | p->joined) & CLONE_NEWCGROUP) != 0,
+		.no_pivot = p->l->no_pivot,
 	};
 	gboolean ok = build_root(p, &root, &setup->slave, error);
 	setup->root = root.root;
@@ -288,6 +306,12 @@ static G_NORETURN void child(const Plan *p)
 		.stdio = p->l->stdio,
 		.make_cwd = TRUE,
 		.user_ns = ((p->fresh | p->joined) & CLONE_NEWUSER) != 0,
+		.gate = p->l->gate,
+		.state = p->l->state,
+		.start_hooks = p->l->state && p->l->spec->hooks ? p->l->spec->hooks->start_container
+								: NULL,
+		.preserve_fds = p->l->preserve_fds,
+		.keep_keyring = p->l->no_new_keyring,
 	};
 	g_autoptr(GError) error = NULL;
 	if (become_container(p, &setup, &error))
@@ -324,6 +348,20 @@ static gboolean write_mappings(const Plan *p, pid_t pid, int sock, GError **erro
 	return dh_write_all(sock, "g", 1) == 0 || rt_error_errno(error, errno, "write");
 }
 
+typedef struct {
+	const RtLaunch *l;
+	pid_t pid;
+} HookCall;
+
+/* Everything is there but for the change of roots, and the child waits. */
+static gboolean run_early_hooks(void *arg, GError **error)
+{
+	const HookCall *c = arg;
+	const OciHooks *h = c->l->spec->hooks;
+	return rt_hooks_run(h->prestart, c->l->state, "creating", c->pid, error) &&
+	       rt_hooks_run(h->create_runtime, c->l->state, "creating", c->pid, error);
+}
+
 static gboolean start(Plan *p, RtProcess *ret, GError **error)
 {
 	int pair[2];
@@ -344,14 +382,17 @@ static gboolean start(Plan *p, RtProcess *ret, GError **error)
 	if (pid < 0)
 		return rt_error_errno(error, errno, "unable to start container process: %s", where);
 	dh_close(&p->sock);
-	int console = -1, root = -1;
+	HookCall call = {.l = p->l, .pid = pid};
+	RtAnswers answers = {.console = -1, .root = -1, .hooks = run_early_hooks, .arg = &call};
 	if (((p->fresh & CLONE_NEWUSER) && !write_mappings(p, pid, sock, error)) ||
-		!rt_channel_wait(sock, &console, &root, error)) {
+		!rt_channel_wait(sock, &answers, error)) {
 		rt_abandon(pidfd);
 		return FALSE;
 	}
-	*ret = (RtProcess){
-		.pid = pid, .pidfd = dh_steal_fd(&pidfd), .console = console, .root = root};
+	*ret = (RtProcess){.pid = pid,
+		.pidfd = dh_steal_fd(&pidfd),
+		.console = answers.console,
+		.root = answers.root};
 	return TRUE;
 }
 

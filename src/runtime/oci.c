@@ -237,6 +237,16 @@ static const DhJsonField spec_fields[] = {
 };
 DH_JSON_TABLE(oci_spec_table, OciSpec, spec_fields, FALSE);
 
+static const DhJsonField state_fields[] = {
+	DH_F(STRING, OciState, oci_version, "ociVersion", 0),
+	DH_F(STRING, OciState, id, "id", 0),
+	DH_F(STRING, OciState, status, "status", 0),
+	DH_F(INT, OciState, pid, "pid", OPT),
+	DH_F(STRING, OciState, bundle, "bundle", 0),
+	DH_F(STRMAP, OciState, annotations, "annotations", OPT),
+};
+DH_JSON_TABLE(oci_state_table, OciState, state_fields, FALSE);
+
 static const DhJsonField rootfs_fields[] = {
 	DH_F(STRV, RtRootfs, lower, "lower", OPT),
 	DH_F(STRING, RtRootfs, upper, "upper", OPT),

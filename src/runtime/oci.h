@@ -38,6 +38,8 @@ typedef struct {
 	gboolean dhow_optional; /* a default of ours: a refusal (EPERM) is not an error */
 } OciRlimit;
 
+#define OCI_OOM_SCORE_UNCHANGED G_MININT64
+
 typedef struct {
 	gboolean terminal;
 	OciBox *console_size;
@@ -50,7 +52,7 @@ typedef struct {
 	gboolean no_new_privileges;
 	char *apparmor_profile;
 	char *selinux_label;
-	int64_t oom_score_adj;
+	int64_t oom_score_adj;  /* or OCI_OOM_SCORE_UNCHANGED */
 	gboolean dhow_set_home; /* HOME is set from the passwd entry unless env has it */
 } OciProcess;
 
@@ -182,6 +184,17 @@ typedef struct {
 	GHashTable *annotations;
 } OciSpec;
 
+/* What hooks and others are told of a container (runtime-spec, "State"). */
+typedef struct {
+	char *oci_version;
+	char *id;
+	char *status; /* creating created running stopped */
+	int64_t pid;
+	char *bundle;
+	GHashTable *annotations;
+} OciState;
+
+extern const DhJsonTable oci_state_table;
 extern const DhJsonTable oci_spec_table;
 extern const DhJsonTable oci_process_table;
 extern const DhJsonTable oci_resources_table;

@@ -10,13 +10,32 @@
 /* ---- channel.c: from the half-built container to its parent ---- */
 
 /* One SOCK_SEQPACKET message. End of file after READY means that the program was executed. */
-typedef enum { RT_MSG_ERROR = 1, RT_MSG_CONSOLE, RT_MSG_ROOT, RT_MSG_READY } RtMsgKind;
+typedef enum {
+	RT_MSG_ERROR = 1,
+	RT_MSG_CONSOLE,
+	RT_MSG_ROOT,
+	RT_MSG_HOOKS, /* a question: the child waits for the answer */
+	RT_MSG_READY
+} RtMsgKind;
 
 void rt_channel_send_error(int sock, const GError *e);
 gboolean rt_channel_send(int sock, RtMsgKind kind, int fd, GError **error);
 
-/* Reads until the end. TRUE: executed; *ret_console is set when one was sent. */
-gboolean rt_channel_wait(int sock, int *ret_console, int *ret_root, GError **error);
+/* The same, and waits for the parent's word to go on. */
+gboolean rt_channel_ask(int sock, RtMsgKind kind, GError **error);
+
+typedef struct {
+	int console, root; /* what was sent, or -1 */
+	/* RT_MSG_HOOKS; FALSE ends the waiting and fails it. */
+	gboolean (*hooks)(void *arg, GError **error);
+	void *arg;
+} RtAnswers;
+
+/* Reads until the end. TRUE: executed (or waiting at its gate). */
+gboolean rt_channel_wait(int sock, RtAnswers *a, GError **error);
+
+/* To the process that opened the gate. */
+void rt_gate_report(int report, const GError *e);
 
 /* What rt_launch and rt_exec clone with. */
 typedef struct {
@@ -67,6 +86,7 @@ typedef struct {
 	int root;              /* the new root, pinned */
 	int proc;              /* the host's procfs, pinned */
 	gboolean user_ns, cgroup_ns;
+	gboolean no_pivot;
 	gboolean dev_bound; /* /dev is somebody else's: nothing is made in it */
 } RtRoot;
 
@@ -120,6 +140,11 @@ typedef struct {
 	int slave; /* terminal, or -1 */
 	const int *stdio;
 	gboolean make_cwd, user_ns;
+	const RtGate *gate;           /* or NULL */
+	const GPtrArray *start_hooks; /* run when the gate is passed, with state; or NULL */
+	const OciState *state;
+	guint preserve_fds;
+	gboolean keep_keyring;
 } RtSetup;
 
 /* Returns only on failure. */

@@ -38,7 +38,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-enum { SOCK_FD = 3, FILTER_MAX = 32768 };
+enum { FILTER_MAX = 32768 };
 
 static const struct {
 	const char *name;
@@ -96,6 +96,8 @@ static gboolean set_rlimit(const OciRlimit *l, GError **error)
 gboolean rt_set_oom_score(int proc, int64_t value, GError **error)
 {
 	char text[24];
+	if (value == OCI_OOM_SCORE_UNCHANGED)
+		return TRUE;
 	snprintf(text, sizeof text, "%" G_GINT64_FORMAT, value);
 	if (dh_write_kernel_file(proc, "self/oom_score_adj", text) == 0)
 		return TRUE;
@@ -244,7 +246,8 @@ static gboolean prepare(const RtSetup *s, RtIds *ids, Filter *filter, GError **e
 	if (!rt_user_resolve(s->root, &p->user, ids, error) || !set_streams(s, ids, error))
 		return FALSE;
 	/* A new one without a name: with a name, others of that name would be joined. */
-	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
+	if (!s->keep_keyring && syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 &&
+		errno != ENOSYS)
 		return rt_error_errno(error, errno, "unable to join session keyring");
 	for (guint i = 0; p->rlimits && i < p->rlimits->len; i++) {
 		if (!set_rlimit(p->rlimits->pdata[i], error))
@@ -254,24 +257,58 @@ static gboolean prepare(const RtSetup *s, RtIds *ids, Filter *filter, GError **e
 	       set_cwd(s, error);
 }
 
-/* Leaves 0-2 and the channel, which becomes number 3. */
-static gboolean close_others(const RtSetup *s, GError **error)
+/* What stays open besides 0-2 and what the program is to have: the channel and the gate, in this
+ * order behind those. */
+typedef struct {
+	int sock, wait, report; /* the latter two -1 without a gate */
+	gboolean released;      /* the parent is not listening any more, who opened the gate is */
+} Line;
+
+static gboolean close_others(const RtSetup *s, Line *line, GError **error)
 {
-	if (s->sock != SOCK_FD && dup3(s->sock, SOCK_FD, O_CLOEXEC) < 0)
-		return rt_error_errno(error, errno, "dup");
-	if (syscall(SYS_close_range, SOCK_FD + 1, ~0U, 0) < 0)
+	int first = 3 + (int)s->preserve_fds;
+	int from[] = {s->sock, s->gate ? s->gate->wait : -1, s->gate ? s->gate->report : -1};
+	int *to[] = {&line->sock, &line->wait, &line->report};
+	guint n = s->gate ? 3 : 1;
+	/* First above the places they go to, so that none is overwritten. */
+	for (guint i = 0; i < n; i++) {
+		from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, first + (int)G_N_ELEMENTS(from));
+		if (from[i] < 0)
+			return rt_error_errno(error, errno, "dup");
+	}
+	for (guint i = 0; i < n; i++) {
+		*to[i] = first + (int)i;
+		if (dup3(from[i], *to[i], O_CLOEXEC) < 0)
+			return rt_error_errno(error, errno, "dup");
+	}
+	if (syscall(SYS_close_range, (unsigned)first + n, ~0U, 0) < 0)
 		return rt_error_errno(error, errno, "close_range");
+	for (int fd = 3; fd < first; fd++)
+		(void)dh_set_cloexec(fd, FALSE);
 	return TRUE;
 }
 
-static gboolean run(const RtSetup *s, int *sock, GError **error)
+/* The parent sees the end of the channel and is content; from here on whoever opens the gate is
+ * told. Nothing but read, write and close is needed here: the filter may be in force already. */
+static gboolean pass_gate(const RtSetup *s, Line *line, GError **error)
+{
+	char go;
+	if (s->gate) {
+		close(line->sock);
+		line->released = TRUE;
+		if (dh_read_full(line->wait, &go, 1) != 1)
+			return rt_error_errno(error, errno, "wait for start");
+	}
+	return rt_hooks_run(s->start_hooks, s->state, "created", getpid(), error);
+}
+
+static gboolean run(const RtSetup *s, Line *line, GError **error)
 {
 	const OciProcess *p = s->process;
 	g_auto(RtIds) ids = {0};
 	Filter filter = {0};
-	if (!prepare(s, &ids, &filter, error) || !close_others(s, error))
+	if (!prepare(s, &ids, &filter, error) || !close_others(s, line, error))
 		return FALSE;
-	*sock = SOCK_FD;
 	char **env = make_env(p, &ids);
 	if (p->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return rt_error_errno(error, errno, "set no_new_privs");
@@ -280,7 +317,8 @@ static gboolean run(const RtSetup *s, int *sock, GError **error)
 	if (!rt_caps_and_ids(p->capabilities, &ids, s->user_ns, error))
 		return FALSE;
 	char *path = rt_program_find(p->args[0], env, error);
-	if (!path || !rt_channel_send(SOCK_FD, RT_MSG_READY, -1, error))
+	if (!path || !rt_channel_send(line->sock, RT_MSG_READY, -1, error) ||
+		!pass_gate(s, line, error))
 		return FALSE;
 	if (p->no_new_privileges && !load_filter(&filter, error))
 		return FALSE;
@@ -294,12 +332,15 @@ static gboolean run(const RtSetup *s, int *sock, GError **error)
 
 void rt_process_run(const RtSetup *s, GError **error)
 {
-	int sock = s->sock;
+	Line line = {.sock = s->sock, .wait = -1, .report = -1};
 	g_autoptr(GError) e = NULL;
-	(void)run(s, &sock, &e);
+	(void)run(s, &line, &e);
 	/* Docker looks users up before it calls its runtime. */
 	if (g_ascii_strncasecmp(e->message, "unable to find ", 15) != 0)
 		g_prefix_error(&e, "unable to start container process: ");
-	rt_channel_send_error(sock, e);
+	if (line.released)
+		rt_gate_report(line.report, e);
+	else
+		rt_channel_send_error(line.sock, e);
 	_exit(1);
 }

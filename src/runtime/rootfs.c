@@ -223,11 +223,23 @@ gboolean rt_root_mount(RtRoot *r, GError **error)
 	return r->root >= 0;
 }
 
+/* An initramfs cannot be put away: the new root is moved over it. */
+static gboolean cover_root(RtRoot *r, GError **error)
+{
+	if (fchdir(r->root) < 0 ||
+		move_mount(r->root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
+		chroot(".") < 0 || chdir("/") < 0)
+		return rt_error_errno(error, errno, "move the root");
+	return TRUE;
+}
+
 gboolean rt_root_enter(RtRoot *r, GError **error)
 {
 	guint64 propagation = root_propagation(r->spec);
 	dh_autofd int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct mount_attr slave = {.propagation = MS_SLAVE};
+	if (r->no_pivot)
+		return cover_root(r, error);
 	if (old < 0 || fchdir(r->root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
 		return rt_error_errno(error, errno, "pivot_root");
 	/* The old root lies on top of the new one now. Taking it away must not reach the host. */

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+#include "runtime/cli/config.h"
+
+#include "base/error.h"
+#include "base/fs.h"
+#include "runtime/cli/command.h"
+#include "runtime/priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static json_t *read_json(const char *path, const char *missing, GError **error)
+{
+	size_t n;
+	g_autoptr(GError) e = NULL;
+	g_autofree char *text = dh_read_file(AT_FDCWD, path, CONFIG_MAX, &n, &e);
+	if (text)
+		return dh_json_loads(text, n, error);
+	if (missing && g_error_matches(e, DH_ERROR, DH_ERROR_NOT_FOUND))
+		dh_error(error, DH_ERROR_NOT_FOUND, "%s", missing);
+	else
+		g_propagate_error(error, g_steal_pointer(&e));
+	return NULL;
+}
+
+/* Zero is a value here, and absence another. */
+static void note_oom_score(OciProcess *p, const json_t *json)
+{
+	if (p && !json_object_get(json, "oomScoreAdj"))
+		p->oom_score_adj = OCI_OOM_SCORE_UNCHANGED;
+}
+
+gboolean config_check_process(const OciProcess *p, GError **error)
+{
+	if (!p->cwd || !*p->cwd)
+		return dh_error(error, DH_ERROR_INVALID, "Cwd property must not be empty");
+	if (*p->cwd != '/')
+		return dh_error(error, DH_ERROR_INVALID, "Cwd must be an absolute path");
+	if (!p->args || !*p->args)
+		return dh_error(error, DH_ERROR_INVALID, "args must not be empty");
+	return TRUE;
+}
+
+static void warn_capabilities(const OciProcess *p)
+{
+	const OciCapabilities *c = p->capabilities;
+	if (!c)
+		return;
+	char **const sets[] = {c->bounding, c->effective, c->inheritable, c->permitted, c->ambient};
+	g_autoptr(GHashTable) unknown = g_hash_table_new(g_str_hash, g_str_equal);
+	for (guint i = 0; i < G_N_ELEMENTS(sets); i++) {
+		for (char **name = sets[i]; name && *name; name++) {
+			if (rt_cap_parse(*name) < 0 && g_hash_table_add(unknown, *name))
+				rt_log(RT_LOG_WARN,
+					"ignoring unknown or unavailable capabilities: [%s]",
+					*name);
+		}
+	}
+}
+
+OciProcess *config_load_process(const char *path, GError **error)
+{
+	g_autoptr(json_t) json = read_json(path, NULL, error);
+	OciProcess *p = json ? dh_json_parse(&oci_process_table, json, error) : NULL;
+	if (!p)
+		return NULL;
+	note_oom_score(p, json);
+	p->dhow_set_home = TRUE;
+	if (config_check_process(p, error))
+		return p;
+	dh_json_free(&oci_process_table, p);
+	return NULL;
+}
+
+/* "1.2.0", "1.0.2-dev": all of one major version. */
+static gboolean check_version(const OciSpec *s, GError **error)
+{
+	unsigned major;
+	if (!s->oci_version || sscanf(s->oci_version, "%u.", &major) != 1 || major != 1)
+		return dh_error(error, DH_ERROR_INVALID, "unsupported ociVersion \"%s\"",
+			s->oci_version ? s->oci_version : "");
+	return TRUE;
+}
+
+static gboolean has_namespace(const OciSpec *s, const char *type)
+{
+	const GPtrArray *list = s->linux_->namespaces;
+	for (guint i = 0; list && i < list->len; i++) {
+		if (strcmp(((const OciNamespace *)list->pdata[i])->type, type) == 0)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+static gboolean check_namespaces(const OciSpec *s, GError **error)
+{
+	const GPtrArray *list = s->linux_->namespaces;
+	for (guint i = 0; list && i < list->len; i++) {
+		const OciNamespace *ns = list->pdata[i];
+		for (guint k = 0; k < i; k++) {
+			const OciNamespace *other = list->pdata[k];
+			if (strcmp(ns->type, other->type) == 0)
+				return dh_error(error, DH_ERROR_INVALID,
+					"malformed spec file: duplicated ns {\"%s\" \"%s\"}",
+					ns->type, ns->path ? ns->path : "");
+		}
+	}
+	gboolean maps = (s->linux_->uid_mappings && s->linux_->uid_mappings->len) ||
+			(s->linux_->gid_mappings && s->linux_->gid_mappings->len);
+	if (!has_namespace(s, "user") && maps)
+		return dh_error(error, DH_ERROR_INVALID,
+			"user namespace mappings specified, but user namespace isn't enabled in "
+			"the "
+			"config");
+	if (s->hostname && *s->hostname && !has_namespace(s, "uts"))
+		return dh_error(error, DH_ERROR_INVALID,
+			"unable to set hostname without a private UTS namespace");
+	if (s->domainname && *s->domainname && !has_namespace(s, "uts"))
+		return dh_error(error, DH_ERROR_INVALID,
+			"unable to set domainname without a private UTS namespace");
+	return TRUE;
+}
+
+static gboolean check_root(OciSpec *s, const char *bundle, GError **error)
+{
+	struct stat st;
+	if (!s->root || !s->root->path || !*s->root->path)
+		return dh_error(error, DH_ERROR_INVALID, "root path is not given in config.json");
+	g_autofree char *path = s->root->path;
+	s->root->path = g_canonicalize_filename(path, bundle);
+	if (stat(s->root->path, &st) < 0)
+		return rt_error_errno(error, errno, "invalid rootfs: stat %s", s->root->path);
+	return S_ISDIR(st.st_mode) || dh_error(error, DH_ERROR_INVALID,
+					      "invalid rootfs: not a directory: %s", s->root->path);
+}
+
+static gboolean check_mounts(OciSpec *s, const char *bundle, GError **error)
+{
+	for (guint i = 0; s->mounts && i < s->mounts->len; i++) {
+		OciMount *m = s->mounts->pdata[i];
+		if (!*m->destination)
+			return dh_error(
+				error, DH_ERROR_INVALID, "invalid mount: destination is empty");
+		/* Older versions of the specification had them relative to the root. */
+		if (*m->destination != '/') {
+			g_autofree char *given = m->destination;
+			m->destination = g_strconcat("/", given, NULL);
+		}
+		gboolean bind = m->type && strcmp(m->type, "bind") == 0;
+		for (char **o = m->options; o && *o; o++)
+			bind = bind || strcmp(*o, "bind") == 0 || strcmp(*o, "rbind") == 0;
+		if (bind && m->source && *m->source && *m->source != '/') {
+			g_autofree char *given = m->source;
+			m->source = g_canonicalize_filename(given, bundle);
+		}
+	}
+	return TRUE;
+}
+
+static gboolean check_hooks(const OciSpec *s, GError **error)
+{
+	const OciHooks *h = s->hooks;
+	if (!h)
+		return TRUE;
+	const GPtrArray *const lists[] = {h->prestart, h->create_runtime, h->create_container,
+		h->start_container, h->poststart, h->poststop};
+	for (guint i = 0; i < G_N_ELEMENTS(lists); i++) {
+		for (guint k = 0; lists[i] && k < lists[i]->len; k++) {
+			const OciHook *hook = lists[i]->pdata[k];
+			if (*hook->path != '/')
+				return dh_error(error, DH_ERROR_INVALID,
+					"hook path \"%s\" is not absolute", hook->path);
+			if (hook->timeout < 0)
+				return dh_error(error, DH_ERROR_INVALID,
+					"invalid timeout of hook \"%s\"", hook->path);
+		}
+	}
+	return TRUE;
+}
+
+static gboolean check(OciSpec *s, const char *bundle, GError **error)
+{
+	if (!check_version(s, error))
+		return FALSE;
+	if (!s->process)
+		return dh_error(error, DH_ERROR_INVALID, "process property must not be empty");
+	if (!s->linux_)
+		return dh_error(error, DH_ERROR_INVALID, "linux property must not be empty");
+	if (!config_check_process(s->process, error) || !check_root(s, bundle, error) ||
+		!check_namespaces(s, error) || !check_mounts(s, bundle, error) ||
+		!check_hooks(s, error))
+		return FALSE;
+	warn_capabilities(s->process);
+	return TRUE;
+}
+
+/* ---- device rules ---- */
+
+static void add_rule(GPtrArray *list, gboolean allow, const char *type, int64_t major,
+	int64_t minor, const char *access)
+{
+	OciDeviceRule *d = dh_json_new(&oci_device_rule_table);
+	d->allow = allow;
+	d->type = g_strdup(type);
+	d->major = major;
+	d->minor = minor;
+	d->access = g_strdup(access);
+	g_ptr_array_add(list, d);
+}
+
+/* A container starts with nothing allowed, and what every container has is allowed at the end,
+ * whatever the configuration says: its own devices and their nodes (runc's list). */
+static void complete_device_rules(OciLinux *l)
+{
+	static const struct {
+		const char *type;
+		int64_t major, minor;
+		const char *access;
+	} ours[] = {
+		{"c", -1, -1, "m"},
+		{"b", -1, -1, "m"},
+		{"c", 1, 3, "rwm"},
+		{"c", 1, 8, "rwm"},
+		{"c", 1, 7, "rwm"},
+		{"c", 5, 0, "rwm"},
+		{"c", 1, 5, "rwm"},
+		{"c", 1, 9, "rwm"},
+		{"c", 136, -1, "rwm"},
+		{"c", 5, 2, "rwm"},
+	};
+	if (!l->resources)
+		l->resources = dh_json_new(&oci_resources_table);
+	GPtrArray *given = l->resources->devices, *all = dh_json_list_new();
+	add_rule(all, FALSE, "a", -1, -1, "rwm");
+	for (guint i = 0; given && i < given->len; i++)
+		g_ptr_array_add(all, dh_json_copy(&oci_device_rule_table, given->pdata[i]));
+	for (guint i = 0; i < G_N_ELEMENTS(ours); i++)
+		add_rule(all, TRUE, ours[i].type, ours[i].major, ours[i].minor, ours[i].access);
+	g_clear_pointer(&l->resources->devices, g_ptr_array_unref);
+	l->resources->devices = all;
+}
+
+OciSpec *config_load(const char *bundle, const char *id, GError **error)
+{
+	g_autofree char *path = g_build_filename(bundle, "config.json", NULL);
+	g_autoptr(json_t) json =
+		read_json(path, "JSON specification file config.json not found", error);
+	OciSpec *s = json ? dh_json_parse(&oci_spec_table, json, error) : NULL;
+	if (!s)
+		return NULL;
+	if (!check(s, bundle, error)) {
+		dh_json_free(&oci_spec_table, s);
+		return NULL;
+	}
+	note_oom_score(s->process, json_object_get(json, "process"));
+	s->process->dhow_set_home = TRUE;
+	complete_device_rules(s->linux_);
+	if (!s->linux_->cgroups_path || !*s->linux_->cgroups_path) {
+		g_free(s->linux_->cgroups_path);
+		s->linux_->cgroups_path = g_strconcat("/", id, NULL);
+	}
+	return s;
+}

@@ -44,6 +44,11 @@ GArray *rt_cgroup_pids(const char *path, GError **error);
 /* How many OOM kills it has seen so far (memory.oom_control / memory.events), -1 unknown. */
 int64_t rt_cgroup_oom_kills(const char *path);
 
+/* A descriptor that becomes readable when it may have run out of memory, -1: no such thing; and
+ * what to do then. */
+int rt_cgroup_oom_watch(const char *path);
+void rt_cgroup_oom_taken(int fd);
+
 typedef struct {
 	uint64_t cpu_total, cpu_user, cpu_system; /* ns */
 	GArray *cpu_per;                          /* uint64_t a CPU, v1 only, or NULL */

@@ -95,6 +95,22 @@ void rt_mount_options_parse(char *const *options, RtMountOptions *ret)
 	}
 }
 
+char **rt_mount_option_names(void)
+{
+	static const char *const others[] = {"bind", "rbind", "idmap", "ridmap", "tmpcopyup", "acl",
+		"noacl", "dirsync", "iversion", "lazytime", "mand", "sync", NULL};
+	g_autoptr(GStrvBuilder) b = g_strv_builder_new();
+	g_strv_builder_addv(b, (const char **)others);
+	g_strv_builder_addv(b, (const char **)without_effect);
+	for (guint i = 0; i < G_N_ELEMENTS(attributes); i++) {
+		g_autofree char *recursive = g_strconcat("r", attributes[i].name, NULL);
+		g_strv_builder_add_many(b, attributes[i].name, recursive, NULL);
+	}
+	for (guint i = 0; i < G_N_ELEMENTS(propagations); i++)
+		g_strv_builder_add(b, propagations[i].name);
+	return g_strv_builder_end(b);
+}
+
 void rt_mount_options_clear(RtMountOptions *o)
 {
 	g_clear_pointer(&o->data, g_ptr_array_unref);

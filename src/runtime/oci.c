@@ -204,6 +204,8 @@ static const DhJsonField seccomp_fields[] = {
 	DH_F(INT, OciSeccomp, default_errno_ret, "defaultErrnoRet", NEG),
 	DH_F(STRV, OciSeccomp, architectures, "architectures", OPT),
 	DH_F(STRV, OciSeccomp, flags, "flags", OPT),
+	DH_F(STRING, OciSeccomp, listener_path, "listenerPath", OPT),
+	DH_F(STRING, OciSeccomp, listener_metadata, "listenerMetadata", OPT),
 	DH_F(LIST, OciSeccomp, syscalls, "syscalls", OPT, &oci_seccomp_rule_table),
 };
 DH_JSON_TABLE(oci_seccomp_table, OciSeccomp, seccomp_fields, FALSE);

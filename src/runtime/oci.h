@@ -152,10 +152,11 @@ typedef struct {
 
 typedef struct {
 	char *default_action;
-	int64_t default_errno_ret; /* -1: default */
-	char **architectures;      /* SCMP_ARCH_X86_64 ... */
-	char **flags;
-	GPtrArray *syscalls; /* OciSeccompRule */
+	int64_t default_errno_ret;               /* -1: default */
+	char **architectures;                    /* SCMP_ARCH_X86_64 ... */
+	char **flags;                            /* SECCOMP_FILTER_FLAG_LOG ... */
+	char *listener_path, *listener_metadata; /* of a supervisor's socket */
+	GPtrArray *syscalls;                     /* OciSeccompRule */
 } OciSeccomp;
 
 typedef struct {

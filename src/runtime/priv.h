@@ -64,6 +64,8 @@ typedef struct {
 } RtMountOptions;
 void rt_mount_options_parse(char *const *options, RtMountOptions *ret);
 void rt_mount_options_clear(RtMountOptions *o);
+/* Of all that mean something here; strv. */
+char **rt_mount_option_names(void);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RtMountOptions, rt_mount_options_clear)
 
 /* A detached mount: of a new file system, or a copy of an existing tree. -1 with error. */
@@ -126,6 +128,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RtIds, rt_ids_clear)
 /* ---- caps.c ---- */
 
 int rt_cap_parse(const char *name); /* "CAP_CHOWN" -> 0; -1 unknown */
+const char *rt_cap_name(int cap);   /* "CHOWN"; NULL beyond the last */
 guint64 rt_caps_mask(char *const *names);
 /* Bounding set, then ids, then the other sets. */
 gboolean rt_caps_and_ids(

@@ -12,13 +12,53 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* Negates in place: the digits of n (> INT64_MAX) become those of the negative number with the same
+ * bits, which are never more. */
+static void fold(GString *out, const char *digits, size_t len)
+{
+	g_autofree char *number = g_strndup(digits, len);
+	char *end;
+	errno = 0;
+	guint64 n = g_ascii_strtoull(number, &end, 10);
+	if (errno == 0 && n > G_MAXINT64 && !*end)
+		g_string_append_printf(out, "%" G_GINT64_FORMAT, (gint64)n);
+	else
+		g_string_append(out, number);
+}
+
+json_t *config_parse(const char *text, size_t n, GError **error)
+{
+	g_autoptr(GString) out = g_string_sized_new(n + 1);
+	gboolean in_string = FALSE;
+	for (size_t i = 0; i < n;) {
+		size_t len = 1;
+		char before = i ? text[i - 1] : ' ';
+		if (in_string) {
+			len = text[i] == '\\' && i + 1 < n ? 2 : 1;
+			in_string = text[i] != '"';
+		} else if (text[i] == '"') {
+			in_string = TRUE;
+		} else if (g_ascii_isdigit(text[i]) && before != '-' && before != '.') {
+			len = strspn(text + i, "0123456789");
+			if (len >= 19 && !strchr(".eE", text[i + len])) {
+				fold(out, text + i, len);
+				i += len;
+				continue;
+			}
+		}
+		g_string_append_len(out, text + i, (gssize)len);
+		i += len;
+	}
+	return dh_json_loads(out->str, out->len, error);
+}
+
 static json_t *read_json(const char *path, const char *missing, GError **error)
 {
 	size_t n;
 	g_autoptr(GError) e = NULL;
 	g_autofree char *text = dh_read_file(AT_FDCWD, path, CONFIG_MAX, &n, &e);
 	if (text)
-		return dh_json_loads(text, n, error);
+		return config_parse(text, n, error);
 	if (missing && g_error_matches(e, DH_ERROR, DH_ERROR_NOT_FOUND))
 		dh_error(error, DH_ERROR_NOT_FOUND, "%s", missing);
 	else

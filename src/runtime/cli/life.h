@@ -9,6 +9,9 @@ gboolean container_destroy(const Rt *rt, Container *c, GError **error);
 /* Failures are logged only, as the specification asks. */
 void container_poststop(const Container *c);
 
+/* "root", or "#1000"; of the passwd file alone. Caller frees. */
+char *user_name(uid_t uid);
+
 /* create.c, for exec as well */
 gboolean write_pid_file(const char *path, pid_t pid, GError **error);
 gboolean check_console(

@@ -13,8 +13,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static const RtCommand *const commands[] = {&cmd_create, &cmd_delete, &cmd_exec, &cmd_kill,
-	&cmd_list, &cmd_pause, &cmd_resume, &cmd_run, &cmd_start, &cmd_state, NULL};
+static const RtCommand *const commands[] = {&cmd_create, &cmd_delete, &cmd_events, &cmd_exec,
+	&cmd_features, &cmd_kill, &cmd_list, &cmd_pause, &cmd_ps, &cmd_resume, &cmd_run, &cmd_spec,
+	&cmd_start, &cmd_state, &cmd_update, NULL};
 
 #define G(member) offsetof(Rt, member)
 static const OptionSpec globals[] = {

@@ -8,19 +8,19 @@
 #include <string.h>
 
 /* Without passwd lookups through shared libraries: a static program has only the file. */
-static char *owner_name(int64_t uid)
+char *user_name(uid_t uid)
 {
 	char *found = NULL;
 	FILE *f = fopen("/etc/passwd", "re");
 	struct passwd pw, *entry;
 	char buf[4096];
 	while (f && !found && fgetpwent_r(f, &pw, buf, sizeof buf, &entry) == 0) {
-		if (pw.pw_uid == (uid_t)uid)
+		if (pw.pw_uid == uid)
 			found = g_strdup(pw.pw_name);
 	}
 	if (f)
 		fclose(f);
-	return found ? found : g_strdup_printf("#%" G_GINT64_FORMAT, uid);
+	return found ? found : g_strdup_printf("#%u", uid);
 }
 
 /* For list an owner by name; for state, as runc's, the same under the same key. */
@@ -28,7 +28,7 @@ static json_t *describe(const Container *c)
 {
 	Status s = container_status(c);
 	OciState state = container_state(c);
-	g_autofree char *owner = owner_name(c->owner);
+	g_autofree char *owner = user_name((uid_t)c->owner);
 	json_t *o = json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:s}", "ociVersion",
 		state.oci_version, "id", c->id, "pid",
 		(json_int_t)(s == CONTAINER_STOPPED ? 0 : c->pid), "status", status_name(s),

@@ -69,6 +69,34 @@ gboolean rt_gate_open(int wait, int report, GError **error)
 	return dh_error(error, (DhError)CLAMP(m->code, 0, DH_ERROR_N_CODES - 1), "%s", m->text);
 }
 
+gboolean rt_channel_send_pid(int sock, pid_t pid, int pidfd, GError **error)
+{
+	Message m = {.kind = RT_MSG_PID, .code = pid};
+	return dh_send_msg(sock, &m, offsetof(Message, text) + 1, &pidfd, 1, 0) == 0 ||
+	       rt_error_errno(error, errno, "the parent is gone");
+}
+
+gboolean rt_channel_wait_pid(int sock, pid_t *ret_pid, int *ret_pidfd, GError **error)
+{
+	Message m;
+	int fd = -1;
+	size_t n_fds = 1;
+	ssize_t n;
+	do
+		n = dh_recv_msg(sock, &m, sizeof m - 1, &fd, &n_fds, 0);
+	while (n < 0 && errno == EINTR);
+	if (n > (ssize_t)offsetof(Message, text) && m.kind == RT_MSG_PID && n_fds == 1) {
+		*ret_pid = m.code;
+		*ret_pidfd = fd;
+		return TRUE;
+	}
+	dh_close(&fd);
+	if (n <= (ssize_t)offsetof(Message, text) || m.kind != RT_MSG_ERROR)
+		return dh_error(error, DH_ERROR_SYSTEM, "the container's process did not start");
+	((char *)&m)[n] = '\0';
+	return dh_error(error, (DhError)CLAMP(m.code, 0, DH_ERROR_N_CODES - 1), "%s", m.text);
+}
+
 static gboolean answer_hooks(int sock, const RtAnswers *a, GError **error)
 {
 	if (a->hooks && !a->hooks(a->arg, error))
@@ -102,6 +130,11 @@ gboolean rt_channel_wait(int sock, RtAnswers *a, GError **error)
 			root = dh_steal_fd(&fd);
 		} else if (m.kind == RT_MSG_READY) {
 			ready = TRUE;
+		} else if (m.kind == RT_MSG_LISTENER && !failed) {
+			gboolean ok = a->listener && a->listener(a->arg, fd, error);
+			dh_close(&fd);
+			if (!ok)
+				return FALSE;
 		} else if (m.kind == RT_MSG_HOOKS && !failed && !answer_hooks(sock, a, error)) {
 			return FALSE;
 		} else if (m.kind == RT_MSG_ERROR && !failed) {
@@ -136,7 +169,7 @@ pid_t rt_clone(const RtClone *c, int *ret_pidfd, const char **ret_where)
 	struct clone_args args = {
 		.flags = c->flags | CLONE_PIDFD,
 		.pidfd = (guint64)(gintptr)&pidfd,
-		.exit_signal = SIGCHLD,
+		.exit_signal = c->flags & CLONE_PARENT ? 0 : SIGCHLD,
 	};
 	if (c->cgroup_fd >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;

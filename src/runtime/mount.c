@@ -88,6 +88,11 @@ void rt_mount_options_parse(char *const *options, RtMountOptions *ret)
 		if (strcmp(name, "bind") == 0 || strcmp(name, "rbind") == 0) {
 			ret->bind = TRUE;
 			ret->recursive = *name == 'r';
+		} else if (strcmp(name, "idmap") == 0 || strcmp(name, "ridmap") == 0) {
+			ret->idmap = TRUE;
+			ret->idmap_rec = *name == 'r';
+		} else if (strcmp(name, "tmpcopyup") == 0) {
+			ret->copy_up = TRUE;
 		} else if (!parse_attribute(name, ret) && !parse_propagation(name, ret) && *name &&
 			   !g_strv_contains(without_effect, name)) {
 			g_ptr_array_add(ret->data, g_strdup(name));

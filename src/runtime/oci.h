@@ -38,6 +38,34 @@ typedef struct {
 	gboolean dhow_optional; /* a default of ours: a refusal (EPERM) is not an error */
 } OciRlimit;
 
+typedef struct {
+	char *policy; /* "SCHED_OTHER" ... */
+	int64_t nice, priority, runtime, deadline, period;
+	char **flags; /* "SCHED_FLAG_RESET_ON_FORK" ... */
+} OciScheduler;
+
+typedef struct {
+	char *class; /* "IOPRIO_CLASS_BE" ... */
+	int64_t priority;
+} OciIoPriority;
+
+typedef struct {
+	char *initial, *final; /* "0-3,7" */
+} OciCpuAffinity;
+
+typedef struct {
+	char *domain; /* "LINUX", "LINUX32" */
+	char **flags; /* none are defined */
+} OciPersonality;
+
+typedef struct {
+	int64_t secs, nanosecs;
+} OciTimeOffset;
+
+typedef struct {
+	OciTimeOffset *boottime, *monotonic;
+} OciTimeOffsets;
+
 #define OCI_OOM_SCORE_UNCHANGED G_MININT64
 
 typedef struct {
@@ -52,8 +80,11 @@ typedef struct {
 	gboolean no_new_privileges;
 	char *apparmor_profile;
 	char *selinux_label;
-	int64_t oom_score_adj;  /* or OCI_OOM_SCORE_UNCHANGED */
-	gboolean dhow_set_home; /* HOME is set from the passwd entry unless env has it */
+	int64_t oom_score_adj; /* or OCI_OOM_SCORE_UNCHANGED */
+	OciScheduler *scheduler;
+	OciIoPriority *io_priority;
+	OciCpuAffinity *exec_cpu_affinity; /* of processes that are not the first */
+	gboolean dhow_set_home;            /* HOME is set from the passwd entry unless env has it */
 } OciProcess;
 
 typedef struct {
@@ -66,6 +97,7 @@ typedef struct {
 	char *type;
 	char *source;
 	char **options;
+	GPtrArray *uid_mappings, *gid_mappings; /* OciIdMap: an idmapped mount */
 } OciMount;
 
 typedef struct {
@@ -111,7 +143,8 @@ typedef struct {
 } OciMemory;
 
 typedef struct {
-	int64_t shares, quota, period, realtime_runtime, realtime_period, idle; /* 0: not given */
+	int64_t shares, quota, period, burst, realtime_runtime, realtime_period,
+		idle; /* 0: not given */
 	char *cpus, *mems;
 } OciCpu;
 
@@ -130,11 +163,33 @@ typedef struct {
 } OciBlkio;
 
 typedef struct {
+	char *page_size; /* "2MB" */
+	int64_t limit;
+} OciHugepageLimit;
+
+typedef struct {
+	char *name;
+	int64_t priority;
+} OciInterfacePriority;
+
+typedef struct {
+	int64_t class_id;      /* 0: not given */
+	GPtrArray *priorities; /* OciInterfacePriority */
+} OciNetworkResources;
+
+typedef struct {
+	int64_t hca_handles, hca_objects; /* -1: not given */
+} OciRdma;
+
+typedef struct {
 	GPtrArray *devices; /* OciDeviceRule */
 	OciMemory *memory;
 	OciCpu *cpu;
 	OciPids *pids;
 	OciBlkio *block_io;
+	GPtrArray *hugepage_limits; /* OciHugepageLimit */
+	OciNetworkResources *network;
+	GHashTable *rdma;    /* device -> OciRdma */
 	GHashTable *unified; /* v2 file -> value */
 } OciResources;
 
@@ -171,6 +226,9 @@ typedef struct {
 	char **masked_paths;
 	char **readonly_paths;
 	char *mount_label;
+	OciPersonality *personality;
+	OciTimeOffsets *time_offsets;
+	json_t *intel_rdt; /* not supported: for saying so */
 } OciLinux;
 
 typedef struct {

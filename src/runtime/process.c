@@ -184,7 +184,50 @@ static gboolean set_cwd(const RtSetup *s, GError **error)
 typedef struct {
 	struct sock_filter *code;
 	unsigned short n;
+	guint32 flags;
+	gboolean listens; /* some calls are a supervisor's to answer */
 } Filter;
+
+static const struct {
+	const char *name;
+	guint32 flag;
+} filter_flags[] = {
+	{"SECCOMP_FILTER_FLAG_TSYNC", SECCOMP_FILTER_FLAG_TSYNC},
+	{"SECCOMP_FILTER_FLAG_LOG", SECCOMP_FILTER_FLAG_LOG},
+	{"SECCOMP_FILTER_FLAG_SPEC_ALLOW", SECCOMP_FILTER_FLAG_SPEC_ALLOW},
+	{"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", 1 << 5},
+};
+
+/* What a profile asks for besides its rules. SPEC_ALLOW unless it says something: the filter is no
+ * reason to slow the whole container down with speculation barriers, which the kernel itself has
+ * not asked for since 5.16. */
+static gboolean read_flags(const OciSeccomp *profile, Filter *ret, GError **error)
+{
+	ret->flags = SECCOMP_FILTER_FLAG_SPEC_ALLOW;
+	if (!profile)
+		return TRUE;
+	if (profile->flags)
+		ret->flags = 0;
+	for (char **f = profile->flags; f && *f; f++) {
+		guint i = 0;
+		while (i < G_N_ELEMENTS(filter_flags) && strcmp(filter_flags[i].name, *f) != 0)
+			i++;
+		if (i == G_N_ELEMENTS(filter_flags))
+			return dh_error(
+				error, DH_ERROR_INVALID, "seccomp flags \"%s\" not supported", *f);
+		ret->flags |= filter_flags[i].flag;
+	}
+	const GPtrArray *rules = profile->syscalls;
+	for (guint i = 0; rules && i < rules->len; i++) {
+		const OciSeccompRule *rule = rules->pdata[i];
+		ret->listens = ret->listens || strcmp(rule->action, "SCMP_ACT_NOTIFY") == 0;
+	}
+	if (ret->listens)
+		ret->flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
+	else
+		ret->flags &= ~(1U << 5); /* means something for a listener only */
+	return TRUE;
+}
 
 static gboolean read_filter(int fd, Filter *ret, GError **error)
 {
@@ -202,15 +245,21 @@ static gboolean read_filter(int fd, Filter *ret, GError **error)
 	return TRUE;
 }
 
-static gboolean load_filter(const Filter *f, GError **error)
+static gboolean load_filter(const Filter *f, int sock, GError **error)
 {
 	struct sock_fprog program = {.len = f->n, .filter = f->code};
-	/* SPEC_ALLOW: the filter is no reason to slow the whole container down with speculation
-	 * barriers, which the kernel itself has not asked for since 5.16. */
-	if (!f->code || syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-				SECCOMP_FILTER_FLAG_SPEC_ALLOW, &program) == 0)
+	if (!f->code)
 		return TRUE;
-	return rt_error_errno(error, errno, "error loading seccomp filter into kernel");
+	int r = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, f->flags, &program);
+	if (r < 0 || (r > 0 && !f->listens))
+		return rt_error_errno(
+			error, r < 0 ? errno : ESRCH, "error loading seccomp filter into kernel");
+	if (!f->listens)
+		return TRUE;
+	/* Close-on-exec; not our own afterwards: who holds it answers for us. */
+	gboolean ok = rt_channel_send(sock, RT_MSG_LISTENER, r, error);
+	close(r);
+	return ok;
 }
 
 /* The environment with HOME where the user's entry is wanted and none is set. Shared strings. */
@@ -253,6 +302,11 @@ static gboolean prepare(const RtSetup *s, RtIds *ids, Filter *filter, GError **e
 		if (!set_rlimit(p->rlimits->pdata[i], error))
 			return FALSE;
 	}
+	if (!rt_set_scheduling(p, error) || !rt_set_personality(s->personality, error) ||
+		(s->affinity && !rt_set_affinity(s->affinity->initial, error)))
+		return FALSE;
+	if (s->seccomp_fd >= 0 && !read_flags(s->profile, filter, error))
+		return FALSE;
 	return set_labels(s, error) && read_filter(s->seccomp_fd, filter, error) &&
 	       set_cwd(s, error);
 }
@@ -312,15 +366,19 @@ static gboolean run(const RtSetup *s, Line *line, GError **error)
 	char **env = make_env(p, &ids);
 	if (p->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return rt_error_errno(error, errno, "set no_new_privs");
-	if (!p->no_new_privileges && !load_filter(&filter, error))
+	if (!p->no_new_privileges && !load_filter(&filter, line->sock, error))
 		return FALSE;
 	if (!rt_caps_and_ids(p->capabilities, &ids, s->user_ns, error))
 		return FALSE;
 	char *path = rt_program_find(p->args[0], env, error);
-	if (!path || !rt_channel_send(line->sock, RT_MSG_READY, -1, error) ||
-		!pass_gate(s, line, error))
+	if (!path || (s->affinity && !rt_set_affinity(s->affinity->final, error)))
 		return FALSE;
-	if (p->no_new_privileges && !load_filter(&filter, error))
+	/* A listener's descriptor can only be handed over while there is somebody to take it. */
+	gboolean late = p->no_new_privileges && !filter.listens;
+	if (p->no_new_privileges && !late && !load_filter(&filter, line->sock, error))
+		return FALSE;
+	if (!rt_channel_send(line->sock, RT_MSG_READY, -1, error) || !pass_gate(s, line, error) ||
+		(late && !load_filter(&filter, line->sock, error)))
 		return FALSE;
 	sigset_t none;
 	sigemptyset(&none);

@@ -75,6 +75,7 @@ typedef struct {
 	int seccomp_fd;
 	int stdio[3];
 	guint preserve_fds;
+	const OciState *state;  /* for a seccomp listener */
 	const char *sub_cgroup; /* below the container's own, or NULL */
 } RtExec;
 

@@ -190,7 +190,9 @@ static int exec(const Rt *rt, void *options, char **args, GError **error)
 	if (!process)
 		return 1;
 	dh_autofd int filter = filter_open(c);
+	OciState state = container_state(c);
 	RtExec x = {
+		.state = &state,
 		.spec = c->spec,
 		.init_pidfd = init,
 		.init_pid = (pid_t)c->pid,

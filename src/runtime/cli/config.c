@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* Negates in place: the digits of n (> INT64_MAX) become those of the negative number with the same
  * bits, which are never more. */
@@ -221,6 +222,63 @@ static gboolean check_hooks(const OciSpec *s, GError **error)
 	return TRUE;
 }
 
+static gboolean given(const char *s)
+{
+	return s && *s;
+}
+
+static gboolean check_seccomp(const OciSpec *s, GError **error)
+{
+	const OciSeccomp *p = s->linux_->seccomp;
+	gboolean notify = FALSE;
+	if (!p)
+		return TRUE;
+	for (guint i = 0; p->syscalls && i < p->syscalls->len; i++) {
+		const OciSeccompRule *rule = p->syscalls->pdata[i];
+		if (strcmp(rule->action, "SCMP_ACT_NOTIFY") != 0)
+			continue;
+		notify = TRUE;
+		/* The descriptor is handed over with it when the filter is in force. */
+		if (g_strv_contains((const char *const *)rule->names, "sendmsg"))
+			return dh_error(error, DH_ERROR_INVALID,
+				"SCMP_ACT_NOTIFY cannot be used for the sendmsg syscall");
+	}
+	if (strcmp(p->default_action, "SCMP_ACT_NOTIFY") == 0)
+		return dh_error(error, DH_ERROR_INVALID,
+			"SCMP_ACT_NOTIFY cannot be used as default action");
+	if (notify && !given(p->listener_path))
+		return dh_error(error, DH_ERROR_INVALID,
+			"listenerPath needs to be specified when using SCMP_ACT_NOTIFY");
+	if (given(p->listener_metadata) && !given(p->listener_path))
+		return dh_error(
+			error, DH_ERROR_INVALID, "listenerMetadata needs listenerPath to be set");
+	return TRUE;
+}
+
+/* What this machine or this runtime does not have is refused: a container that counts on it must
+ * not run without. */
+static gboolean check_absent(const OciSpec *s, GError **error)
+{
+	const OciLinux *l = s->linux_;
+	g_autofree char *apparmor =
+		dh_read_file(AT_FDCWD, "/sys/module/apparmor/parameters/enabled", 16, NULL, NULL);
+	gboolean selinux = faccessat(AT_FDCWD, "/sys/fs/selinux/enforce", F_OK, 0) == 0;
+	if (given(s->process->apparmor_profile) && (!apparmor || *apparmor != 'Y'))
+		return dh_error(error, DH_ERROR_INVALID,
+			"apparmor: config provided but apparmor not supported");
+	if ((given(s->process->selinux_label) || given(l->mount_label)) && !selinux)
+		return dh_error(error, DH_ERROR_INVALID,
+			"selinux label is specified in config, but selinux is disabled or not "
+			"supported");
+	if (given(l->mount_label))
+		return dh_error(error, DH_ERROR_INVALID,
+			"mountLabel is specified in config, but not supported");
+	if (json_object_size(l->intel_rdt))
+		return dh_error(error, DH_ERROR_INVALID,
+			"intelRdt is specified in config, but Intel RDT is not supported");
+	return TRUE;
+}
+
 static gboolean check(OciSpec *s, const char *bundle, GError **error)
 {
 	if (!check_version(s, error))
@@ -231,7 +289,7 @@ static gboolean check(OciSpec *s, const char *bundle, GError **error)
 		return dh_error(error, DH_ERROR_INVALID, "linux property must not be empty");
 	if (!config_check_process(s->process, error) || !check_root(s, bundle, error) ||
 		!check_namespaces(s, error) || !check_mounts(s, bundle, error) ||
-		!check_hooks(s, error))
+		!check_hooks(s, error) || !check_seccomp(s, error) || !check_absent(s, error))
 		return FALSE;
 	warn_capabilities(s->process);
 	return TRUE;

@@ -309,10 +309,11 @@ static int run(const Rt *rt, void *options, char **args, GError **error)
 		return 1;
 	}
 	run_poststart(c);
+	container_unlock(c);
 	int status = o->detach ? 0 : console_wait(&p, p.console);
 	dh_close(&p.console);
 	dh_close(&p.pidfd);
-	if (!o->detach && !o->keep && !container_destroy(rt, c, error))
+	if (!o->detach && !o->keep && container_relock(rt, c) && !container_destroy(rt, c, error))
 		return 1;
 	return status;
 }

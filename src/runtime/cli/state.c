@@ -70,6 +70,20 @@ static gboolean lock(Container *c, GError **error)
 	return r == 0 || rt_error_errno(error, errno, "lock container %s", c->id);
 }
 
+void container_unlock(Container *c)
+{
+	(void)flock(c->dir, LOCK_UN);
+}
+
+gboolean container_relock(const Rt *rt, Container *c)
+{
+	struct stat ours, now;
+	g_autofree char *path = g_build_filename(rt->root, c->id, NULL);
+	/* Another of the same name may stand there by now. */
+	return lock(c, NULL) && fstat(c->dir, &ours) == 0 && stat(path, &now) == 0 &&
+	       ours.st_ino == now.st_ino && ours.st_dev == now.st_dev;
+}
+
 static Container *new_container(const char *id)
 {
 	Container *c = dh_json_new(&container_table);

@@ -36,6 +36,10 @@ Container *container_new(const Rt *rt, const char *id, GError **error);
  * the lock; who only looks does not wait for anybody. */
 Container *container_load(const Rt *rt, const char *id, gboolean locked, GError **error);
 void container_free(Container *c);
+
+/* For the time in which others may do what they like with it; FALSE when it is gone afterwards. */
+void container_unlock(Container *c);
+gboolean container_relock(const Rt *rt, Container *c);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Container, container_free)
 
 gboolean container_save(Container *c, GError **error);

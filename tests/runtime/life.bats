@@ -213,6 +213,7 @@ END
     config 'p["terminal"] = True; sh("tty; stty size; read x; echo got $x; exit 5")'
     run "$ON_PTY" -g 40x100 -e '40 100' -s 'hi\r' -e 'got hi' -- "$RUNTIME" --root "$B/state" run -b "$B" "$C"
     expect_status 5
+    config
     started
     run "$ON_PTY" -e '/dev/pts/0' -- "$RUNTIME" --root "$B/state" exec -t "$C" tty
     expect_status 0

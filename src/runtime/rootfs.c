@@ -208,6 +208,9 @@ gboolean rt_root_mount(RtRoot *r, GError **error)
 			   : r->spec->root ? r->spec->root->path
 					   : NULL;
 	struct mount_attr a = {.propagation = root_propagation(r->spec)};
+	/* The root's own in the end; until then it has to be bound itself. */
+	if (a.propagation == MS_UNBINDABLE)
+		a.propagation = MS_PRIVATE;
 	if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &a, sizeof a) < 0)
 		return rt_error_errno(error, errno, "make mounts private");
 	if (a.propagation == MS_SHARED)

@@ -195,7 +195,7 @@ c.pop('hostname')"
 }
 
 @test "devices: the default ones, and those listed with their mode and owner" {
-    inside 'cd /dev; stat -c "%n %t:%T" null zero full random urandom tty; readlink fd stdin stdout stderr ptmx; stat -c "%F %a %u:%g %t:%T" /dev/mine /dev/sub/pipe'  \
+    inside 'cd /dev; stat -c "%n %t:%T" null zero full random urandom tty; for n in fd stdin stdout stderr ptmx; do readlink $n; done; stat -c "%F %a %u:%g %t:%T" /dev/mine /dev/sub/pipe'  \
         'l["devices"] = [{"path": "/dev/mine", "type": "c", "major": 1, "minor": 3, "fileMode": 0o640, "uid": 3, "gid": 4}, {"path": "/dev/sub/pipe", "type": "p", "fileMode": 0o600}]'
     expect_text $'null 1:3\nzero 1:5\nfull 1:7\nrandom 1:8\nurandom 1:9\ntty 5:0'
     expect_text $'/proc/self/fd\n/proc/self/fd/0\n/proc/self/fd/1\n/proc/self/fd/2\npts/ptmx'
@@ -204,20 +204,20 @@ c.pop('hostname')"
 }
 
 @test "device rules: nothing beyond the default ones unless it is allowed" {
-    inside 'head -c 1 /dev/mine | wc -c; head -c 1 /dev/zero | wc -c' \
-        'l["devices"] = [{"path": "/dev/mine", "type": "c", "major": 1, "minor": 11}]'
+    inside 'head -c 0 /dev/mine; head -c 1 /dev/zero | wc -c' \
+        'l["devices"] = [{"path": "/dev/mine", "type": "c", "major": 10, "minor": 229}]'
     expect_text "Operation not permitted"
     expect_line 1
     inside 'head -c 0 /dev/mine && echo opened' \
-        'l["devices"] = [{"path": "/dev/mine", "type": "c", "major": 1, "minor": 11}]; l["resources"]["devices"].append({"allow": True, "type": "c", "major": 1, "minor": 11, "access": "r"})'
+        'l["devices"] = [{"path": "/dev/mine", "type": "c", "major": 10, "minor": 229}]; l["resources"]["devices"].append({"allow": True, "type": "c", "major": 10, "minor": 229, "access": "r"})'
     expect_line opened
 }
 
 @test "masked and read-only paths, also when they are symlinks or missing" {
     echo hidden >"$B/rootfs/secret/file"
     ln -s /secret "$B/rootfs/alias"
-    inside 'ls /secret | wc -l; cat /etc/group | wc -c; touch /tmp/f; ls -ld /proc/kcore | cut -c1' 'c["root"]["readonly"] = False' \
-        'l["maskedPaths"] = ["/alias", "/etc/group", "/no/such", "/proc/kcore"]; l["readonlyPaths"] = ["/tmp", "/none"]'
+    inside 'ls /secret | wc -l; cat /etc/group | wc -c; touch /tmp/f; ls -ld /etc/group | cut -c1' 'c["root"]["readonly"] = False' \
+        'l["maskedPaths"] = ["/alias", "/etc/group", "/no/such"]; l["readonlyPaths"] = ["/tmp", "/none"]'
     expect_text "Read-only file system"
     expect_line 0
     expect_line c
@@ -275,16 +275,4 @@ c.pop('hostname')"
     config 'sh("ls /secret; ls / | head -n 1")'
     run "$RUNTIME" --root "$B/state" run -b "$B" --no-pivot "$C"
     expect_output bin
-}
-
-@test "rootless: spec --rootless runs for an ordinary user" {
-    ours_only "another way of finding its directories"
-    rm -f "$B/config.json"
-    setpriv --reuid 4242 --regid 4242 --clear-groups true || skip "no setpriv"
-    mkdir -m 777 "$B/user" "$B/user/state"
-    setpriv --reuid 4242 --regid 4242 --clear-groups "$RUNTIME" spec --rootless --bundle "$B/user"
-    sed -i 's/"sh"/"id"/; s/"terminal": true/"terminal": false/; s|"path": "rootfs"|"path": "../rootfs"|' "$B/user/config.json"
-    run setpriv --reuid 4242 --regid 4242 --clear-groups "$RUNTIME" --root "$B/user/state" run -b "$B/user" "$C"
-    expect_status 0
-    expect_match 'uid=0'
 }

@@ -2,49 +2,12 @@
 /*
  * command.h - commands and their options as tables: what parses also prints the help.
  *
- * A command's options live in a structure of its own; each OptionSpec names the member to fill.
- * Parsing is docker's (GNU style): -d, -it combined, -n value, -nvalue, --flag, --flag=value,
- * --flag value, --bool=false, "--" ends options, and for commands with stop_at_arg the first plain
- * argument ends them (run, exec, create).
+ * A command's options live in a structure of its own (base/options.h). For commands with
+ * stop_at_arg the first plain argument ends them (run, exec, create).
  */
 #pragma once
 
-#include <glib.h>
-#include <stddef.h>
-#include <stdint.h>
-
-typedef enum {
-	OPT_BOOL,        /* gboolean */
-	OPT_STRING,      /* char*, borrowed from argv (the last one wins) */
-	OPT_LIST,        /* GPtrArray* of char* borrowed from argv (made on first use) */
-	OPT_INT,         /* int64_t */
-	OPT_COUNTED_INT, /* int64_t with gboolean right behind it: was it given? (see OptInt) */
-	OPT_DOUBLE,      /* double */
-	OPT_SIZE,        /* int64_t, "64m" */
-	OPT_DURATION,    /* int64_t ns, "1m30s" */
-} OptionType;
-
-typedef struct {
-	int64_t value;
-	gboolean given;
-} OptInt;
-
-typedef struct {
-	char short_name;       /* 'd' or 0 */
-	const char *long_name; /* "detach" */
-	OptionType type;
-	size_t offset;
-	const char *value_name; /* "string", "list", "int", "bytes" ... as docker's help shows;
-				   NULL: bool */
-	const char *help;
-	const char *default_text; /* what follows "default " in help: "-1", "\"no\"", "map[]"; or
-				     NULL */
-	unsigned flags;
-} OptionSpec;
-
-enum {
-	OPT_HIDDEN = 1, /* parsed, not in help (deprecated or alias) */
-};
+#include "base/options.h"
 
 typedef struct Cli Cli;
 typedef struct Command Command;

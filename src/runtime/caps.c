@@ -30,6 +30,11 @@ int rt_cap_parse(const char *name)
 	return -1;
 }
 
+const char *rt_cap_name(int cap)
+{
+	return cap >= 0 && cap < (int)G_N_ELEMENTS(names) ? names[cap] : NULL;
+}
+
 guint64 rt_caps_mask(char *const *list)
 {
 	guint64 mask = 0;

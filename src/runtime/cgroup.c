@@ -164,6 +164,8 @@ static const struct {
 	{"io", CG_BLKIO},
 	{"memory", CG_MEMORY},
 	{"pids", CG_PIDS},
+	{"hugetlb", CG_HUGETLB},
+	{"rdma", CG_RDMA},
 };
 
 static unsigned v2_enabled(int dirfd)
@@ -243,7 +245,7 @@ static void delegate(CgGroup *g)
 /* Hierarchies that are made only when a limit in them is asked for. */
 static gboolean wanted(const CgHost *host, const CgHierarchy *h, const OciResources *resources)
 {
-	unsigned lazy = CG_CPUSET | (host->has_v2 ? CG_FREEZER : 0);
+	unsigned lazy = CG_RARE | (host->has_v2 ? CG_FREEZER : 0);
 	return h->v2 || (h->controllers & (~lazy | cg_controllers_asked(resources)));
 }
 

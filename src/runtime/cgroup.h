@@ -26,6 +26,8 @@ gboolean rt_cgroup_enter(const char *path, pid_t pid, GError **error);
 
 gboolean rt_cgroup_freeze(const char *path, gboolean frozen, GError **error);
 
+gboolean rt_cgroup_frozen(const char *path);
+
 /* SIGKILL to every process in it, also frozen ones and newly forked ones (cgroup.kill on v2). */
 gboolean rt_cgroup_kill(const char *path, GError **error);
 
@@ -41,6 +43,11 @@ GArray *rt_cgroup_pids(const char *path, GError **error);
 
 /* How many OOM kills it has seen so far (memory.oom_control / memory.events), -1 unknown. */
 int64_t rt_cgroup_oom_kills(const char *path);
+
+/* A descriptor that becomes readable when it may have run out of memory, -1: no such thing; and
+ * what to do then. */
+int rt_cgroup_oom_watch(const char *path);
+void rt_cgroup_oom_taken(int fd);
 
 typedef struct {
 	uint64_t cpu_total, cpu_user, cpu_system; /* ns */

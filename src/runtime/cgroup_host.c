@@ -24,6 +24,10 @@ static const struct {
 	{"blkio", "io", CG_BLKIO},
 	{"pids", "pids", CG_PIDS},
 	{"name=systemd", NULL, CG_SYSTEMD},
+	{"hugetlb", "hugetlb", CG_HUGETLB},
+	{"rdma", "rdma", CG_RDMA},
+	{"net_cls", NULL, CG_NET_CLS},
+	{"net_prio", NULL, CG_NET_PRIO},
 };
 
 const char *cg_controller_name(unsigned controller)

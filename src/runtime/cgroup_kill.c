@@ -89,6 +89,20 @@ gboolean rt_cgroup_freeze(const char *path, gboolean frozen, GError **error)
 	return dh_error(error, DH_ERROR_SYSTEM, frozen ? "unable to freeze" : "unable to thaw");
 }
 
+gboolean rt_cgroup_frozen(const char *path)
+{
+	const char *rel = cg_relative(path, NULL);
+	if (!rel)
+		return FALSE;
+	g_auto(CgGroup) g = {0};
+	cg_group_open(&g, rel);
+	if (g.host->has_v2)
+		return g.fd[0] >= 0 && cg_read_key(g.fd[0], "cgroup.events", "frozen") == 1;
+	int fd = cg_group_fd(&g, CG_FREEZER, NULL);
+	g_autofree char *state = fd < 0 ? NULL : cg_read(fd, "freezer.state");
+	return state && strcmp(state, "THAWED") != 0;
+}
+
 /* Where the kernel has no cgroup.kill (before 5.14, and v1): nobody forks while frozen, so one pass
  * reaches everyone; a freezer that is missing or does not come to rest costs more passes. */
 static gboolean kill_by_hand(const char *path, GError **error)

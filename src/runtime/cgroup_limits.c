@@ -8,7 +8,7 @@ static gboolean cpu_asked(const OciResources *r)
 {
 	const OciCpu *c = r->cpu;
 	return c && (c->shares || c->quota || c->period || c->realtime_runtime ||
-			    c->realtime_period || c->idle);
+			    c->realtime_period || c->idle || c->burst);
 }
 
 static gboolean given(const char *s)
@@ -46,6 +46,26 @@ static gboolean blkio_asked(const OciResources *r)
 			    filled(b->throttle_write_iops));
 }
 
+static gboolean hugetlb_asked(const OciResources *r)
+{
+	return filled(r->hugepage_limits);
+}
+
+static gboolean rdma_asked(const OciResources *r)
+{
+	return r->rdma && g_hash_table_size(r->rdma);
+}
+
+static gboolean net_cls_asked(const OciResources *r)
+{
+	return r->network && r->network->class_id;
+}
+
+static gboolean net_prio_asked(const OciResources *r)
+{
+	return r->network && filled(r->network->priorities);
+}
+
 static gboolean devices_asked(const OciResources *r)
 {
 	return filled(r->devices);
@@ -77,6 +97,10 @@ static const struct {
 	{CG_CPUSET, cpuset_asked, set_cpuset, set_cpuset},
 	{CG_PIDS, pids_asked, set_pids, set_pids},
 	{CG_BLKIO, blkio_asked, cg_v1_blkio, cg_v2_io},
+	{CG_HUGETLB, hugetlb_asked, cg_hugetlb, cg_hugetlb},
+	{CG_RDMA, rdma_asked, cg_rdma, cg_rdma},
+	{CG_NET_CLS, net_cls_asked, cg_net_cls, cg_net_cls},
+	{CG_NET_PRIO, net_prio_asked, cg_net_prio, cg_net_prio},
 };
 
 unsigned cg_controllers_asked(const OciResources *r)

@@ -28,9 +28,15 @@ enum {
 	CG_BLKIO = 1 << 6, /* "io" on v2 */
 	CG_PIDS = 1 << 7,
 	CG_SYSTEMD = 1 << 8, /* name=systemd */
+	CG_HUGETLB = 1 << 9,
+	CG_RDMA = 1 << 10,
+	CG_NET_CLS = 1 << 11, /* v1 only, like the next */
+	CG_NET_PRIO = 1 << 12,
+	/* made only where a limit asks for them */
+	CG_RARE = CG_CPUSET | CG_HUGETLB | CG_RDMA | CG_NET_CLS | CG_NET_PRIO,
 };
 
-enum { CG_MAX = 12, CG_FILE_MAX = 256 * 1024 };
+enum { CG_MAX = 16, CG_FILE_MAX = 256 * 1024 };
 
 typedef struct {
 	int fd;      /* O_PATH, the mount's root */
@@ -98,6 +104,12 @@ gboolean cg_v1_cpu(const CgGroup *g, const OciResources *r, GError **error);
 gboolean cg_v1_memory(const CgGroup *g, const OciResources *r, GError **error);
 gboolean cg_v1_devices(const CgGroup *g, const OciResources *r, GError **error);
 gboolean cg_v1_blkio(const CgGroup *g, const OciResources *r, GError **error);
+
+/* The same words on both. */
+gboolean cg_hugetlb(const CgGroup *g, const OciResources *r, GError **error);
+gboolean cg_rdma(const CgGroup *g, const OciResources *r, GError **error);
+gboolean cg_net_cls(const CgGroup *g, const OciResources *r, GError **error);
+gboolean cg_net_prio(const CgGroup *g, const OciResources *r, GError **error);
 
 gboolean cg_v2_cpu(const CgGroup *g, const OciResources *r, GError **error);
 gboolean cg_v2_memory(const CgGroup *g, const OciResources *r, GError **error);

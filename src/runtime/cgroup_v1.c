@@ -36,6 +36,7 @@ gboolean cg_v1_cpu(const CgGroup *g, const OciResources *r, GError **error)
 		}
 	}
 	return opt(g, CG_CPU, "cpu.cfs_quota_us", c->quota, error) &&
+	       opt(g, CG_CPU, "cpu.cfs_burst_us", c->burst, error) &&
 	       opt(g, CG_CPU, "cpu.rt_period_us", c->realtime_period, error) &&
 	       opt(g, CG_CPU, "cpu.rt_runtime_us", c->realtime_runtime, error) &&
 	       opt(g, CG_CPU, "cpu.idle", c->idle, error);

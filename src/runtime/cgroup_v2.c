@@ -30,6 +30,8 @@ gboolean cg_v2_cpu(const CgGroup *g, const OciResources *r, GError **error)
 		if (!cg_write(g, CG_CPU, "cpu.max", text, error))
 			return FALSE;
 	}
+	if (c->burst && !cg_write_int(g, CG_CPU, "cpu.max.burst", c->burst, error))
+		return FALSE;
 	return !c->idle || cg_write_int(g, CG_CPU, "cpu.idle", c->idle, error);
 }
 

@@ -37,7 +37,75 @@ gboolean rt_channel_send(int sock, RtMsgKind kind, int fd, GError **error)
 	return TRUE;
 }
 
-gboolean rt_channel_wait(int sock, int *ret_console, int *ret_root, GError **error)
+gboolean rt_channel_ask(int sock, RtMsgKind kind, GError **error)
+{
+	char go;
+	if (!rt_channel_send(sock, kind, -1, error))
+		return FALSE;
+	return dh_read_full(sock, &go, 1) == 1 ||
+	       dh_error(error, DH_ERROR_SYSTEM, "the parent is gone");
+}
+
+void rt_gate_report(int report, const GError *e)
+{
+	Message m = {
+		.kind = RT_MSG_ERROR, .code = e->domain == DH_ERROR ? e->code : DH_ERROR_SYSTEM};
+	/* Less than a pipe holds, so that it waits for no reader. */
+	g_strlcpy(m.text, e->message, sizeof m.text);
+	(void)dh_write_all(report, &m, offsetof(Message, text) + strlen(m.text) + 1);
+}
+
+gboolean rt_gate_open(int wait, int report, GError **error)
+{
+	size_t n;
+	if (dh_write_all(wait, "0", 1) < 0)
+		return rt_error_errno(error, errno, "release the container's process");
+	g_autofree char *text = dh_read_to_end(report, sizeof(Message), &n, error);
+	if (!text)
+		return FALSE;
+	const Message *m = (const Message *)(void *)text; /* g_malloc's alignment */
+	if (n <= offsetof(Message, text))
+		return TRUE;
+	return dh_error(error, (DhError)CLAMP(m->code, 0, DH_ERROR_N_CODES - 1), "%s", m->text);
+}
+
+gboolean rt_channel_send_pid(int sock, pid_t pid, int pidfd, GError **error)
+{
+	Message m = {.kind = RT_MSG_PID, .code = pid};
+	return dh_send_msg(sock, &m, offsetof(Message, text) + 1, &pidfd, 1, 0) == 0 ||
+	       rt_error_errno(error, errno, "the parent is gone");
+}
+
+gboolean rt_channel_wait_pid(int sock, pid_t *ret_pid, int *ret_pidfd, GError **error)
+{
+	Message m;
+	int fd = -1;
+	size_t n_fds = 1;
+	ssize_t n;
+	do
+		n = dh_recv_msg(sock, &m, sizeof m - 1, &fd, &n_fds, 0);
+	while (n < 0 && errno == EINTR);
+	if (n > (ssize_t)offsetof(Message, text) && m.kind == RT_MSG_PID && n_fds == 1) {
+		*ret_pid = m.code;
+		*ret_pidfd = fd;
+		return TRUE;
+	}
+	dh_close(&fd);
+	if (n <= (ssize_t)offsetof(Message, text) || m.kind != RT_MSG_ERROR)
+		return dh_error(error, DH_ERROR_SYSTEM, "the container's process did not start");
+	((char *)&m)[n] = '\0';
+	return dh_error(error, (DhError)CLAMP(m.code, 0, DH_ERROR_N_CODES - 1), "%s", m.text);
+}
+
+static gboolean answer_hooks(int sock, const RtAnswers *a, GError **error)
+{
+	if (a->hooks && !a->hooks(a->arg, error))
+		return FALSE;
+	return dh_write_all(sock, "g", 1) == 0 ||
+	       dh_error(error, DH_ERROR_SYSTEM, "the container's process is gone");
+}
+
+gboolean rt_channel_wait(int sock, RtAnswers *a, GError **error)
 {
 	gboolean ready = FALSE, failed = FALSE;
 	dh_autofd int console = -1;
@@ -62,6 +130,13 @@ gboolean rt_channel_wait(int sock, int *ret_console, int *ret_root, GError **err
 			root = dh_steal_fd(&fd);
 		} else if (m.kind == RT_MSG_READY) {
 			ready = TRUE;
+		} else if (m.kind == RT_MSG_LISTENER && !failed) {
+			gboolean ok = a->listener && a->listener(a->arg, fd, error);
+			dh_close(&fd);
+			if (!ok)
+				return FALSE;
+		} else if (m.kind == RT_MSG_HOOKS && !failed && !answer_hooks(sock, a, error)) {
+			return FALSE;
 		} else if (m.kind == RT_MSG_ERROR && !failed) {
 			failed = TRUE;
 			dh_error(error, (DhError)CLAMP(m.code, 0, DH_ERROR_N_CODES - 1), "%s",
@@ -74,9 +149,8 @@ gboolean rt_channel_wait(int sock, int *ret_console, int *ret_root, GError **err
 	if (!ready)
 		return dh_error(error, DH_ERROR_SYSTEM,
 			"the container's process ended before its program was executed");
-	*ret_console = dh_steal_fd(&console);
-	if (ret_root)
-		*ret_root = dh_steal_fd(&root);
+	a->console = dh_steal_fd(&console);
+	a->root = dh_steal_fd(&root);
 	return TRUE;
 }
 
@@ -95,7 +169,7 @@ pid_t rt_clone(const RtClone *c, int *ret_pidfd, const char **ret_where)
 	struct clone_args args = {
 		.flags = c->flags | CLONE_PIDFD,
 		.pidfd = (guint64)(gintptr)&pidfd,
-		.exit_signal = SIGCHLD,
+		.exit_signal = c->flags & CLONE_PARENT ? 0 : SIGCHLD,
 	};
 	if (c->cgroup_fd >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;

@@ -8,7 +8,7 @@
  */
 #include "base/error.h"
 #include "base/fd.h"
-#include "runtime/priv.h"
+#include "runtime/namespaces.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -66,7 +66,8 @@ static gboolean enter(const Plan *p, RtSetup *s, GError **error)
 	if (!rt_set_oom_score(s->proc, p->x->process->oom_score_adj, error))
 		return FALSE;
 	int flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWCGROUP |
-		    (p->user_ns ? CLONE_NEWUSER : 0);
+		    (p->user_ns ? CLONE_NEWUSER : 0) |
+		    (has_namespace(p->x->spec, "time") ? CLONE_NEWTIME : 0);
 	if (setns(p->x->init_pidfd, flags) < 0)
 		return errno == ESRCH ? gone(error)
 				      : rt_error_errno(error, errno, "join namespaces");
@@ -96,6 +97,10 @@ static G_NORETURN void child(const Plan *p)
 		.slave = -1,
 		.stdio = p->x->stdio,
 		.user_ns = p->user_ns,
+		.preserve_fds = p->x->preserve_fds,
+		.profile = p->x->spec->linux_ ? p->x->spec->linux_->seccomp : NULL,
+		.personality = p->x->spec->linux_ ? p->x->spec->linux_->personality : NULL,
+		.affinity = p->x->process->exec_cpu_affinity,
 	};
 	g_autoptr(GError) error = NULL;
 	if (enter(p, &setup, &error))
@@ -137,11 +142,26 @@ static pid_t clone_into(Plan *p, int *ret_pidfd, const char **ret_where)
 	return rt_clone(&c, ret_pidfd, ret_where);
 }
 
+typedef struct {
+	const RtExec *x;
+	pid_t pid;
+} Child;
+
+static gboolean hand_on_listener(void *arg, int fd, GError **error)
+{
+	const Child *c = arg;
+	return rt_seccomp_notify(c->x->spec->linux_->seccomp, c->x->state, "running", c->pid,
+		c->x->init_pid, fd, error);
+}
+
 gboolean rt_exec(const RtExec *x, RtProcess *ret, GError **error)
 {
 	g_auto(Plan) p = {.x = x, .join_v2 = -1, .sock = -1};
 	p.user_ns = has_namespace(x->spec, "user");
-	const char *path = x->spec->linux_ ? x->spec->linux_->cgroups_path : NULL;
+	const char *own = x->spec->linux_ ? x->spec->linux_->cgroups_path : NULL;
+	g_autofree char *path = own && *own && x->sub_cgroup
+					? g_build_filename(own, x->sub_cgroup, NULL)
+					: g_strdup(own);
 	if (path && *path) {
 		const char *rel = cg_relative(path, error);
 		if (!rel)
@@ -166,12 +186,13 @@ gboolean rt_exec(const RtExec *x, RtProcess *ret, GError **error)
 		return rt_error_errno(error, errno, "unable to start container process: %s", where);
 	}
 	dh_close(&p.sock);
-	int console = -1;
-	if (!rt_channel_wait(sock, &console, NULL, error)) {
+	Child call = {x, pid};
+	RtAnswers answers = {.console = -1, .root = -1, .listener = hand_on_listener, .arg = &call};
+	if (!rt_channel_wait(sock, &answers, error)) {
 		rt_abandon(pidfd);
 		return FALSE;
 	}
 	*ret = (RtProcess){
-		.pid = pid, .pidfd = dh_steal_fd(&pidfd), .console = console, .root = -1};
+		.pid = pid, .pidfd = dh_steal_fd(&pidfd), .console = answers.console, .root = -1};
 	return TRUE;
 }

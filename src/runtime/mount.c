@@ -88,11 +88,32 @@ void rt_mount_options_parse(char *const *options, RtMountOptions *ret)
 		if (strcmp(name, "bind") == 0 || strcmp(name, "rbind") == 0) {
 			ret->bind = TRUE;
 			ret->recursive = *name == 'r';
+		} else if (strcmp(name, "idmap") == 0 || strcmp(name, "ridmap") == 0) {
+			ret->idmap = TRUE;
+			ret->idmap_rec = *name == 'r';
+		} else if (strcmp(name, "tmpcopyup") == 0) {
+			ret->copy_up = TRUE;
 		} else if (!parse_attribute(name, ret) && !parse_propagation(name, ret) && *name &&
 			   !g_strv_contains(without_effect, name)) {
 			g_ptr_array_add(ret->data, g_strdup(name));
 		}
 	}
+}
+
+char **rt_mount_option_names(void)
+{
+	static const char *const others[] = {"bind", "rbind", "idmap", "ridmap", "tmpcopyup", "acl",
+		"noacl", "dirsync", "iversion", "lazytime", "mand", "sync", NULL};
+	g_autoptr(GStrvBuilder) b = g_strv_builder_new();
+	g_strv_builder_addv(b, (const char **)others);
+	g_strv_builder_addv(b, (const char **)without_effect);
+	for (guint i = 0; i < G_N_ELEMENTS(attributes); i++) {
+		g_autofree char *recursive = g_strconcat("r", attributes[i].name, NULL);
+		g_strv_builder_add_many(b, attributes[i].name, recursive, NULL);
+	}
+	for (guint i = 0; i < G_N_ELEMENTS(propagations); i++)
+		g_strv_builder_add(b, propagations[i].name);
+	return g_strv_builder_end(b);
 }
 
 void rt_mount_options_clear(RtMountOptions *o)

@@ -71,10 +71,12 @@ static int plain_directory(int root, const char *path)
 	return made < 0 ? -1 : (int)syscall(SYS_openat2, root, path, &how, sizeof how);
 }
 
-static gboolean bind(RtRoot *r, const OciMount *m, const RtMountOptions *o, GError **error)
+/* prepared: the source as a detached mount, with its attributes; or -1 */
+static gboolean bind(
+	RtRoot *r, const OciMount *m, const RtMountOptions *o, int prepared, GError **error)
 {
 	struct stat st, at;
-	if (!m->source || stat(m->source, &st) < 0)
+	if (!m->source || (prepared < 0 ? stat(m->source, &st) : fstat(prepared, &st)) < 0)
 		return rt_error_errno(error, errno, "stat %s", m->source ? m->source : "");
 	gboolean directory = S_ISDIR(st.st_mode);
 	dh_autofd int target = rt_root_ensure(r->root, m->destination, directory, NULL);
@@ -90,6 +92,8 @@ static gboolean bind(RtRoot *r, const OciMount *m, const RtMountOptions *o, GErr
 			m->source, m->destination);
 	if (!check_target(target, m, error))
 		return FALSE;
+	if (prepared >= 0)
+		return rt_mount_attach(prepared, target, error);
 	dh_autofd int copy = rt_mount_clone(AT_FDCWD, m->source, o, error);
 	return copy >= 0 && rt_mount_set(copy, o, error) && rt_mount_attach(copy, target, error);
 }
@@ -123,11 +127,18 @@ static gboolean mount_fs(RtRoot *r, const OciMount *m, RtMountOptions *o, GError
 		fstat(target, &st) == 0)
 		g_ptr_array_add(o->data, g_strdup_printf("mode=%o", (unsigned)st.st_mode & 07777));
 	dh_autofd int mount = rt_mount_new(m->type, m->source, o, error);
-	if (mount < 0 || !rt_mount_attach(mount, target, error))
+	if (mount < 0 || (o->copy_up && existed && !rt_copy_up(r->proc, target, mount, error)) ||
+		!rt_mount_attach(mount, target, error))
 		return FALSE;
 	RtMountOptions rest = {
 		.propagation = o->propagation, .propagation_rec = o->propagation_rec};
 	return rt_mount_set(mount, &rest, error);
+}
+
+gboolean rt_mount_is_bind(const OciMount *m, const RtMountOptions *o)
+{
+	return o->bind || !m->type || !*m->type || strcmp(m->type, "bind") == 0 ||
+	       strcmp(m->type, "none") == 0;
 }
 
 gboolean rt_root_mounts(RtRoot *r, GError **error)
@@ -137,11 +148,11 @@ gboolean rt_root_mounts(RtRoot *r, GError **error)
 		const OciMount *m = mounts->pdata[i];
 		g_auto(RtMountOptions) o = {0};
 		rt_mount_options_parse(m->options, &o);
-		gboolean is_bind = o.bind || !m->type || !*m->type ||
-				   strcmp(m->type, "bind") == 0 || strcmp(m->type, "none") == 0;
+		gboolean is_bind = rt_mount_is_bind(m, &o);
 		if (is_bind && strcmp(m->destination, "/dev") == 0)
 			r->dev_bound = TRUE;
-		if (is_bind ? bind(r, m, &o, error) : mount_fs(r, m, &o, error))
+		int prepared = r->prepared ? g_array_index(r->prepared, int, i) : -1;
+		if (is_bind ? bind(r, m, &o, prepared, error) : mount_fs(r, m, &o, error))
 			continue;
 		g_prefix_error(error,
 			"error during container init: error mounting \"%s\" to rootfs at \"%s\": ",

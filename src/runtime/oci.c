@@ -42,6 +42,29 @@ static const DhJsonField rlimit_fields[] = {
 };
 DH_JSON_TABLE(oci_rlimit_table, OciRlimit, rlimit_fields, FALSE);
 
+static const DhJsonField scheduler_fields[] = {
+	DH_F(STRING, OciScheduler, policy, "policy", DH_JSON_REQUIRED),
+	DH_F(INT, OciScheduler, nice, "nice", OPT),
+	DH_F(INT, OciScheduler, priority, "priority", OPT),
+	DH_F(STRV, OciScheduler, flags, "flags", OPT),
+	DH_F(INT, OciScheduler, runtime, "runtime", OPT),
+	DH_F(INT, OciScheduler, deadline, "deadline", OPT),
+	DH_F(INT, OciScheduler, period, "period", OPT),
+};
+static DH_JSON_TABLE(oci_scheduler_table, OciScheduler, scheduler_fields, FALSE);
+
+static const DhJsonField io_priority_fields[] = {
+	DH_F(STRING, OciIoPriority, class, "class", DH_JSON_REQUIRED),
+	DH_F(INT, OciIoPriority, priority, "priority", OPT),
+};
+static DH_JSON_TABLE(oci_io_priority_table, OciIoPriority, io_priority_fields, FALSE);
+
+static const DhJsonField affinity_fields[] = {
+	DH_F(STRING, OciCpuAffinity, initial, "initial", OPT),
+	DH_F(STRING, OciCpuAffinity, final, "final", OPT),
+};
+static DH_JSON_TABLE(oci_affinity_table, OciCpuAffinity, affinity_fields, FALSE);
+
 static const DhJsonField process_fields[] = {
 	DH_F(BOOL, OciProcess, terminal, "terminal", OPT),
 	DH_F(OBJECT, OciProcess, console_size, "consoleSize", OPT, &oci_box_table),
@@ -55,6 +78,9 @@ static const DhJsonField process_fields[] = {
 	DH_F(STRING, OciProcess, apparmor_profile, "apparmorProfile", OPT),
 	DH_F(STRING, OciProcess, selinux_label, "selinuxLabel", OPT),
 	DH_F(INT, OciProcess, oom_score_adj, "oomScoreAdj", OPT),
+	DH_F(OBJECT, OciProcess, scheduler, "scheduler", OPT, &oci_scheduler_table),
+	DH_F(OBJECT, OciProcess, io_priority, "ioPriority", OPT, &oci_io_priority_table),
+	DH_F(OBJECT, OciProcess, exec_cpu_affinity, "execCPUAffinity", OPT, &oci_affinity_table),
 	DH_F(BOOL, OciProcess, dhow_set_home, "dhowSetHome", OPT),
 };
 DH_JSON_TABLE(oci_process_table, OciProcess, process_fields, FALSE);
@@ -65,11 +91,20 @@ static const DhJsonField root_fields[] = {
 };
 DH_JSON_TABLE(oci_root_table, OciRoot, root_fields, FALSE);
 
+static const DhJsonField id_map_fields[] = {
+	DH_F(INT, OciIdMap, container_id, "containerID", 0),
+	DH_F(INT, OciIdMap, host_id, "hostID", 0),
+	DH_F(INT, OciIdMap, size, "size", 0),
+};
+static DH_JSON_TABLE(oci_id_map_table, OciIdMap, id_map_fields, FALSE);
+
 static const DhJsonField mount_fields[] = {
 	DH_F(STRING, OciMount, destination, "destination", DH_JSON_REQUIRED),
 	DH_F(STRING, OciMount, type, "type", OPT),
 	DH_F(STRING, OciMount, source, "source", OPT),
 	DH_F(STRV, OciMount, options, "options", OPT),
+	DH_F(LIST, OciMount, uid_mappings, "uidMappings", OPT, &oci_id_map_table),
+	DH_F(LIST, OciMount, gid_mappings, "gidMappings", OPT, &oci_id_map_table),
 };
 DH_JSON_TABLE(oci_mount_table, OciMount, mount_fields, FALSE);
 
@@ -96,13 +131,6 @@ static const DhJsonField namespace_fields[] = {
 	DH_F(STRING, OciNamespace, path, "path", OPT),
 };
 DH_JSON_TABLE(oci_namespace_table, OciNamespace, namespace_fields, FALSE);
-
-static const DhJsonField id_map_fields[] = {
-	DH_F(INT, OciIdMap, container_id, "containerID", 0),
-	DH_F(INT, OciIdMap, host_id, "hostID", 0),
-	DH_F(INT, OciIdMap, size, "size", 0),
-};
-static DH_JSON_TABLE(oci_id_map_table, OciIdMap, id_map_fields, FALSE);
 
 static const DhJsonField device_fields[] = {
 	DH_F(STRING, OciDevice, path, "path", DH_JSON_REQUIRED),
@@ -138,6 +166,7 @@ static const DhJsonField cpu_fields[] = {
 	DH_F(INT, OciCpu, shares, "shares", OPT),
 	DH_F(INT, OciCpu, quota, "quota", OPT),
 	DH_F(INT, OciCpu, period, "period", OPT),
+	DH_F(INT, OciCpu, burst, "burst", OPT),
 	DH_F(INT, OciCpu, realtime_runtime, "realtimeRuntime", OPT),
 	DH_F(INT, OciCpu, realtime_period, "realtimePeriod", OPT),
 	DH_F(INT, OciCpu, idle, "idle", OPT),
@@ -173,12 +202,40 @@ static const DhJsonField blkio_fields[] = {
 };
 DH_JSON_TABLE(oci_blkio_table, OciBlkio, blkio_fields, FALSE);
 
+static const DhJsonField hugepage_fields[] = {
+	DH_F(STRING, OciHugepageLimit, page_size, "pageSize", DH_JSON_REQUIRED),
+	DH_F(INT, OciHugepageLimit, limit, "limit", 0),
+};
+static DH_JSON_TABLE(oci_hugepage_table, OciHugepageLimit, hugepage_fields, FALSE);
+
+static const DhJsonField priority_fields[] = {
+	DH_F(STRING, OciInterfacePriority, name, "name", DH_JSON_REQUIRED),
+	DH_F(INT, OciInterfacePriority, priority, "priority", 0),
+};
+static DH_JSON_TABLE(oci_interface_priority_table, OciInterfacePriority, priority_fields, FALSE);
+
+static const DhJsonField network_fields[] = {
+	DH_F(INT, OciNetworkResources, class_id, "classID", OPT),
+	DH_F(LIST, OciNetworkResources, priorities, "priorities", OPT,
+		&oci_interface_priority_table),
+};
+static DH_JSON_TABLE(oci_network_table, OciNetworkResources, network_fields, FALSE);
+
+static const DhJsonField rdma_fields[] = {
+	DH_F(INT, OciRdma, hca_handles, "hcaHandles", NEG),
+	DH_F(INT, OciRdma, hca_objects, "hcaObjects", NEG),
+};
+static DH_JSON_TABLE(oci_rdma_table, OciRdma, rdma_fields, FALSE);
+
 static const DhJsonField resources_fields[] = {
 	DH_F(LIST, OciResources, devices, "devices", OPT, &oci_device_rule_table),
 	DH_F(OBJECT, OciResources, memory, "memory", OPT, &oci_memory_table),
 	DH_F(OBJECT, OciResources, cpu, "cpu", OPT, &oci_cpu_table),
 	DH_F(OBJECT, OciResources, pids, "pids", OPT, &oci_pids_table),
 	DH_F(OBJECT, OciResources, block_io, "blockIO", OPT, &oci_blkio_table),
+	DH_F(LIST, OciResources, hugepage_limits, "hugepageLimits", OPT, &oci_hugepage_table),
+	DH_F(OBJECT, OciResources, network, "network", OPT, &oci_network_table),
+	DH_F(MAP, OciResources, rdma, "rdma", OPT, &oci_rdma_table),
 	DH_F(STRMAP, OciResources, unified, "unified", OPT),
 };
 DH_JSON_TABLE(oci_resources_table, OciResources, resources_fields, FALSE);
@@ -204,9 +261,29 @@ static const DhJsonField seccomp_fields[] = {
 	DH_F(INT, OciSeccomp, default_errno_ret, "defaultErrnoRet", NEG),
 	DH_F(STRV, OciSeccomp, architectures, "architectures", OPT),
 	DH_F(STRV, OciSeccomp, flags, "flags", OPT),
+	DH_F(STRING, OciSeccomp, listener_path, "listenerPath", OPT),
+	DH_F(STRING, OciSeccomp, listener_metadata, "listenerMetadata", OPT),
 	DH_F(LIST, OciSeccomp, syscalls, "syscalls", OPT, &oci_seccomp_rule_table),
 };
 DH_JSON_TABLE(oci_seccomp_table, OciSeccomp, seccomp_fields, FALSE);
+
+static const DhJsonField personality_fields[] = {
+	DH_F(STRING, OciPersonality, domain, "domain", OPT),
+	DH_F(STRV, OciPersonality, flags, "flags", OPT),
+};
+static DH_JSON_TABLE(oci_personality_table, OciPersonality, personality_fields, FALSE);
+
+static const DhJsonField time_offset_fields[] = {
+	DH_F(INT, OciTimeOffset, secs, "secs", OPT),
+	DH_F(INT, OciTimeOffset, nanosecs, "nanosecs", OPT),
+};
+static DH_JSON_TABLE(oci_time_offset_table, OciTimeOffset, time_offset_fields, FALSE);
+
+static const DhJsonField time_offsets_fields[] = {
+	DH_F(OBJECT, OciTimeOffsets, boottime, "boottime", OPT, &oci_time_offset_table),
+	DH_F(OBJECT, OciTimeOffsets, monotonic, "monotonic", OPT, &oci_time_offset_table),
+};
+static DH_JSON_TABLE(oci_time_offsets_table, OciTimeOffsets, time_offsets_fields, FALSE);
 
 static const DhJsonField linux_fields[] = {
 	DH_F(LIST, OciLinux, uid_mappings, "uidMappings", OPT, &oci_id_map_table),
@@ -221,6 +298,9 @@ static const DhJsonField linux_fields[] = {
 	DH_F(STRV, OciLinux, masked_paths, "maskedPaths", OPT),
 	DH_F(STRV, OciLinux, readonly_paths, "readonlyPaths", OPT),
 	DH_F(STRING, OciLinux, mount_label, "mountLabel", OPT),
+	DH_F(OBJECT, OciLinux, personality, "personality", OPT, &oci_personality_table),
+	DH_F(OBJECT, OciLinux, time_offsets, "timeOffsets", OPT, &oci_time_offsets_table),
+	DH_F(RAW, OciLinux, intel_rdt, "intelRdt", OPT),
 };
 DH_JSON_TABLE(oci_linux_table, OciLinux, linux_fields, FALSE);
 
@@ -236,6 +316,16 @@ static const DhJsonField spec_fields[] = {
 	DH_F(STRMAP, OciSpec, annotations, "annotations", OPT),
 };
 DH_JSON_TABLE(oci_spec_table, OciSpec, spec_fields, FALSE);
+
+static const DhJsonField state_fields[] = {
+	DH_F(STRING, OciState, oci_version, "ociVersion", 0),
+	DH_F(STRING, OciState, id, "id", 0),
+	DH_F(STRING, OciState, status, "status", 0),
+	DH_F(INT, OciState, pid, "pid", OPT),
+	DH_F(STRING, OciState, bundle, "bundle", 0),
+	DH_F(STRMAP, OciState, annotations, "annotations", OPT),
+};
+DH_JSON_TABLE(oci_state_table, OciState, state_fields, FALSE);
 
 static const DhJsonField rootfs_fields[] = {
 	DH_F(STRV, RtRootfs, lower, "lower", OPT),

@@ -39,6 +39,36 @@ typedef struct {
 } OciRlimit;
 
 typedef struct {
+	char *policy; /* "SCHED_OTHER" ... */
+	int64_t nice, priority, runtime, deadline, period;
+	char **flags; /* "SCHED_FLAG_RESET_ON_FORK" ... */
+} OciScheduler;
+
+typedef struct {
+	char *class; /* "IOPRIO_CLASS_BE" ... */
+	int64_t priority;
+} OciIoPriority;
+
+typedef struct {
+	char *initial, *final; /* "0-3,7" */
+} OciCpuAffinity;
+
+typedef struct {
+	char *domain; /* "LINUX", "LINUX32" */
+	char **flags; /* none are defined */
+} OciPersonality;
+
+typedef struct {
+	int64_t secs, nanosecs;
+} OciTimeOffset;
+
+typedef struct {
+	OciTimeOffset *boottime, *monotonic;
+} OciTimeOffsets;
+
+#define OCI_OOM_SCORE_UNCHANGED G_MININT64
+
+typedef struct {
 	gboolean terminal;
 	OciBox *console_size;
 	OciUser user;
@@ -50,8 +80,11 @@ typedef struct {
 	gboolean no_new_privileges;
 	char *apparmor_profile;
 	char *selinux_label;
-	int64_t oom_score_adj;
-	gboolean dhow_set_home; /* HOME is set from the passwd entry unless env has it */
+	int64_t oom_score_adj; /* or OCI_OOM_SCORE_UNCHANGED */
+	OciScheduler *scheduler;
+	OciIoPriority *io_priority;
+	OciCpuAffinity *exec_cpu_affinity; /* of processes that are not the first */
+	gboolean dhow_set_home;            /* HOME is set from the passwd entry unless env has it */
 } OciProcess;
 
 typedef struct {
@@ -64,6 +97,7 @@ typedef struct {
 	char *type;
 	char *source;
 	char **options;
+	GPtrArray *uid_mappings, *gid_mappings; /* OciIdMap: an idmapped mount */
 } OciMount;
 
 typedef struct {
@@ -109,7 +143,8 @@ typedef struct {
 } OciMemory;
 
 typedef struct {
-	int64_t shares, quota, period, realtime_runtime, realtime_period, idle; /* 0: not given */
+	int64_t shares, quota, period, burst, realtime_runtime, realtime_period,
+		idle; /* 0: not given */
 	char *cpus, *mems;
 } OciCpu;
 
@@ -128,11 +163,33 @@ typedef struct {
 } OciBlkio;
 
 typedef struct {
+	char *page_size; /* "2MB" */
+	int64_t limit;
+} OciHugepageLimit;
+
+typedef struct {
+	char *name;
+	int64_t priority;
+} OciInterfacePriority;
+
+typedef struct {
+	int64_t class_id;      /* 0: not given */
+	GPtrArray *priorities; /* OciInterfacePriority */
+} OciNetworkResources;
+
+typedef struct {
+	int64_t hca_handles, hca_objects; /* -1: not given */
+} OciRdma;
+
+typedef struct {
 	GPtrArray *devices; /* OciDeviceRule */
 	OciMemory *memory;
 	OciCpu *cpu;
 	OciPids *pids;
 	OciBlkio *block_io;
+	GPtrArray *hugepage_limits; /* OciHugepageLimit */
+	OciNetworkResources *network;
+	GHashTable *rdma;    /* device -> OciRdma */
 	GHashTable *unified; /* v2 file -> value */
 } OciResources;
 
@@ -150,10 +207,11 @@ typedef struct {
 
 typedef struct {
 	char *default_action;
-	int64_t default_errno_ret; /* -1: default */
-	char **architectures;      /* SCMP_ARCH_X86_64 ... */
-	char **flags;
-	GPtrArray *syscalls; /* OciSeccompRule */
+	int64_t default_errno_ret;               /* -1: default */
+	char **architectures;                    /* SCMP_ARCH_X86_64 ... */
+	char **flags;                            /* SECCOMP_FILTER_FLAG_LOG ... */
+	char *listener_path, *listener_metadata; /* of a supervisor's socket */
+	GPtrArray *syscalls;                     /* OciSeccompRule */
 } OciSeccomp;
 
 typedef struct {
@@ -168,6 +226,9 @@ typedef struct {
 	char **masked_paths;
 	char **readonly_paths;
 	char *mount_label;
+	OciPersonality *personality;
+	OciTimeOffsets *time_offsets;
+	json_t *intel_rdt; /* not supported: for saying so */
 } OciLinux;
 
 typedef struct {
@@ -182,6 +243,17 @@ typedef struct {
 	GHashTable *annotations;
 } OciSpec;
 
+/* What hooks and others are told of a container (runtime-spec, "State"). */
+typedef struct {
+	char *oci_version;
+	char *id;
+	char *status; /* creating created running stopped */
+	int64_t pid;
+	char *bundle;
+	GHashTable *annotations;
+} OciState;
+
+extern const DhJsonTable oci_state_table;
 extern const DhJsonTable oci_spec_table;
 extern const DhJsonTable oci_process_table;
 extern const DhJsonTable oci_resources_table;

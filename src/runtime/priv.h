@@ -10,17 +10,44 @@
 /* ---- channel.c: from the half-built container to its parent ---- */
 
 /* One SOCK_SEQPACKET message. End of file after READY means that the program was executed. */
-typedef enum { RT_MSG_ERROR = 1, RT_MSG_CONSOLE, RT_MSG_ROOT, RT_MSG_READY } RtMsgKind;
+typedef enum {
+	RT_MSG_ERROR = 1,
+	RT_MSG_CONSOLE,
+	RT_MSG_ROOT,
+	RT_MSG_PID,      /* of the child's child, which is ours: its pidfd */
+	RT_MSG_LISTENER, /* a filter's, to be handed on */
+	RT_MSG_HOOKS,    /* a question: the child waits for the answer */
+	RT_MSG_READY
+} RtMsgKind;
 
 void rt_channel_send_error(int sock, const GError *e);
 gboolean rt_channel_send(int sock, RtMsgKind kind, int fd, GError **error);
 
-/* Reads until the end. TRUE: executed; *ret_console is set when one was sent. */
-gboolean rt_channel_wait(int sock, int *ret_console, int *ret_root, GError **error);
+/* The same, and waits for the parent's word to go on. */
+gboolean rt_channel_ask(int sock, RtMsgKind kind, GError **error);
+
+typedef struct {
+	int console, root; /* what was sent, or -1 */
+	/* RT_MSG_HOOKS; FALSE ends the waiting and fails it. */
+	gboolean (*hooks)(void *arg, GError **error);
+	/* RT_MSG_LISTENER, likewise. */
+	gboolean (*listener)(void *arg, int fd, GError **error);
+	void *arg;
+} RtAnswers;
+
+/* The first message, when it is to be RT_MSG_PID. */
+gboolean rt_channel_send_pid(int sock, pid_t pid, int pidfd, GError **error);
+gboolean rt_channel_wait_pid(int sock, pid_t *ret_pid, int *ret_pidfd, GError **error);
+
+/* Reads until the end. TRUE: executed (or waiting at its gate). */
+gboolean rt_channel_wait(int sock, RtAnswers *a, GError **error);
+
+/* To the process that opened the gate. */
+void rt_gate_report(int report, const GError *e);
 
 /* What rt_launch and rt_exec clone with. */
 typedef struct {
-	guint64 flags; /* CLONE_NEW*; CLONE_PIDFD is added */
+	guint64 flags; /* CLONE_NEW*, CLONE_PARENT; CLONE_PIDFD is added */
 	int pidns_fd;  /* a pid namespace or a pidfd of a member: the child is born in it; or -1 */
 	int cgroup_fd; /* v2 group to be born into, or -1 */
 } RtClone;
@@ -41,11 +68,16 @@ typedef struct {
 	guint64 rec_set, rec_clear; /* the same, recursively */
 	guint64 propagation;        /* MS_PRIVATE ... or 0 */
 	gboolean propagation_rec, bind, recursive;
+	gboolean idmap, idmap_rec, copy_up;
 	GPtrArray *data; /* char*: "key=value" or "flag", for the file system */
 } RtMountOptions;
 void rt_mount_options_parse(char *const *options, RtMountOptions *ret);
 void rt_mount_options_clear(RtMountOptions *o);
+/* Of all that mean something here; strv. */
+char **rt_mount_option_names(void);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RtMountOptions, rt_mount_options_clear)
+
+gboolean rt_mount_is_bind(const OciMount *m, const RtMountOptions *o);
 
 /* A detached mount: of a new file system, or a copy of an existing tree. -1 with error. */
 int rt_mount_new(const char *type, const char *source, const RtMountOptions *o, GError **error);
@@ -67,7 +99,9 @@ typedef struct {
 	int root;              /* the new root, pinned */
 	int proc;              /* the host's procfs, pinned */
 	gboolean user_ns, cgroup_ns;
-	gboolean dev_bound; /* /dev is somebody else's: nothing is made in it */
+	gboolean no_pivot;
+	const GArray *prepared; /* see rt_mounts_prepare; NULL: none */
+	gboolean dev_bound;     /* /dev is somebody else's: nothing is made in it */
 } RtRoot;
 
 gboolean rt_root_mount(RtRoot *r, GError **error);              /* sets root */
@@ -106,10 +140,37 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RtIds, rt_ids_clear)
 /* ---- caps.c ---- */
 
 int rt_cap_parse(const char *name); /* "CAP_CHOWN" -> 0; -1 unknown */
+const char *rt_cap_name(int cap);   /* "CHOWN"; NULL beyond the last */
 guint64 rt_caps_mask(char *const *names);
 /* Bounding set, then ids, then the other sets. */
 gboolean rt_caps_and_ids(
 	const OciCapabilities *caps, const RtIds *ids, gboolean user_ns, GError **error);
+
+/* ---- copyup.c ---- */
+
+gboolean rt_copy_up(int proc, int directory, int mount, GError **error);
+
+/* ---- idmap.c: what only the parent can prepare ---- */
+
+/* A user namespace with these mappings (OciIdMap), or -1. */
+int rt_userns_new(const GPtrArray *uids, const GPtrArray *gids, GError **error);
+/* Writes the mappings of a process in a new user namespace. */
+gboolean rt_write_mappings(pid_t pid, const GPtrArray *uids, const GPtrArray *gids, GError **error);
+/* The mounts that a container in a user namespace may not make itself, and the idmapped ones: a
+ * detached mount for each of spec->mounts, or -1. userns: the container's, when it joins one.
+ * NULL with *error unset: there are none. */
+GArray *rt_mounts_prepare(const OciSpec *spec, gboolean user_ns, int userns, GError **error);
+
+/* ---- sched.c ---- */
+
+gboolean rt_set_scheduling(const OciProcess *p, GError **error);
+gboolean rt_set_personality(const OciPersonality *p, GError **error); /* NULL: as it is */
+gboolean rt_set_affinity(const char *list, GError **error);
+
+/* ---- seccomp_notify.c ---- */
+
+gboolean rt_seccomp_notify(const OciSeccomp *profile, const OciState *state, const char *status,
+	pid_t pid, pid_t init, int fd, GError **error);
 
 /* ---- process.c: the same for the first process and for every exec ---- */
 
@@ -120,6 +181,14 @@ typedef struct {
 	int slave; /* terminal, or -1 */
 	const int *stdio;
 	gboolean make_cwd, user_ns;
+	const RtGate *gate;           /* or NULL */
+	const GPtrArray *start_hooks; /* run when the gate is passed, with state; or NULL */
+	const OciState *state;
+	guint preserve_fds;
+	gboolean keep_keyring;
+	const OciSeccomp *profile; /* flags and listener of the filter, or NULL */
+	const OciPersonality *personality;
+	const OciCpuAffinity *affinity;
 } RtSetup;
 
 /* Returns only on failure. */

@@ -38,7 +38,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-enum { SOCK_FD = 3, FILTER_MAX = 32768 };
+enum { FILTER_MAX = 32768 };
 
 static const struct {
 	const char *name;
@@ -96,6 +96,8 @@ static gboolean set_rlimit(const OciRlimit *l, GError **error)
 gboolean rt_set_oom_score(int proc, int64_t value, GError **error)
 {
 	char text[24];
+	if (value == OCI_OOM_SCORE_UNCHANGED)
+		return TRUE;
 	snprintf(text, sizeof text, "%" G_GINT64_FORMAT, value);
 	if (dh_write_kernel_file(proc, "self/oom_score_adj", text) == 0)
 		return TRUE;
@@ -182,7 +184,50 @@ static gboolean set_cwd(const RtSetup *s, GError **error)
 typedef struct {
 	struct sock_filter *code;
 	unsigned short n;
+	guint32 flags;
+	gboolean listens; /* some calls are a supervisor's to answer */
 } Filter;
+
+static const struct {
+	const char *name;
+	guint32 flag;
+} filter_flags[] = {
+	{"SECCOMP_FILTER_FLAG_TSYNC", SECCOMP_FILTER_FLAG_TSYNC},
+	{"SECCOMP_FILTER_FLAG_LOG", SECCOMP_FILTER_FLAG_LOG},
+	{"SECCOMP_FILTER_FLAG_SPEC_ALLOW", SECCOMP_FILTER_FLAG_SPEC_ALLOW},
+	{"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", 1 << 5},
+};
+
+/* What a profile asks for besides its rules. SPEC_ALLOW unless it says something: the filter is no
+ * reason to slow the whole container down with speculation barriers, which the kernel itself has
+ * not asked for since 5.16. */
+static gboolean read_flags(const OciSeccomp *profile, Filter *ret, GError **error)
+{
+	ret->flags = SECCOMP_FILTER_FLAG_SPEC_ALLOW;
+	if (!profile)
+		return TRUE;
+	if (profile->flags)
+		ret->flags = 0;
+	for (char **f = profile->flags; f && *f; f++) {
+		guint i = 0;
+		while (i < G_N_ELEMENTS(filter_flags) && strcmp(filter_flags[i].name, *f) != 0)
+			i++;
+		if (i == G_N_ELEMENTS(filter_flags))
+			return dh_error(
+				error, DH_ERROR_INVALID, "seccomp flags \"%s\" not supported", *f);
+		ret->flags |= filter_flags[i].flag;
+	}
+	const GPtrArray *rules = profile->syscalls;
+	for (guint i = 0; rules && i < rules->len; i++) {
+		const OciSeccompRule *rule = rules->pdata[i];
+		ret->listens = ret->listens || strcmp(rule->action, "SCMP_ACT_NOTIFY") == 0;
+	}
+	if (ret->listens)
+		ret->flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
+	else
+		ret->flags &= ~(1U << 5); /* means something for a listener only */
+	return TRUE;
+}
 
 static gboolean read_filter(int fd, Filter *ret, GError **error)
 {
@@ -200,15 +245,21 @@ static gboolean read_filter(int fd, Filter *ret, GError **error)
 	return TRUE;
 }
 
-static gboolean load_filter(const Filter *f, GError **error)
+static gboolean load_filter(const Filter *f, int sock, GError **error)
 {
 	struct sock_fprog program = {.len = f->n, .filter = f->code};
-	/* SPEC_ALLOW: the filter is no reason to slow the whole container down with speculation
-	 * barriers, which the kernel itself has not asked for since 5.16. */
-	if (!f->code || syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-				SECCOMP_FILTER_FLAG_SPEC_ALLOW, &program) == 0)
+	if (!f->code)
 		return TRUE;
-	return rt_error_errno(error, errno, "error loading seccomp filter into kernel");
+	int r = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, f->flags, &program);
+	if (r < 0 || (r > 0 && !f->listens))
+		return rt_error_errno(
+			error, r < 0 ? errno : ESRCH, "error loading seccomp filter into kernel");
+	if (!f->listens)
+		return TRUE;
+	/* Close-on-exec; not our own afterwards: who holds it answers for us. */
+	gboolean ok = rt_channel_send(sock, RT_MSG_LISTENER, r, error);
+	close(r);
+	return ok;
 }
 
 /* The environment with HOME where the user's entry is wanted and none is set. Shared strings. */
@@ -244,45 +295,90 @@ static gboolean prepare(const RtSetup *s, RtIds *ids, Filter *filter, GError **e
 	if (!rt_user_resolve(s->root, &p->user, ids, error) || !set_streams(s, ids, error))
 		return FALSE;
 	/* A new one without a name: with a name, others of that name would be joined. */
-	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
+	if (!s->keep_keyring && syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 &&
+		errno != ENOSYS)
 		return rt_error_errno(error, errno, "unable to join session keyring");
 	for (guint i = 0; p->rlimits && i < p->rlimits->len; i++) {
 		if (!set_rlimit(p->rlimits->pdata[i], error))
 			return FALSE;
 	}
+	if (!rt_set_scheduling(p, error) || !rt_set_personality(s->personality, error) ||
+		(s->affinity && !rt_set_affinity(s->affinity->initial, error)))
+		return FALSE;
+	if (s->seccomp_fd >= 0 && !read_flags(s->profile, filter, error))
+		return FALSE;
 	return set_labels(s, error) && read_filter(s->seccomp_fd, filter, error) &&
 	       set_cwd(s, error);
 }
 
-/* Leaves 0-2 and the channel, which becomes number 3. */
-static gboolean close_others(const RtSetup *s, GError **error)
+/* What stays open besides 0-2 and what the program is to have: the channel and the gate, in this
+ * order behind those. */
+typedef struct {
+	int sock, wait, report; /* the latter two -1 without a gate */
+	gboolean released;      /* the parent is not listening any more, who opened the gate is */
+} Line;
+
+static gboolean close_others(const RtSetup *s, Line *line, GError **error)
 {
-	if (s->sock != SOCK_FD && dup3(s->sock, SOCK_FD, O_CLOEXEC) < 0)
-		return rt_error_errno(error, errno, "dup");
-	if (syscall(SYS_close_range, SOCK_FD + 1, ~0U, 0) < 0)
+	int first = 3 + (int)s->preserve_fds;
+	int from[] = {s->sock, s->gate ? s->gate->wait : -1, s->gate ? s->gate->report : -1};
+	int *to[] = {&line->sock, &line->wait, &line->report};
+	guint n = s->gate ? 3 : 1;
+	/* First above the places they go to, so that none is overwritten. */
+	for (guint i = 0; i < n; i++) {
+		from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, first + (int)G_N_ELEMENTS(from));
+		if (from[i] < 0)
+			return rt_error_errno(error, errno, "dup");
+	}
+	for (guint i = 0; i < n; i++) {
+		*to[i] = first + (int)i;
+		if (dup3(from[i], *to[i], O_CLOEXEC) < 0)
+			return rt_error_errno(error, errno, "dup");
+	}
+	if (syscall(SYS_close_range, (unsigned)first + n, ~0U, 0) < 0)
 		return rt_error_errno(error, errno, "close_range");
+	for (int fd = 3; fd < first; fd++)
+		(void)dh_set_cloexec(fd, FALSE);
 	return TRUE;
 }
 
-static gboolean run(const RtSetup *s, int *sock, GError **error)
+/* The parent sees the end of the channel and is content; from here on whoever opens the gate is
+ * told. Nothing but read, write and close is needed here: the filter may be in force already. */
+static gboolean pass_gate(const RtSetup *s, Line *line, GError **error)
+{
+	char go;
+	if (s->gate) {
+		close(line->sock);
+		line->released = TRUE;
+		if (dh_read_full(line->wait, &go, 1) != 1)
+			return rt_error_errno(error, errno, "wait for start");
+	}
+	return rt_hooks_run(s->start_hooks, s->state, "created", getpid(), error);
+}
+
+static gboolean run(const RtSetup *s, Line *line, GError **error)
 {
 	const OciProcess *p = s->process;
 	g_auto(RtIds) ids = {0};
 	Filter filter = {0};
-	if (!prepare(s, &ids, &filter, error) || !close_others(s, error))
+	if (!prepare(s, &ids, &filter, error) || !close_others(s, line, error))
 		return FALSE;
-	*sock = SOCK_FD;
 	char **env = make_env(p, &ids);
 	if (p->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return rt_error_errno(error, errno, "set no_new_privs");
-	if (!p->no_new_privileges && !load_filter(&filter, error))
+	if (!p->no_new_privileges && !load_filter(&filter, line->sock, error))
 		return FALSE;
 	if (!rt_caps_and_ids(p->capabilities, &ids, s->user_ns, error))
 		return FALSE;
 	char *path = rt_program_find(p->args[0], env, error);
-	if (!path || !rt_channel_send(SOCK_FD, RT_MSG_READY, -1, error))
+	if (!path || (s->affinity && !rt_set_affinity(s->affinity->final, error)))
 		return FALSE;
-	if (p->no_new_privileges && !load_filter(&filter, error))
+	/* A listener's descriptor can only be handed over while there is somebody to take it. */
+	gboolean late = p->no_new_privileges && !filter.listens;
+	if (p->no_new_privileges && !late && !load_filter(&filter, line->sock, error))
+		return FALSE;
+	if (!rt_channel_send(line->sock, RT_MSG_READY, -1, error) || !pass_gate(s, line, error) ||
+		(late && !load_filter(&filter, line->sock, error)))
 		return FALSE;
 	sigset_t none;
 	sigemptyset(&none);
@@ -294,12 +390,15 @@ static gboolean run(const RtSetup *s, int *sock, GError **error)
 
 void rt_process_run(const RtSetup *s, GError **error)
 {
-	int sock = s->sock;
+	Line line = {.sock = s->sock, .wait = -1, .report = -1};
 	g_autoptr(GError) e = NULL;
-	(void)run(s, &sock, &e);
+	(void)run(s, &line, &e);
 	/* Docker looks users up before it calls its runtime. */
 	if (g_ascii_strncasecmp(e->message, "unable to find ", 15) != 0)
 		g_prefix_error(&e, "unable to start container process: ");
-	rt_channel_send_error(sock, e);
+	if (line.released)
+		rt_gate_report(line.report, e);
+	else
+		rt_channel_send_error(line.sock, e);
 	_exit(1);
 }

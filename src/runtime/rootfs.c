@@ -208,6 +208,9 @@ gboolean rt_root_mount(RtRoot *r, GError **error)
 			   : r->spec->root ? r->spec->root->path
 					   : NULL;
 	struct mount_attr a = {.propagation = root_propagation(r->spec)};
+	/* The root's own in the end; until then it has to be bound itself. */
+	if (a.propagation == MS_UNBINDABLE)
+		a.propagation = MS_PRIVATE;
 	if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &a, sizeof a) < 0)
 		return rt_error_errno(error, errno, "make mounts private");
 	if (a.propagation == MS_SHARED)
@@ -223,11 +226,23 @@ gboolean rt_root_mount(RtRoot *r, GError **error)
 	return r->root >= 0;
 }
 
+/* An initramfs cannot be put away: the new root is moved over it. */
+static gboolean cover_root(RtRoot *r, GError **error)
+{
+	if (fchdir(r->root) < 0 ||
+		move_mount(r->root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
+		chroot(".") < 0 || chdir("/") < 0)
+		return rt_error_errno(error, errno, "move the root");
+	return TRUE;
+}
+
 gboolean rt_root_enter(RtRoot *r, GError **error)
 {
 	guint64 propagation = root_propagation(r->spec);
 	dh_autofd int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct mount_attr slave = {.propagation = MS_SLAVE};
+	if (r->no_pivot)
+		return cover_root(r, error);
 	if (old < 0 || fchdir(r->root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
 		return rt_error_errno(error, errno, "pivot_root");
 	/* The old root lies on top of the new one now. Taking it away must not reach the host. */

@@ -27,13 +27,29 @@ extern const DhJsonTable rt_rootfs_table;
  * one function here that any thread may call. Descriptor of the root, or -1. */
 int rt_layers_mount(const RtRootfs *l, GError **error);
 
+/* Lets a process wait, complete but for its program, until rt_gate_open. Two FIFOs, each opened for
+ * reading and writing: it waits for a byte from `wait`, writes what fails from then on to `report`,
+ * and execve closes both. */
+typedef struct {
+	int wait, report;
+} RtGate;
+
+/* From any process: lets it go. FALSE with its error when the program could not be executed. `wait`
+ * is opened for writing, `report` for reading. */
+gboolean rt_gate_open(int wait, int report, GError **error);
+
 typedef struct {
 	const OciSpec *spec;
 	const RtRootfs *rootfs; /* NULL: spec->root->path is a directory to bind */
 	int netns_fd;           /* joined when >= 0, whatever spec says about the network */
 	int seccomp_fd;         /* compiled filter (see seccomp.h), or -1: none */
 	gboolean keep_root;     /* ret's root is wanted */
-	int stdio[3]; /* given to the process when it has no terminal; stay the caller's */
+	int stdio[3];          /* given to the process when it has no terminal; stay the caller's */
+	const RtGate *gate;    /* NULL: the program is executed at once */
+	const OciState *state; /* for spec->hooks; NULL: they are not run */
+	guint preserve_fds;    /* descriptors 3.. that the program gets as well */
+	gboolean no_pivot;     /* chroot instead of pivot_root: the root is an initramfs */
+	gboolean no_new_keyring; /* keep the caller's session keyring */
 } RtLaunch;
 
 typedef struct {
@@ -58,10 +74,18 @@ typedef struct {
 	const OciProcess *process;
 	int seccomp_fd;
 	int stdio[3];
+	guint preserve_fds;
+	const OciState *state;  /* for a seccomp listener */
+	const char *sub_cgroup; /* below the container's own, or NULL */
 } RtExec;
 
 /* Starts another process inside; the same contract as rt_launch. */
 gboolean rt_exec(const RtExec *x, RtProcess *ret, GError **error);
+
+/* Runs them one after the other with the state on their standard input, in the caller's namespaces.
+ * The first that fails is the error, with what it wrote. */
+gboolean rt_hooks_run(const GPtrArray *hooks, const OciState *state, const char *status, pid_t pid,
+	GError **error);
 
 /* pidfd_send_signal(2). */
 gboolean rt_kill(int pidfd, int signal, GError **error);

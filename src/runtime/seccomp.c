@@ -39,6 +39,7 @@ static const struct {
 	{"SCMP_ACT_TRACE", SCMP_ACT_TRACE(0)},
 	{"SCMP_ACT_ALLOW", SCMP_ACT_ALLOW},
 	{"SCMP_ACT_LOG", SCMP_ACT_LOG},
+	{"SCMP_ACT_NOTIFY", SCMP_ACT_NOTIFY},
 };
 
 static const struct {
@@ -53,6 +54,35 @@ static const struct {
 	{"SCMP_CMP_GT", SCMP_CMP_GT},
 	{"SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ},
 };
+
+const char *const *rt_seccomp_names(RtSeccompNames which)
+{
+	static const char *action_names[G_N_ELEMENTS(actions) + 1],
+		*operator_names[G_N_ELEMENTS(operators) + 1];
+	static const char *const archs[] = {"SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM", "SCMP_ARCH_MIPS",
+		"SCMP_ARCH_MIPS64", "SCMP_ARCH_MIPS64N32", "SCMP_ARCH_MIPSEL", "SCMP_ARCH_MIPSEL64",
+		"SCMP_ARCH_MIPSEL64N32", "SCMP_ARCH_PPC", "SCMP_ARCH_PPC64", "SCMP_ARCH_PPC64LE",
+		"SCMP_ARCH_RISCV64", "SCMP_ARCH_S390", "SCMP_ARCH_S390X", "SCMP_ARCH_X32",
+		"SCMP_ARCH_X86", "SCMP_ARCH_X86_64", NULL};
+	static const char *const flags[] = {"SECCOMP_FILTER_FLAG_LOG",
+		"SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC",
+		"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", NULL};
+	for (guint i = 0; i < G_N_ELEMENTS(actions); i++)
+		action_names[i] = actions[i].name;
+	for (guint i = 0; i < G_N_ELEMENTS(operators); i++)
+		operator_names[i] = operators[i].name;
+	switch (which) {
+	case RT_SECCOMP_ACTIONS:
+		return action_names;
+	case RT_SECCOMP_OPERATORS:
+		return operator_names;
+	case RT_SECCOMP_ARCHS:
+		return archs;
+	case RT_SECCOMP_FLAGS:
+		return flags;
+	}
+	return NULL;
+}
 
 static gboolean parse_action(const char *name, int64_t errno_ret, guint32 *ret, GError **error)
 {

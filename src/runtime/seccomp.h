@@ -12,6 +12,15 @@ OciSeccomp *rt_seccomp_default(char *const *capabilities);
 /* Struct sock_filter array, ready for seccomp(2). NULL on error. */
 GBytes *rt_seccomp_compile(const OciSeccomp *profile, GError **error);
 
+/* What a profile may name; NULL-terminated, static. */
+typedef enum {
+	RT_SECCOMP_ACTIONS,
+	RT_SECCOMP_OPERATORS,
+	RT_SECCOMP_ARCHS,
+	RT_SECCOMP_FLAGS
+} RtSeccompNames;
+const char *const *rt_seccomp_names(RtSeccompNames which);
+
 /* A sealed memfd with the filter, compiled once for each distinct profile and kept; thread-safe. A
  * new descriptor for the caller, or -1. */
 int rt_seccomp_cached(const OciSeccomp *profile, GError **error);

@@ -1,7 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# dhow-runtime in runc's place: below a real dockerd, below Podman, below containerd's ctr. Each test is skipped
-# where that program is not installed.
+# dhow-runtime in runc's place: below a real dockerd, below Podman, below containerd's ctr.
 
 load ../lib/runtime
 
@@ -37,7 +36,8 @@ teardown_file() {
 # ---- dockerd ----
 
 docker_up() {
-    command -v dockerd >/dev/null || skip "dockerd is not installed"
+    PATH=$("$ROOT/scripts/dockerd"):$PATH
+    "$ROOT/scripts/docker-cli" >/dev/null
     export DOCKER_HOST=unix://$DIR/docker.sock
     [ ! -S "$DIR/docker.sock" ] || return 0
     ip link add "$BRIDGE" type bridge
@@ -168,7 +168,6 @@ pm() {
 
 @test "containerd: ctr run with our binary" {
     docker_up
-    command -v ctr >/dev/null || skip "ctr is not installed"
     run timeout 60 ctr -a "$DIR/docker/run/containerd/containerd.sock" -n dhowtest run --rm \
         --runc-binary "$DIR/dhow-runtime" --rootfs "$DIR/tree" "peer-$$" /bin/sh -c 'echo from ctr; exit 6'
     expect_status 6

@@ -68,9 +68,10 @@ static gboolean matches(const Filters *f, const Event *e)
 }
 
 typedef struct {
+	ApiRequest *request;
 	int64_t since, until; /* 0: not given */
 	Filters *filters;
-	int64_t last; /* time of the last one sent: the past and the present overlap */
+	uint64_t last; /* number of the last one seen: the past and the present overlap */
 } Watch;
 
 static gboolean parse_time(ApiRequest *r, const char *name, int64_t *ret, GError **error)
@@ -80,22 +81,40 @@ static gboolean parse_time(ApiRequest *r, const char *name, int64_t *ret, GError
 	return !v || !*v || strcmp(v, "0") == 0 || dh_time_parse(v, dh_time_now(), ret, error);
 }
 
-static int send_event(ApiRequest *r, Watch *w, const Event *e)
+/* after=N, ours: all with a greater number. */
+static gboolean parse_after(ApiRequest *r, gboolean *given, uint64_t *ret, GError **error)
 {
-	if (e->time <= w->last || e->time < w->since || (w->until && e->time > w->until))
-		return 0;
-	w->last = e->time;
-	return matches(w->filters, e) ? api_stream_json(r, event_to_json(e), "\n") : 0;
+	const char *v = api_query(r, "after");
+	*given = v && *v;
+	if (*given && !g_ascii_string_to_unsigned(v, 10, 0, G_MAXINT64, ret, NULL))
+		return dh_error(error, DH_ERROR_INVALID, "invalid event number: %s", v);
+	return TRUE;
 }
 
-static int send_past(ApiRequest *r, Watch *w)
+/* What a reader was too slow for, and is no longer known. Whatever was filtered for. */
+static int tell_lost(Watch *w, uint64_t n)
 {
-	g_autoptr(GPtrArray) past = events_since(api_engine(r)->events, w->since);
-	for (guint i = 0; i < past->len; i++) {
-		if (send_event(r, w, past->pdata[i]) < 0)
-			return -1;
-	}
-	return 0;
+	Engine *engine = api_engine(w->request);
+	GHashTable *attributes = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
+	g_hash_table_insert(
+		attributes, (gpointer) "lost", g_strdup_printf("%" G_GUINT64_FORMAT, n));
+	g_autoptr(Event) e = event_new("daemon", "events-lost", engine->id, attributes);
+	e->time = dh_time_now();
+	e->seq = w->last + n;
+	return api_stream_json(w->request, event_to_json(e), "\n");
+}
+
+static int send_event(void *arg, Event *e)
+{
+	Watch *w = arg;
+	if (e->seq <= w->last)
+		return 0;
+	if (w->last > 0 && e->seq > w->last + 1 && tell_lost(w, e->seq - w->last - 1) < 0)
+		return -1;
+	w->last = e->seq;
+	if (e->time < w->since || (w->until && e->time > w->until))
+		return 0;
+	return matches(w->filters, e) ? api_stream_json(w->request, event_to_json(e), "\n") : 0;
 }
 
 static int timeout_of(const Watch *w)
@@ -106,35 +125,58 @@ static int timeout_of(const Watch *w)
 	return (int)CLAMP(ms, 0, G_MAXINT);
 }
 
-/* Until the client goes, or `until` has come, or the subscriber was too slow. */
-static void send_present(ApiRequest *r, Watch *w, EventsSub *sub)
+/* Until the client goes or `until` has come (FALSE), or the subscriber was too slow (TRUE). */
+static gboolean send_present(Watch *w, EventsSub *sub)
 {
 	struct pollfd p[] = {
 		{events_sub_fd(sub), POLLIN, 0},
-		{api_cancel_fd(r), POLLIN | POLLRDHUP, 0},
+		{api_cancel_fd(w->request), POLLIN | POLLRDHUP, 0},
 	};
 	while (!events_sub_overflowed(sub)) {
 		int n = poll(p, G_N_ELEMENTS(p), timeout_of(w));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 || p[1].revents)
-			return;
+			return FALSE;
 		for (;;) {
 			g_autoptr(Event) e = events_sub_next(sub);
 			if (!e)
 				break;
-			if (send_event(r, w, e) < 0)
-				return;
+			if (send_event(w, e) < 0)
+				return FALSE;
 		}
 		if (w->until && dh_time_now() >= w->until)
+			return FALSE;
+	}
+	return events_sub_fd(sub) >= 0;
+}
+
+/* A reader who was too slow for the queue is given the rest from the journal, at its own pace, and
+ * then listens again. */
+static void watch(Watch *w, gboolean past, gboolean present)
+{
+	Events *events = api_engine(w->request)->events;
+	for (;;) {
+		g_autoptr(EventsSub) sub = events_subscribe(events);
+		/* A number from another engine's life is none of ours. */
+		w->last = past ? MIN(w->last, events_sub_start(sub)) : events_sub_start(sub);
+		int64_t since = w->last > 0 ? G_MININT64 : w->since;
+		if (past && events_past(events, since, w->last, send_event, w) < 0)
 			return;
+		if (w->last == 0)
+			w->last = events_sub_start(sub);
+		if (!present || !send_present(w, sub))
+			return;
+		past = TRUE;
 	}
 }
 
 gboolean api_events(ApiRequest *r, GError **error)
 {
-	Watch w = {0};
-	if (!parse_time(r, "since", &w.since, error) || !parse_time(r, "until", &w.until, error))
+	Watch w = {.request = r};
+	gboolean resume;
+	if (!parse_time(r, "since", &w.since, error) || !parse_time(r, "until", &w.until, error) ||
+		!parse_after(r, &resume, &w.last, error))
 		return FALSE;
 	if (w.since && w.until && w.since > w.until)
 		return dh_error(error, DH_ERROR_INVALID,
@@ -144,11 +186,8 @@ gboolean api_events(ApiRequest *r, GError **error)
 	if (!filters)
 		return FALSE;
 	w.filters = filters;
-	g_autoptr(EventsSub) sub = events_subscribe(api_engine(r)->events);
+	int64_t now = dh_time_now();
 	api_stream_begin(r, 200, "application/json");
-	if ((w.since || (w.until && w.until <= dh_time_now())) && send_past(r, &w) < 0)
-		return TRUE;
-	if (!w.until || w.until > dh_time_now())
-		send_present(r, &w, sub);
+	watch(&w, resume || w.since || (w.until && w.until <= now), !w.until || w.until > now);
 	return TRUE;
 }

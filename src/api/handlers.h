@@ -8,6 +8,8 @@
 
 /* system.c */
 gboolean api_ping(ApiRequest *r, GError **error);
+gboolean api_dhow_check(ApiRequest *r, GError **error);
+gboolean api_dhow_repair(ApiRequest *r, GError **error);
 gboolean api_version(ApiRequest *r, GError **error);
 /* absent.c */
 gboolean api_no_swarm(ApiRequest *r, GError **error);

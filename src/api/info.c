@@ -159,8 +159,9 @@ static json_t *labels(GHashTable *table)
 static void set_constants(json_t *body)
 {
 	api_set(body, "Plugins",
-		json_pack("{s:[s],s:[sss],s:n,s:[ss]}", "Volume", "local", "Network", "bridge",
-			"host", "null", "Authorization", "Log", "json-file", "none"));
+		json_pack("{s:[s],s:[sss],s:n,s:[sssss]}", "Volume", "local", "Network", "bridge",
+			"host", "null", "Authorization", "Log", "journald", "json-file", "local",
+			"none", "syslog"));
 	api_set(body, "IPv4Forwarding", json_true());
 	api_set(body, "Debug", json_false());
 	api_set(body, "CgroupDriver", json_string("cgroupfs"));

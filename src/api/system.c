@@ -1,7 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/handlers.h"
 
+#include "container/check.h"
+
 #include <sys/utsname.h>
+
+gboolean api_dhow_check(ApiRequest *r, GError **error)
+{
+	api_reply_json(r, 200, engine_check(api_engine(r), FALSE));
+	return TRUE;
+}
+
+gboolean api_dhow_repair(ApiRequest *r, GError **error)
+{
+	api_reply_json(r, 200, engine_check(api_engine(r), TRUE));
+	return TRUE;
+}
 
 gboolean api_ping(ApiRequest *r, GError **error)
 {

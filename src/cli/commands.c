@@ -88,6 +88,7 @@ static const CommandEntry entries[] = {
 	{"image", "remove", NULL, &cmd_rmi, TRUE},
 	{"image", "save", NULL, &cmd_save},
 	{"image", "tag", NULL, &cmd_tag},
+	{"system", "check", NULL, &cmd_system_check},
 	{"system", "df", NULL, &cmd_df},
 	{"system", "events", NULL, &cmd_events},
 	{"system", "info", NULL, &cmd_info},

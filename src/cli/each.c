@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MAX_AT_ONCE = 50, MAX_ERROR = 64 * 1024 };
+enum { MAX_AT_ONCE = 128, MAX_ERROR = 64 * 1024 };
 
 typedef struct {
 	pid_t pid;

@@ -17,9 +17,9 @@ typedef struct {
 		memory_swappiness, oom_score_adj, pids_limit, shm_size;
 	const char *cgroup_parent, *cgroupns, *cidfile, *cpu_count, *cpu_percent, *cpus,
 		*cpuset_cpus, *cpuset_mems, *detach_keys, *domainname, *entrypoint, *health_cmd,
-		*hostname, *io_maxbandwidth, *io_maxiops, *ip, *ip6, *ipc, *isolation, *log_driver,
-		*mac_address, *name, *pid, *platform, *pull, *restart, *runtime, *stop_signal,
-		*user, *userns, *uts, *volume_driver, *workdir;
+		*health_on_failure, *hostname, *io_maxbandwidth, *io_maxiops, *ip, *ip6, *ipc,
+		*isolation, *log_driver, *mac_address, *name, *pid, *platform, *pull, *restart,
+		*runtime, *stop_signal, *user, *userns, *uts, *volume_driver, *workdir;
 	gboolean detach, disable_content_trust, interactive, no_healthcheck, oom_kill_disable,
 		privileged, publish_all, quiet, read_only, auto_remove, sig_proxy, tty,
 		use_api_socket;

@@ -403,6 +403,8 @@ static gboolean parse_health(RunParse *p, GError **error)
 	if (o->health_cmd && *o->health_cmd)
 		json_object_set_new(
 			health, "Test", json_pack("[s, o]", "CMD-SHELL", text_json(o->health_cmd)));
+	if (o->health_on_failure && *o->health_on_failure)
+		json_object_set_new(health, "OnFailure", text_json(o->health_on_failure));
 	gboolean given = json_object_size(health) > 0;
 	if (o->no_healthcheck && given)
 		return dh_error(error, DH_ERROR_INVALID,

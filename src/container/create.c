@@ -84,6 +84,32 @@ static void inherit(char **into, const char *from)
 }
 
 /* What the image says where the user says nothing (the rules of dockerd's merge). */
+static void merge_number(int64_t *n, int64_t image)
+{
+	if (*n == 0)
+		*n = image;
+}
+
+static void merge_health(HealthConfig **h, const HealthConfig *image)
+{
+	if (!image)
+		return;
+	if (!*h) {
+		*h = dh_json_copy(&health_config_table, image);
+		return;
+	}
+	HealthConfig *c = *h;
+	if (!c->test || !c->test[0]) {
+		g_strfreev(c->test);
+		c->test = g_strdupv(image->test);
+	}
+	merge_number(&c->interval, image->interval);
+	merge_number(&c->timeout, image->timeout);
+	merge_number(&c->start_period, image->start_period);
+	merge_number(&c->start_interval, image->start_interval);
+	merge_number(&c->retries, image->retries);
+}
+
 void container_merge_config(ContainerConfig *c, const ContainerConfig *image)
 {
 	inherit(&c->user, image->user);
@@ -109,8 +135,7 @@ void container_merge_config(ContainerConfig *c, const ContainerConfig *image)
 	/* [""] means none at all, the user's and the image's. */
 	if (c->entrypoint && c->entrypoint[0] && !*c->entrypoint[0] && !c->entrypoint[1])
 		g_clear_pointer(&c->entrypoint, g_strfreev);
-	if (!c->healthcheck && image->healthcheck)
-		c->healthcheck = dh_json_copy(&health_config_table, image->healthcheck);
+	merge_health(&c->healthcheck, image->healthcheck);
 	if (!c->shell && image->shell)
 		c->shell = g_strdupv(image->shell);
 	if (!c->stop_timeout_raw && image->stop_timeout_raw)

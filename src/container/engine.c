@@ -103,28 +103,42 @@ static gboolean load_containers(Engine *e, GError **error)
 	return TRUE;
 }
 
+static void firewall_restored(void *arg, const GError *error)
+{
+	(void)arg;
+	if (error)
+		dh_log_error("the firewall table was damaged by somebody else: %s", error->message);
+	else
+		dh_warn("the firewall table was damaged by somebody else; it has been restored");
+}
+
 Engine *engine_open(EngineConfig *config, GError **error)
 {
 	Engine *e = g_new0(Engine, 1);
+	config->net.firewall_restored = firewall_restored;
 	e->config = *config;
 	e->started_at = dh_time_now();
 	g_mutex_init(&e->lock);
 	g_mutex_init(&e->exec_lock);
+	e->start_report = g_ptr_array_new_with_free_func(g_free);
 	e->by_id = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, unref_container);
 	e->by_name = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, unref_container);
 	e->execs = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, unref_exec);
-	e->events = events_new();
 	e->closing = eventfd(0, EFD_CLOEXEC);
 	e->probes = g_thread_pool_new(health_probe, NULL, -1, FALSE, NULL);
 	e->background = g_thread_pool_new(engine_run_job, NULL, BACKGROUND_THREADS, FALSE, NULL);
 	e->shims = shim_pool_new(config->shim_path, IDLE_SHIMS);
-	if (make_directories(config, error) && open_database(e, error) &&
+	g_autofree char *events = g_build_filename(config->data_root, "events", NULL);
+	if (make_directories(config, error) && (e->events = events_open(events, error)) &&
+		open_database(e, error) &&
 		(e->store = store_open(config->data_root, e->db, error)) &&
 		(e->registry = registry_new(&e->config.registry, e->store, e->db, error)) &&
 		(e->net = net_engine_new(&config->net, error)) &&
 		(e->supervisor = supervisor_new(error)) && open_volumes(e, error) &&
-		load_containers(e, error) && engine_reconcile(e, error))
+		load_containers(e, error) && engine_reconcile(e, error)) {
+		e->start_ms = (dh_time_now() - e->started_at) / 1000000;
 		return e;
+	}
 	engine_close(e);
 	return NULL;
 }
@@ -176,6 +190,7 @@ void engine_close(Engine *e)
 	volumes_close(e->volumes);
 	dh_db_close(e->db);
 	events_free(e->events);
+	g_ptr_array_unref(e->start_report);
 	dh_close(&e->closing);
 	g_mutex_clear(&e->lock);
 	g_mutex_clear(&e->exec_lock);

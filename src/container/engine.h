@@ -38,6 +38,8 @@ typedef struct {
 	Events *events;
 	char *id; /* persistent engine ID, a UUID */
 	int64_t started_at;
+	int64_t start_ms;        /* how long opening took */
+	GPtrArray *start_report; /* char*: what the reconciler did */
 	gboolean reconciled; /* until then nothing is started */
 
 	GMutex lock; /* the two tables; taken for look-ups only, never across a blocking call */

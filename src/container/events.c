@@ -2,6 +2,7 @@
 #include "container/events.h"
 
 #include "base/timefmt.h"
+#include "container/event_journal.h"
 
 #include <errno.h>
 #include <string.h>
@@ -10,19 +11,35 @@
 
 #define RING_MAX 1000
 #define QUEUE_MAX 4096
+#define JOURNAL_FILE_SIZE (4 * 1024 * 1024)
 
 struct Events {
 	GMutex lock;
 	GQueue ring;     /* Event, oldest first */
 	GPtrArray *subs; /* EventsSub, borrowed */
+	EventJournal *journal;
+	uint64_t seq; /* of the last one */
+	int64_t time;
 };
 
 struct EventsSub {
 	Events *events;
 	int fd;
 	GQueue queue; /* Event */
+	uint64_t start;
 	gboolean overflowed;
 };
+
+Event *event_new(const char *type, const char *action, const char *id, GHashTable *attributes)
+{
+	Event *e = g_new0(Event, 1);
+	e->refs = 1;
+	e->type = g_strdup(type);
+	e->action = g_strdup(action);
+	e->id = g_strdup(id);
+	e->attributes = attributes;
+	return e;
+}
 
 Event *event_ref(Event *e)
 {
@@ -82,6 +99,7 @@ json_t *event_to_json(const Event *e)
 	json_object_set_new(out, "scope", json_string("local"));
 	json_object_set_new(out, "time", json_integer(e->time / DH_NSEC));
 	json_object_set_new(out, "timeNano", json_integer(e->time));
+	json_object_set_new(out, "sequence", json_integer((json_int_t)e->seq));
 	return out;
 }
 
@@ -94,10 +112,43 @@ Events *events_new(void)
 	return e;
 }
 
+static void push_ring(Events *e, Event *ev)
+{
+	g_queue_push_tail(&e->ring, ev);
+	if (g_queue_get_length(&e->ring) > RING_MAX)
+		event_unref(g_queue_pop_head(&e->ring));
+}
+
+static int remember(void *arg, Event *ev)
+{
+	Events *e = arg;
+	e->seq = MAX(e->seq, ev->seq);
+	e->time = MAX(e->time, ev->time);
+	push_ring(e, event_ref(ev));
+	return 0;
+}
+
+Events *events_open(const char *dir, GError **error)
+{
+	Events *e = events_new();
+	e->journal = event_journal_open(dir, JOURNAL_FILE_SIZE, error);
+	if (!e->journal) {
+		events_free(e);
+		return NULL;
+	}
+	/* The two youngest hold more than the ring, or are all there is. */
+	g_autoptr(GArray) files = event_journal_files(e->journal);
+	for (guint i = files->len > 2 ? files->len - 2 : 0; i < files->len; i++)
+		(void)event_journal_read(
+			g_array_index(files, int, i), G_MININT64, G_MAXUINT64, remember, e);
+	return e;
+}
+
 void events_free(Events *e)
 {
 	if (!e)
 		return;
+	event_journal_close(e->journal);
 	g_queue_clear_full(&e->ring, free_event);
 	g_ptr_array_unref(e->subs);
 	g_mutex_clear(&e->lock);
@@ -125,22 +176,15 @@ static void deliver(EventsSub *s, Event *ev)
 void events_emit_table(
 	Events *e, const char *type, const char *action, const char *id, GHashTable *attributes)
 {
-	Event *ev = g_new0(Event, 1);
-	ev->refs = 1;
-	ev->type = g_strdup(type);
-	ev->action = g_strdup(action);
-	ev->id = g_strdup(id);
-	ev->attributes = attributes;
-
+	Event *ev = event_new(type, action, id, attributes);
 	g_mutex_lock(&e->lock);
 	/* Stamped under the lock, and never backwards: readers resume by time. */
-	ev->time = dh_time_now();
-	const Event *last = g_queue_peek_tail(&e->ring);
-	if (last && ev->time <= last->time)
-		ev->time = last->time + 1;
-	g_queue_push_tail(&e->ring, ev);
-	if (g_queue_get_length(&e->ring) > RING_MAX)
-		event_unref(g_queue_pop_head(&e->ring));
+	ev->seq = ++e->seq;
+	ev->time = MAX(dh_time_now(), e->time + 1);
+	e->time = ev->time;
+	if (e->journal)
+		event_journal_append(e->journal, ev);
+	push_ring(e, ev);
 	for (guint i = 0; i < e->subs->len; i++)
 		deliver(e->subs->pdata[i], ev);
 	g_mutex_unlock(&e->lock);
@@ -170,9 +214,15 @@ EventsSub *events_subscribe(Events *e)
 	/* Without a descriptor nobody could be woken: the subscriber learns at once. */
 	s->overflowed = s->fd < 0;
 	g_mutex_lock(&e->lock);
+	s->start = e->seq;
 	g_ptr_array_add(e->subs, s);
 	g_mutex_unlock(&e->lock);
 	return s;
+}
+
+uint64_t events_sub_start(const EventsSub *s)
+{
+	return s->start;
 }
 
 int events_sub_fd(EventsSub *s)
@@ -233,4 +283,41 @@ GPtrArray *events_since(Events *e, int64_t since)
 	}
 	g_mutex_unlock(&e->lock);
 	return out;
+}
+
+typedef struct {
+	uint64_t after;
+	int (*fn)(void *arg, Event *e);
+	void *arg;
+} Past;
+
+static int pass_on(void *arg, Event *ev)
+{
+	Past *p = arg;
+	return ev->seq > p->after ? p->fn(p->arg, ev) : 0;
+}
+
+int events_past(Events *e, int64_t since, uint64_t after, int (*fn)(void *arg, Event *e), void *arg)
+{
+	Past p = {.after = after, .fn = fn, .arg = arg};
+	g_autoptr(GArray) files = NULL;
+	g_autoptr(GPtrArray) recent = g_ptr_array_new_with_free_func(free_event);
+	g_mutex_lock(&e->lock);
+	for (GList *l = e->ring.head; l; l = l->next)
+		g_ptr_array_add(recent, event_ref(l->data));
+	const Event *first = g_queue_peek_head(&e->ring);
+	gboolean in_memory = first && (first->time <= since || first->seq <= after + 1);
+	if (e->journal && !in_memory)
+		files = event_journal_files(e->journal);
+	g_mutex_unlock(&e->lock);
+	uint64_t before = recent->len > 0 ? ((Event *)recent->pdata[0])->seq : G_MAXUINT64;
+	int r = 0;
+	for (guint i = 0; files && i < files->len && r >= 0; i++)
+		r = event_journal_read(g_array_index(files, int, i), since, before, pass_on, &p);
+	for (guint i = 0; i < recent->len && r >= 0; i++) {
+		Event *ev = recent->pdata[i];
+		if (ev->time >= since)
+			r = pass_on(&p, ev);
+	}
+	return r;
 }

@@ -5,7 +5,8 @@
  * thread of its own pool, for the stream's end, the time-out or the engine's closing, records the
  * result and sets the next timer. A probe belongs to one run of the container: one that outlives it
  * (the count of exits has changed) says nothing and is followed by none. While the container is
- * paused nothing is asked.
+ * paused nothing is asked. What an unhealthy container is to suffer (OnFailure) happens in the
+ * thread of the probe that found it so.
  *
  * Numbers and rules are dockerd's (HEALTHCHECK in the Dockerfile reference): within the start
  * period failures do not count as long as there was no success; the first one ends it.
@@ -99,6 +100,12 @@ gboolean health_validate(const HealthConfig *h, GError **error)
 		strcmp(h->test[0], "CMD") != 0 && strcmp(h->test[0], "CMD-SHELL") != 0)
 		return dh_error(error, DH_ERROR_INVALID,
 			"Unknown healthcheck type '%s' (expected 'CMD')", h->test[0]);
+	static const char *const deeds[] = {"", "none", "restart", "stop", "kill", NULL};
+	if (h->on_failure && !g_strv_contains(deeds, h->on_failure))
+		return dh_error(error, DH_ERROR_INVALID,
+			"invalid OnFailure in Healthcheck: '%s' (expected none, restart, stop or "
+			"kill)",
+			h->on_failure);
 	return TRUE;
 }
 
@@ -263,6 +270,22 @@ static Result *run_probe(Container *c)
 	return r;
 }
 
+/* Its run has become unhealthy and somebody wants that to have consequences. */
+static void act_on_failure(Container *c)
+{
+	const char *deed = c->config->healthcheck->on_failure;
+	g_autoptr(GError) error = NULL;
+	gboolean ok = TRUE;
+	if (g_strcmp0(deed, "restart") == 0)
+		ok = container_restart(c, NULL, INT64_MIN, &error);
+	else if (g_strcmp0(deed, "stop") == 0)
+		ok = container_stop(c, NULL, INT64_MIN, &error);
+	else if (g_strcmp0(deed, "kill") == 0)
+		ok = container_kill_hard(c, &error);
+	if (!ok && !g_error_matches(error, DH_ERROR, DH_ERROR_NOT_MODIFIED))
+		dh_warn("container %s: unhealthy: %s", c->id, error->message);
+}
+
 static void schedule(Container *c);
 
 /* In the pool of probes; the reference is the caller's. */
@@ -280,6 +303,8 @@ void health_probe(void *container, void *unused)
 		if (status) {
 			g_autofree char *action = g_strdup_printf("health_status: %s", status);
 			container_event(c, action, NULL);
+			if (status == names[UNHEALTHY])
+				act_on_failure(c);
 		}
 	}
 	g_mutex_lock(&c->state_lock);

@@ -2,6 +2,7 @@
 /* inspect.c - containers as the API shows them. */
 #include "container/health.h"
 #include "container/internal.h"
+#include "container/log_config.h"
 
 #include "base/timefmt.h"
 #include "container/spec_mounts.h"
@@ -205,6 +206,16 @@ static json_t *state_json(const ContainerState *s)
 		time_json(s->finished_at));
 }
 
+/* Ours: "stop" will have to wait for its time to pass. */
+static void add_ignored_signal(Container *c, json_t *state)
+{
+	int number = container_stop_signal(c);
+	if (!container_ignores_signal(c, number))
+		return;
+	const char *name = rt_signal_name(number);
+	json_object_set_new(state, "StopSignalIgnored", json_string(name ? name : ""));
+}
+
 static json_t *graph_driver(Container *c)
 {
 	g_autofree char *lower = g_strjoinv(":", c->lower);
@@ -263,6 +274,7 @@ json_t *container_inspect(Container *c, gboolean size)
 	g_mutex_unlock(&c->state_lock);
 	if (health)
 		json_object_set_new(state, "Health", health);
+	add_ignored_signal(c, state);
 
 	json_t *out = json_pack(
 		"{s:s, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:s, "
@@ -276,6 +288,9 @@ json_t *container_inspect(Container *c, gboolean size)
 		graph_driver(c), "Mounts", spec_mounts_json(c), "Config",
 		dh_json_emit(&container_config_table, c->config), "NetworkSettings",
 		network_settings(c, s));
+	int64_t dropped = log_dropped(c);
+	if (dropped > 0)
+		json_object_set_new(out, "LogDropped", json_integer(dropped));
 	if (size)
 		add_sizes(c, out);
 	return out;

@@ -100,6 +100,18 @@ void supervisor_add(Supervisor *s, Container *c, int events, int shim_pidfd);
 /* Runs fn(c) in the background after ms (> 0); forgotten when the daemon ends. */
 void supervisor_after(Supervisor *s, Container *c, int64_t ms, void (*fn)(Container *c));
 
+/* ---- signals.c ---- */
+
+/* It runs, and its PID 1 would not notice the signal. */
+gboolean container_ignores_signal(Container *c, int number);
+/* What "stop" sends; <= 0: not a signal. */
+int container_stop_signal(const Container *c);
+
+/* ---- lifecycle.c ---- */
+
+/* SIGKILL by the engine itself: the restart policy applies, unlike after container_kill. */
+gboolean container_kill_hard(Container *c, GError **error);
+
 /* ---- exit.c ---- */
 
 /* The container has ended; also called for one that is found ended at start. */

@@ -97,6 +97,12 @@ static gboolean kill_hard(Container *c, GError **error)
 		c->id);
 }
 
+gboolean container_kill_hard(Container *c, GError **error)
+{
+	container_event(c, "kill", "signal", "9", NULL);
+	return kill_hard(c, error);
+}
+
 /* With c->op held. */
 static gboolean stop_locked(Container *c, const char *signal, int64_t timeout, GError **error)
 {
@@ -114,7 +120,8 @@ static gboolean stop_locked(Container *c, const char *signal, int64_t timeout, G
 	}
 
 	g_autofree char *text = g_strdup_printf("%d", number);
-	container_event(c, "kill", "signal", text, NULL);
+	gboolean ignored = container_ignores_signal(c, number);
+	container_event(c, "kill", "signal", text, ignored ? "ignored" : NULL, "true", NULL);
 	if (!send_signal(c, number, error) || !thaw_if_paused(c, error))
 		return FALSE;
 	if (!container_wait_stopped(c, timeout < 0 ? -1 : timeout * 1000)) {
@@ -176,7 +183,7 @@ gboolean container_kill(Container *c, const char *signal, GError **error)
 	c->state.manually_stopped = TRUE;
 	g_mutex_unlock(&c->state_lock);
 	/* With a stop signal of its own, other signals are messages and not the end. */
-	int stop_signal = rt_signal_parse(own_stop_signal(c));
+	int stop_signal = container_stop_signal(c);
 	gboolean final = number == SIGKILL || number == stop_signal || !c->config->stop_signal ||
 			 !*c->config->stop_signal;
 	if (final && restart_cancel(c))

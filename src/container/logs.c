@@ -3,13 +3,14 @@
  * Theory of operation
  *
  * The shim appends to PATH and rotates by renaming: PATH.1 becomes PATH.2, PATH becomes PATH.1, a
- * new PATH is created (with one file only, PATH is truncated). All files that exist are opened
- * first, newest to oldest, so that what is renamed meanwhile is still read, once, in order. Only
- * whole lines are consumed: a position is always the start of a line, and a half-written last line
- * is read again when more of it has come. Lines that are not what they should be are skipped, as
- * one torn write must not hide the rest.
+ * new PATH is created (with one file only, PATH is truncated); PATH.1 may then be compressed. All
+ * files that exist are opened first, newest to oldest, so that what is renamed meanwhile is still
+ * read, once, in order. Only whole lines are consumed: a position is always the start of a line,
+ * and a half-written last line is read again when more of it has come. Lines that are not what they
+ * should be are skipped, as one torn write must not hide the rest.
  *
- * --tail counts newlines backwards, in blocks, over as many files as it takes.
+ * --tail counts newlines backwards, in blocks, over as many files as it takes. --since is looked
+ * for by bisection: the time of a line somewhere in the middle tells in which half to go on.
  *
  * Following waits on three descriptors: inotify on the log's directory, the engine's events (the
  * container's end), and the client. The watch and the subscription are made before the first read
@@ -20,7 +21,11 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/timefmt.h"
+#include "container/log_config.h"
 #include "container/log_line.h"
+#include "container/log_local.h"
+#include "container/log_source.h"
+#include "model/log_record.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,41 +36,32 @@
 #include <unistd.h>
 
 #define BLOCK (64 * 1024)
+#define SEEK_BLOCK (256 * 1024) /* holds two of the longest lines that a shim writes */
 #define LINE_MAX_LEN (4 * 1024 * 1024)
-#define FILES_MAX 1000
-
-typedef struct {
-	int fd;
-	dev_t dev;
-	ino_t ino;
-	off_t pos; /* the next line starts here */
-} LogFile;
 
 typedef struct {
 	const LogsRequest *req;
 	const char *path;
 	LogsSink sink;
 	void *arg;
-	gboolean raw;
-	GArray *files; /* LogFile, oldest first; the last one is followed */
+	gboolean raw, local;
+	char *attrs;   /* of the file that is read, with driver local */
+	GArray *files; /* LogSource, oldest first; the last one is followed */
 	char *block;
 	size_t block_size;
 	GString *out;
 	LogLine line;
 	gboolean gone;     /* the sink wants no more */
+	int64_t when;      /* of the line, with driver local */
 	gboolean done;     /* past --until */
 	gboolean oversize; /* inside a line longer than LINE_MAX_LEN */
 } Reader;
-
-static void clear_file(gpointer f)
-{
-	dh_close(&((LogFile *)f)->fd);
-}
 
 static void reader_clear(Reader *r)
 {
 	g_clear_pointer(&r->files, g_array_unref);
 	g_free(r->block);
+	g_free(r->attrs);
 	if (r->out)
 		g_string_free(r->out, TRUE);
 	if (r->line.text)
@@ -85,7 +81,10 @@ static void flush(Reader *r)
 /* Docker's fixed form: nine decimals. */
 static void put_timestamp(Reader *r, const LogLine *l)
 {
-	if (l->time_len == 30 && l->time[19] == '.' && l->time[29] == 'Z') {
+	if (r->local) {
+		char fixed[36];
+		g_string_append_len(r->out, fixed, (gssize)dh_time_format_fixed(r->when, fixed));
+	} else if (l->time_len == 30 && l->time[19] == '.' && l->time[29] == 'Z') {
 		g_string_append_len(r->out, l->time, 30);
 	} else {
 		char buf[36];
@@ -150,14 +149,13 @@ static void put_line(Reader *r, const LogLine *l)
 		flush(r);
 }
 
-static void take_line(Reader *r, const char *text, size_t n)
+/* A line that is decoded, in r->line. */
+static void give_line(Reader *r)
 {
 	LogLine *l = &r->line;
-	if (!log_line_decode(text, n, l))
-		return;
 	if (r->req->since || r->req->until) {
-		int64_t t;
-		if (!log_line_time(l->time, l->time_len, &t))
+		int64_t t = r->when;
+		if (!r->local && !log_line_time(l->time, l->time_len, &t))
 			return;
 		if (r->req->until && t > r->req->until) {
 			r->done = TRUE;
@@ -170,72 +168,88 @@ static void take_line(Reader *r, const char *text, size_t n)
 		put_line(r, l);
 }
 
+static void take_line(Reader *r, const char *text, size_t n)
+{
+	if (log_line_decode(text, n, &r->line))
+		give_line(r);
+}
+
+static void take_record(Reader *r, const LogRecord *record)
+{
+	LogLine *l = &r->line;
+	if (record->kind == LOG_RECORD_ATTRS)
+		return;
+	g_string_truncate(l->text, 0);
+	g_string_append_len(l->text, record->text, (gssize)record->len);
+	l->stream = record->kind;
+	l->time = NULL;
+	l->attrs = r->attrs;
+	l->attrs_len = r->attrs ? strlen(r->attrs) : 0;
+	r->when = record->time;
+	give_line(r);
+}
+
 /* ---- files ---- */
-
-static gboolean open_one(const char *path, int n, LogFile *ret)
-{
-	g_autofree char *numbered = n > 0 ? g_strdup_printf("%s.%d", path, n) : NULL;
-	struct stat st;
-	dh_autofd int fd = open(numbered ? numbered : path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return FALSE;
-	*ret = (LogFile){.fd = dh_steal_fd(&fd), .dev = st.st_dev, .ino = st.st_ino};
-	return TRUE;
-}
-
-/* All files, oldest first. A file met twice means that a rotation went on meanwhile: once more. */
-static GArray *open_all(const char *path)
-{
-	for (int attempt = 0;; attempt++) {
-		GArray *files = g_array_new(FALSE, TRUE, sizeof(LogFile));
-		g_array_set_clear_func(files, clear_file);
-		gboolean moved = FALSE;
-		for (int n = 0; n < FILES_MAX && !moved; n++) {
-			LogFile f;
-			if (!open_one(path, n, &f)) {
-				if (n == 0)
-					continue;
-				break;
-			}
-			const LogFile *last = files->len ? &g_array_index(files, LogFile, 0) : NULL;
-			moved = last && last->ino == f.ino && last->dev == f.dev;
-			g_array_prepend_val(files, f);
-		}
-		if (!moved || attempt == 10)
-			return files;
-		g_array_unref(files);
-	}
-}
 
 /* Follows a rotation: opens what was written after the file we have. FALSE: nothing newer. */
 static gboolean advance(Reader *r)
 {
-	LogFile f;
+	LogSource f;
 	if (r->files->len == 0) {
-		if (!open_one(r->path, 0, &f))
+		if (!log_source_open(r->path, &f))
 			return FALSE;
 		g_array_append_val(r->files, f);
 		return TRUE;
 	}
-	const LogFile have = g_array_index(r->files, LogFile, r->files->len - 1);
-	g_autoptr(GArray) all = open_all(r->path);
+	const LogSource have = g_array_index(r->files, LogSource, r->files->len - 1);
+	g_autoptr(GArray) all = log_sources_open(r->path);
 	guint next = 0;
 	for (guint i = 0; i < all->len; i++) {
-		const LogFile *a = &g_array_index(all, LogFile, i);
+		const LogSource *a = &g_array_index(all, LogSource, i);
 		if (a->ino == have.ino && a->dev == have.dev)
 			next = i + 1;
 	}
 	if (next >= all->len)
 		return FALSE;
 	for (guint i = next; i < all->len; i++) {
-		f = g_array_index(all, LogFile, i);
-		g_array_index(all, LogFile, i).fd = -1;
+		f = g_array_index(all, LogSource, i);
+		g_array_index(all, LogSource, i).fd = -1;
 		g_array_append_val(r->files, f);
 	}
 	return TRUE;
 }
 
 /* ---- forwards ---- */
+
+/* The same for records. Behind damage nothing can be known. */
+static size_t take_records(Reader *r, size_t n)
+{
+	size_t used = 0;
+	while (used < n && !r->gone && !r->done) {
+		LogRecord record;
+		ssize_t one = log_record_decode(r->block + used, n - used, &record);
+		if (one < 0)
+			return n;
+		if (one == 0)
+			break;
+		take_record(r, &record);
+		used += (size_t)one;
+	}
+	return used;
+}
+
+/* Before the first byte of a file is given out. FALSE: it cannot be read. */
+static gboolean begin_file(Reader *r, LogSource *f)
+{
+	if (!log_source_unpack(f, r->path))
+		return FALSE;
+	if (r->local && r->req->details && !f->begun) {
+		g_free(r->attrs);
+		r->attrs = log_record_attrs(f->fd);
+		f->begun = r->attrs != NULL;
+	}
+	return TRUE;
+}
 
 /* Consumes the whole lines of a filled block; returns how many bytes that were. */
 static size_t take_block(Reader *r, size_t n)
@@ -253,9 +267,11 @@ static size_t take_block(Reader *r, size_t n)
 	return (size_t)(p - r->block);
 }
 
-static void read_to_end(Reader *r, LogFile *f)
+static void read_to_end(Reader *r, LogSource *f)
 {
 	struct stat st;
+	if (!begin_file(r, f))
+		return;
 	if (fstat(f->fd, &st) == 0 && st.st_size < f->pos)
 		f->pos = 0; /* truncated: a rotation with one file */
 	while (!r->gone && !r->done) {
@@ -264,7 +280,7 @@ static void read_to_end(Reader *r, LogFile *f)
 			continue;
 		if (n <= 0)
 			return;
-		size_t used = take_block(r, (size_t)n);
+		size_t used = r->local ? take_records(r, (size_t)n) : take_block(r, (size_t)n);
 		if (used == 0 && (size_t)n == r->block_size) {
 			if (r->block_size < LINE_MAX_LEN) {
 				r->block_size *= 2;
@@ -285,19 +301,19 @@ static void read_all(Reader *r)
 {
 	for (;;) {
 		for (guint i = 0; i < r->files->len && !r->gone && !r->done; i++)
-			read_to_end(r, &g_array_index(r->files, LogFile, i));
+			read_to_end(r, &g_array_index(r->files, LogSource, i));
 		if (r->files->len > 1)
 			g_array_remove_range(r->files, 0, r->files->len - 1);
 		if (!r->req->follow || r->gone || r->done)
 			return;
-		LogFile old = {.fd = -1};
+		LogSource old = {.fd = -1};
 		if (r->files->len > 0)
-			old = g_array_index(r->files, LogFile, 0);
+			old = g_array_index(r->files, LogSource, 0);
 		if (!advance(r))
 			return;
 		/* The last words before the rename came after our last look. */
 		if (old.fd >= 0)
-			read_to_end(r, &g_array_index(r->files, LogFile, 0));
+			read_to_end(r, &g_array_index(r->files, LogSource, 0));
 	}
 }
 
@@ -305,9 +321,13 @@ static void read_all(Reader *r)
 
 /* The position behind the (n+1)th newline from the end, i.e. where the last n lines start. *n
  * becomes what is missing, 0 when found. */
-static off_t scan_back(Reader *r, const LogFile *f, int64_t *n)
+static off_t scan_back(Reader *r, LogSource *f, int64_t *n)
 {
 	struct stat st;
+	if (!log_source_unpack(f, r->path))
+		return 0;
+	if (r->local)
+		return log_record_back(f->fd, G_MININT64, n);
 	off_t at = fstat(f->fd, &st) == 0 ? st.st_size : 0;
 	gboolean last = TRUE; /* the newline that ends the last line is no start */
 	while (at > 0) {
@@ -331,16 +351,81 @@ static off_t scan_back(Reader *r, const LogFile *f, int64_t *n)
 	return 0;
 }
 
+/* ---- by time ---- */
+
+/* Time of the first whole, sound line that starts behind `at` (at it, if that is 0); *next is where
+ * it starts. FALSE: none in reach. */
+static gboolean time_behind(Reader *r, const LogSource *f, off_t at, off_t *next, int64_t *ret)
+{
+	for (int blocks = 0; blocks < 4; blocks++) {
+		ssize_t n = pread(f->fd, r->block, r->block_size, at);
+		const char *p = r->block, *end = r->block + MAX(n, 0), *nl;
+		gboolean whole = at == 0;
+		while (p < end && (nl = memchr(p, '\n', (size_t)(end - p)))) {
+			if (whole && log_line_decode(p, (size_t)(nl - p), &r->line) &&
+				log_line_time(r->line.time, r->line.time_len, ret)) {
+				*next = at + (p - r->block);
+				return TRUE;
+			}
+			whole = TRUE;
+			p = nl + 1;
+		}
+		if (n <= 0)
+			return FALSE;
+		/* From the start of the line that was not whole, or behind a piece of one. */
+		at += whole ? p - r->block - 1 : n;
+	}
+	return FALSE;
+}
+
+/* Lines are in the order of their times, but for a clock that was set back: a line not far before
+ * the first that is wanted. */
+static off_t find_time(Reader *r, const LogSource *f, int64_t since)
+{
+	struct stat st;
+	int64_t all = G_MAXINT64;
+	if (r->local)
+		return log_record_back(f->fd, since, &all);
+	off_t low = 0, high = fstat(f->fd, &st) == 0 ? st.st_size : 0;
+	while (high - low > BLOCK) {
+		off_t middle = low + (high - low) / 2, next;
+		int64_t t;
+		if (time_behind(r, f, middle, &next, &t) && next < high && t < since)
+			low = next;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void seek_since(Reader *r)
+{
+	if (r->block_size < SEEK_BLOCK) {
+		r->block_size = SEEK_BLOCK;
+		r->block = g_realloc(r->block, r->block_size);
+	}
+	for (guint i = 0; i < r->files->len; i++) {
+		LogSource *f = &g_array_index(r->files, LogSource, i);
+		struct stat st;
+		/* A packed file has the time of its last line. */
+		if (f->packed && fstat(f->fd, &st) == 0 &&
+			(st.st_mtim.tv_sec + 2) * DH_NSEC < r->req->since)
+			dh_close(&f->fd);
+		else if (log_source_unpack(f, r->path))
+			f->pos = MAX(f->pos, find_time(r, f, r->req->since));
+	}
+}
+
 static void seek_tail(Reader *r)
 {
 	int64_t left = r->req->tail;
 	guint first = r->files->len;
 	while (first > 0 && left > 0) {
-		LogFile *f = &g_array_index(r->files, LogFile, --first);
+		LogSource *f = &g_array_index(r->files, LogSource, --first);
 		f->pos = scan_back(r, f, &left);
 	}
 	if (r->req->tail == 0 && first > 0) {
-		LogFile *f = &g_array_index(r->files, LogFile, --first);
+		LogSource *f = &g_array_index(r->files, LogSource, --first);
 		f->pos = scan_back(r, f, &left);
 	}
 	if (first > 0)
@@ -426,10 +511,8 @@ static gboolean follow(Reader *r, Container *c, int cancel_fd, GError **error)
 
 gboolean container_logs_check(Container *c, GError **error)
 {
-	const char *driver = c->host_config->log_config.type;
-	if (!driver || !*driver)
-		driver = c->engine->config.log_driver;
-	if (driver && *driver && strcmp(driver, "json-file") != 0)
+	const char *driver = log_driver(c);
+	if (strcmp(driver, "json-file") != 0 && strcmp(driver, "local") != 0)
 		return dh_error(error, DH_ERROR_NOT_BUILT,
 			"configured logging driver does not support reading");
 	g_autoptr(ContainerSnapshot) s = container_snapshot(c);
@@ -444,10 +527,15 @@ gboolean container_logs(Container *c, const LogsRequest *req, LogsSink sink, voi
 {
 	if (!container_logs_check(c, error))
 		return FALSE;
-	if (!c->log_path)
+	g_autofree char *path = log_file_path(c);
+	if (!path)
 		return TRUE;
-	g_auto(Reader) r = {
-		.req = req, .path = c->log_path, .sink = sink, .arg = arg, .raw = c->config->tty};
+	g_auto(Reader) r = {.req = req,
+		.path = path,
+		.sink = sink,
+		.arg = arg,
+		.raw = c->config->tty,
+		.local = strcmp(log_driver(c), "local") == 0};
 	r.block_size = BLOCK;
 	r.block = g_malloc(r.block_size);
 	r.out = g_string_sized_new(BLOCK + BLOCK / 4);
@@ -457,9 +545,11 @@ gboolean container_logs(Container *c, const LogsRequest *req, LogsSink sink, voi
 		once.follow = FALSE;
 		r.req = &once;
 	}
-	r.files = open_all(c->log_path);
+	r.files = log_sources_open(path);
 	if (req->tail >= 0)
 		seek_tail(&r);
+	if (req->since > 0)
+		seek_since(&r);
 	if (r.req->follow)
 		return follow(&r, c, cancel_fd, error);
 	read_all(&r);

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "container/check.h"
 #include "container/health.h"
 #include "container/restart.h"
 #include "shim/client.h"
@@ -38,7 +39,7 @@ static void adopt(Container *c, int events, int64_t pid)
 	if (endpoint && !net_adopt(c->engine->net, c->id, endpoint, &error))
 		dh_warn("container %s: network: %s", c->id, error->message);
 	dh_json_free(&net_endpoint_table, endpoint);
-	dh_info("container %s is still running (pid %" G_GINT64_FORMAT ")", c->id, pid);
+	dh_debug("container %s is still running (pid %" G_GINT64_FORMAT ")", c->id, pid);
 	supervisor_add(c->engine->supervisor, c, events, -1);
 	health_begin(c);
 }
@@ -46,7 +47,7 @@ static void adopt(Container *c, int events, int64_t pid)
 static void end_unconfirmed(Container *c)
 {
 	g_autoptr(GError) error = NULL;
-	dh_info("container %s: ending a start that was never confirmed", c->id);
+	engine_report(c->engine, "container %s: ending a start that was never confirmed", c->id);
 	if (!rt_cgroup_kill(c->cgroup, &error))
 		dh_warn("container %s: %s", c->id, error->message);
 	g_clear_error(&error);
@@ -78,7 +79,7 @@ static void reconcile_one(Container *c)
 			/* Known to the network room again, so that the release below finds it. */
 			(void)net_adopt(c->engine->net, c->id, c->endpoint, NULL);
 		}
-		dh_info("container %s ended while the daemon was away", c->id);
+		engine_report(c->engine, "container %s ended while the daemon was away", c->id);
 		container_lost(c);
 	} else if (shim_present(c)) {
 		end_unconfirmed(c);
@@ -105,7 +106,8 @@ static void sweep_directory(Engine *e, const char *path)
 		if (*ent->d_name == '.' || g_hash_table_contains(e->by_id, ent->d_name))
 			continue;
 		g_autoptr(GError) error = NULL;
-		dh_info("removing %s/%s, which belongs to no container", path, ent->d_name);
+		engine_report(
+			e, "removing %s/%s, which belongs to no container", path, ent->d_name);
 		if (!dh_remove_tree(dirfd(d), ent->d_name, &error))
 			dh_warn("%s/%s: %s", path, ent->d_name, error->message);
 	}
@@ -134,10 +136,18 @@ static void sweep_cgroups(Engine *e, const GPtrArray *all)
 		if (is_parent(all, path))
 			continue;
 		g_autoptr(GError) error = NULL;
-		dh_info("ending cgroup %s, which belongs to no container", path);
+		engine_report(e, "ending cgroup %s, which belongs to no container", path);
 		if (!rt_cgroup_kill(path, &error) || !rt_cgroup_remove(path, &error))
 			dh_warn("cgroup %s: %s", path, error->message);
 	}
+}
+
+static guint count_running(const GPtrArray *all)
+{
+	guint n = 0;
+	for (guint i = 0; i < all->len; i++)
+		n += ((Container *)all->pdata[i])->state.running;
+	return n;
 }
 
 gboolean engine_reconcile(Engine *e, GError **error)
@@ -153,8 +163,9 @@ gboolean engine_reconcile(Engine *e, GError **error)
 	sweep_directory(e, dirs);
 	net_sweep(e->net);
 	store_gc(e->store, container_uses_image, e);
+	engine_report(e, "%u containers, of which %u go on running", all->len, count_running(all));
 	for (char *const *lost = store_lost(e->store); lost && *lost; lost++)
-		dh_warn("%s", *lost);
+		engine_report(e, "%s", *lost);
 	restart_after_boot(e);
 	return TRUE;
 }

@@ -7,6 +7,7 @@
  * started.
  */
 #include "container/internal.h"
+#include "container/log_config.h"
 #include "container/mounts.h"
 
 #include "base/error.h"
@@ -141,19 +142,6 @@ static gboolean connect_network(Container *c, Start *s, GError **error)
 
 /* ---- shim ---- */
 
-static void log_config(Container *c, ShimLog *log)
-{
-	GHashTable *opts = c->host_config->log_config.config;
-	const char *size = opts ? g_hash_table_lookup(opts, "max-size") : NULL;
-	const char *files = opts ? g_hash_table_lookup(opts, "max-file") : NULL;
-	log->driver = c->host_config->log_config.type;
-	log->path = c->log_path;
-	/* Rotated unless the user asks for "-1": a full disk is no feature. */
-	if (!size || !dh_size_parse(size, &log->max_size, NULL))
-		log->max_size = 20 << 20;
-	log->max_files = files ? g_ascii_strtoll(files, NULL, 10) : size ? 1 : 5;
-}
-
 static json_t *port_fds(Start *s)
 {
 	if (!s->ports || s->ports->len == 0)
@@ -209,9 +197,11 @@ static gboolean run_shim(
 		.stdin_once = c->config->stdin_once,
 		.clients = clients,
 		.init_path = c->host_config->init > 0 ? c->engine->config.init_path : NULL};
-	log_config(c, &config.log);
-	return shim_start(c->engine->shims, &config, (const int *)(void *)s->fds->data, s->fds->len,
-		ret_events, ret_pid, NULL, ret_pidfd, error);
+	gboolean ok = log_config_fill(c, &config.log, error) &&
+		      shim_start(c->engine->shims, &config, (const int *)(void *)s->fds->data,
+			      s->fds->len, ret_events, ret_pid, NULL, ret_pidfd, error);
+	log_config_clear(&config.log);
+	return ok;
 }
 
 /* ---- state ---- */

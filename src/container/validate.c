@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "container/validate.h"
 #include "container/health.h"
+#include "container/log_config.h"
 
 #include "base/error.h"
 #include "base/id.h"
@@ -311,39 +312,6 @@ static gboolean validate_security(HostConfig *h, GError **error)
 	return TRUE;
 }
 
-static gboolean validate_log(HostConfig *h, GError **error)
-{
-	static const char *const known[] = {"json-file", "none", NULL};
-	static const char *const docker_knows[] = {"local", "syslog", "journald", "gelf", "fluentd",
-		"awslogs", "splunk", "etwlogs", "gcplogs", "logentries", NULL};
-	const char *type = h->log_config.type;
-	if (!in_list(type, known)) {
-		if (g_strv_contains(docker_knows, type))
-			return dh_error(error, DH_ERROR_NOT_BUILT,
-				"logging driver '%s' is not built yet", type);
-		return dh_error(error, DH_ERROR_INVALID,
-			"logger: no log driver named '%s' is registered", type);
-	}
-	static const char *const options[] = {"max-size", "max-file", "labels", "labels-regex",
-		"env", "env-regex", "tag", "compress", "mode", "max-buffer-size", NULL};
-	GHashTableIter it;
-	void *key, *value;
-	if (!h->log_config.config)
-		return TRUE;
-	g_hash_table_iter_init(&it, h->log_config.config);
-	while (g_hash_table_iter_next(&it, &key, &value)) {
-		int64_t n;
-		if (!g_strv_contains(options, key))
-			return dh_error(error, DH_ERROR_INVALID,
-				"unknown log opt '%s' for json-file log driver", (char *)key);
-		if (strcmp(key, "max-size") == 0 && !dh_size_parse(value, &n, error))
-			return FALSE;
-		if (strcmp(key, "max-file") == 0 && g_ascii_strtoll(value, NULL, 10) < 1)
-			return dh_error(error, DH_ERROR_INVALID, "max-file cannot be less than 1");
-	}
-	return TRUE;
-}
-
 static void warn_network(const HostConfig *h, GPtrArray *warnings)
 {
 	if (g_strcmp0(h->network_mode, "host") == 0 && h->port_bindings &&
@@ -361,7 +329,7 @@ gboolean validate_create(
 		!validate_restart(h, error) || !validate_mounts(c, error) ||
 		!validate_tmpfs(h, error) || !validate_resources(h, warnings, error) ||
 		!validate_cgroup_parent(h, error) || !validate_rest(h, error) ||
-		!validate_security(h, error) || !validate_log(h, error))
+		!validate_security(h, error) || !log_config_validate(h, error))
 		return FALSE;
 	warn_network(h, warnings);
 	if (has_prefix(h->ipc_mode, "container:"))

@@ -13,6 +13,7 @@ static const DhJsonField health_config_fields[] = {
 	F(INT, T, start_period, "StartPeriod", DH_JSON_OMITEMPTY),
 	F(INT, T, start_interval, "StartInterval", DH_JSON_OMITEMPTY),
 	F(INT, T, retries, "Retries", DH_JSON_OMITEMPTY),
+	F(STRING, T, on_failure, "OnFailure", DH_JSON_OMITEMPTY),
 };
 #undef T
 DH_JSON_TABLE(health_config_table, HealthConfig, health_config_fields, FALSE);

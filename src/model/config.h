@@ -12,6 +12,7 @@ typedef struct {
 	char **test; /* {"NONE"}, {"CMD", ...}, {"CMD-SHELL", "..."} */
 	int64_t interval, timeout, start_period, start_interval; /* ns */
 	int64_t retries;
+	char *on_failure; /* ours: NULL, "" or "none"; "restart", "stop", "kill" */
 } HealthConfig;
 extern const DhJsonTable health_config_table;
 

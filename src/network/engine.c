@@ -219,6 +219,8 @@ static gboolean open_network(
 		.subnet = n->address,
 		.ip_masq = config->ip_masq,
 		.icc = config->icc,
+		.restored = config->firewall_restored,
+		.arg = config->arg,
 	};
 	n->firewall = net_firewall_new(&fw, error);
 	return n->firewall != NULL;
@@ -622,6 +624,97 @@ void net_sweep(NetEngine *n)
 	for (guint i = 0; i < orphans->len; i++)
 		net_pool_discard(n->pool, orphans->pdata[i], TRUE);
 	net_firewall_sync(n->firewall, NULL);
+}
+
+/* ---- check ---- */
+
+static void add_finding(GStrvBuilder *b, gboolean repaired, const char *how, const char *what)
+{
+	g_autofree char *line = repaired ? g_strdup_printf("%s: %s", what, how) : g_strdup(what);
+	g_strv_builder_add(b, line);
+}
+
+static void check_firewall(NetEngine *n, gboolean repair, GStrvBuilder *b)
+{
+	NetFirewallState s;
+	if (net_firewall_check(n->firewall, &s))
+		return;
+	gboolean done = FALSE;
+	if (repair)
+		done = net_firewall_repair(n->firewall, &done, NULL) && done;
+	g_autofree char *what =
+		g_strdup_printf("firewall table of %s: %u of %u rules, %u of %u published ports",
+			n->info.bridge, s.rules, s.want_rules, s.elements, s.want_elements);
+	add_finding(b, done, "written again", what);
+}
+
+static void check_orphans(NetEngine *n, gboolean repair, GStrvBuilder *b)
+{
+	g_autoptr(GPtrArray) orphans = find_orphans(n);
+	for (guint i = 0; i < orphans->len; i++) {
+		g_autofree char *what = g_strdup_printf("interface %s on %s: of no container",
+			(const char *)orphans->pdata[i], n->info.bridge);
+		if (repair)
+			net_pool_discard(n->pool, orphans->pdata[i], TRUE);
+		add_finding(b, repair, "removed", what);
+	}
+}
+
+static void check_interfaces(NetEngine *n, gboolean repair, GStrvBuilder *b)
+{
+	g_rw_lock_reader_lock(&n->sweep);
+	g_mutex_lock(&n->nl_lock);
+	g_autoptr(GArray) links = net_link_list(n->nl, NULL);
+	g_mutex_unlock(&n->nl_lock);
+	GHashTableIter it;
+	gpointer id, value;
+	g_mutex_lock(&n->lock);
+	g_hash_table_iter_init(&it, n->attached);
+	while (links && g_hash_table_iter_next(&it, &id, &value)) {
+		const Attached *a = value;
+		const NetLink *found = NULL;
+		for (guint i = 0; i < links->len && !found; i++) {
+			const NetLink *l = &g_array_index(links, NetLink, i);
+			if (strcmp(l->name, a->veth) == 0)
+				found = l;
+		}
+		if (found && found->master == n->bridge)
+			continue;
+		gboolean done = repair && found && reconnect(n, a, NULL);
+		g_autofree char *what = g_strdup_printf("container %.12s: interface %s is %s",
+			(const char *)id, a->veth, found ? "not a port of its bridge" : "gone");
+		add_finding(b, done, "put back", what);
+	}
+	g_mutex_unlock(&n->lock);
+	g_rw_lock_reader_unlock(&n->sweep);
+}
+
+static void check_bridge(NetEngine *n, GStrvBuilder *b)
+{
+	NetLink l;
+	NetCidr have = {0};
+	g_mutex_lock(&n->nl_lock);
+	gboolean there = net_link_get(n->nl, n->info.bridge, &l, NULL) && l.index == n->bridge;
+	gboolean named = there && net_link_address(n->nl, l.index, &have, NULL);
+	g_mutex_unlock(&n->nl_lock);
+	g_autofree char *what = NULL;
+	if (!there)
+		what = g_strdup_printf("bridge %s is gone or another", n->info.bridge);
+	else if (!named || have.ip != n->address.ip)
+		what = g_strdup_printf(
+			"bridge %s lacks its address %s", n->info.bridge, n->info.gateway);
+	if (what)
+		g_strv_builder_add(b, what);
+}
+
+char **net_check(NetEngine *n, gboolean repair)
+{
+	g_autoptr(GStrvBuilder) b = g_strv_builder_new();
+	check_bridge(n, b);
+	check_firewall(n, repair, b);
+	check_orphans(n, repair, b);
+	check_interfaces(n, repair, b);
+	return g_strv_builder_end(b);
 }
 
 int net_new_namespace(NetEngine *n, GError **error)

@@ -27,13 +27,17 @@
  * The rules are written as text through libnftables, once, at start. libnftables first reads the
  * kernel's tables back, all of them, for whatever it does: 0.2 to 0.5 ms an element on an otherwise
  * empty host, more on a full one. Elements are therefore sent as netlink messages directly (20 us).
- * A table that somebody flushed away is noticed when the next port is published (ENOENT) and
- * written again with everything in it.
+ *
+ * A table that somebody flushed or deleted is noticed at once (firewall_watch.h), or at the latest
+ * when the next port is published (ENOENT), and written again with everything in it. Whether it is
+ * whole is told by the number of rules and elements: who only takes away is meant here, not who
+ * forges.
  */
 #include "network/firewall.h"
 
 #include "base/error.h"
 #include "network/conntrack.h"
+#include "network/firewall_watch.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -52,6 +56,8 @@ struct NetFirewall {
 	NetFirewallConfig config;
 	NetNl *nl;
 	GArray *owned; /* NetMapping */
+	guint rules;   /* that the table has when it is whole */
+	NetFirewallWatch *watch;
 };
 
 /* ---- the table, as text ---- */
@@ -351,6 +357,71 @@ gboolean net_firewall_sync(NetFirewall *f, GError **error)
 	return r == 0;
 }
 
+/* ---- whole or not ---- */
+
+static void count_one(const struct nlmsghdr *nlh, void *arg)
+{
+	(void)nlh;
+	++*(guint *)arg;
+}
+
+/* A message holds several elements. */
+static void count_elements(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct nlattr *attr, *element;
+	mnl_attr_for_each(attr, nlh, sizeof(struct nfgenmsg))
+	{
+		if (mnl_attr_get_type(attr) != NFTA_SET_ELEM_LIST_ELEMENTS)
+			continue;
+		mnl_attr_for_each_nested(element, attr)++ *(guint *)arg;
+	}
+}
+
+/* What is not there counts as nothing. */
+static void measure(NetFirewall *f, NetFirewallState *s)
+{
+	*s = (NetFirewallState){.want_rules = f->rules, .want_elements = f->owned->len};
+	(void)net_nl_dump_table(f->nl, NFT_MSG_GETRULE, f->table, NULL, count_one, &s->rules);
+	(void)net_nl_dump_table(
+		f->nl, NFT_MSG_GETSETELEM, f->table, "ports", count_elements, &s->elements);
+	(void)net_nl_dump_table(
+		f->nl, NFT_MSG_GETSETELEM, f->table, "ports_on", count_elements, &s->elements);
+}
+
+static gboolean is_whole(const NetFirewallState *s)
+{
+	return s->rules == s->want_rules && s->elements == s->want_elements;
+}
+
+gboolean net_firewall_check(NetFirewall *f, NetFirewallState *ret)
+{
+	g_mutex_lock(&f->lock);
+	measure(f, ret);
+	g_mutex_unlock(&f->lock);
+	return is_whole(ret);
+}
+
+gboolean net_firewall_repair(NetFirewall *f, gboolean *ret_repaired, GError **error)
+{
+	NetFirewallState s;
+	g_mutex_lock(&f->lock);
+	measure(f, &s);
+	*ret_repaired = !is_whole(&s);
+	gboolean ok = !*ret_repaired || rebuild(f, error) == 0;
+	g_mutex_unlock(&f->lock);
+	return ok;
+}
+
+static void damaged(void *arg)
+{
+	NetFirewall *f = arg;
+	g_autoptr(GError) error = NULL;
+	gboolean repaired;
+	(void)net_firewall_repair(f, &repaired, &error);
+	if (repaired)
+		f->config.restored(f->config.arg, error);
+}
+
 NetFirewall *net_firewall_new(const NetFirewallConfig *config, GError **error)
 {
 	NetFirewall *f = g_new0(NetFirewall, 1);
@@ -365,6 +436,14 @@ NetFirewall *net_firewall_new(const NetFirewallConfig *config, GError **error)
 		net_firewall_free(f, FALSE);
 		return NULL;
 	}
+	NetFirewallState now;
+	measure(f, &now);
+	f->rules = now.rules;
+	if (config->restored && !(f->watch = net_firewall_watch_new(
+					  f->table, net_nl_port(f->nl), damaged, f, error))) {
+		net_firewall_free(f, FALSE);
+		return NULL;
+	}
 	return f;
 }
 
@@ -372,6 +451,7 @@ void net_firewall_free(NetFirewall *f, gboolean remove)
 {
 	if (!f)
 		return;
+	net_firewall_watch_free(f->watch);
 	if (remove && f->nl) {
 		net_nl_begin(f->nl);
 		put_bracket(f->nl, NFNL_MSG_BATCH_BEGIN);

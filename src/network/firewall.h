@@ -12,6 +12,10 @@ typedef struct {
 	const char *bridge;
 	NetCidr subnet; /* ip: the gateway */
 	gboolean ip_masq, icc;
+	/* Told, in a thread of the watch, that the table was damaged and is whole again (or, with
+	 * error, is not); may be NULL: then nobody watches. */
+	void (*restored)(void *arg, const GError *error);
+	void *arg;
 } NetFirewallConfig;
 
 /* Writes the table in one transaction. A table that an earlier daemon left keeps its elements, so
@@ -27,6 +31,14 @@ void net_firewall_remove(NetFirewall *f, const NetMapping *m, guint n);
 
 /* Makes the maps hold exactly what was added. */
 gboolean net_firewall_sync(NetFirewall *f, GError **error);
+
+/* What the kernel has and what it should have: rules of the table, elements of its maps. */
+typedef struct {
+	guint rules, want_rules, elements, want_elements;
+} NetFirewallState;
+gboolean net_firewall_check(NetFirewall *f, NetFirewallState *ret);
+/* Compares and, if they differ, writes table and elements again. *ret_repaired: they did. */
+gboolean net_firewall_repair(NetFirewall *f, gboolean *ret_repaired, GError **error);
 
 /* The table's name for a bridge: the bridge's own, or "dhow-" and it where nft would take that for
  * a word of its language. Caller frees. */

@@ -17,6 +17,9 @@
 #include "base/fd.h"
 
 #include <errno.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -302,4 +305,33 @@ gboolean net_nl_dump(NetNl *nl, uint16_t type, int family, NetNlFn fn, void *arg
 	}
 	/* A table that never stands still: the last pass is as good as any. */
 	return TRUE;
+}
+
+int net_nl_dump_table(
+	NetNl *nl, uint16_t type, const char *table, const char *set, NetNlFn fn, void *arg)
+{
+	g_autofree char *buf = g_malloc(NL_DUMP_BUF);
+	net_nl_begin(nl);
+	struct nlmsghdr *nlh = net_nl_add(nl, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type),
+		NLM_F_DUMP, "list firewall objects");
+	nlh->nlmsg_flags &= ~NLM_F_ACK;
+	struct nfgenmsg *nfg = mnl_nlmsg_put_extra_header(nlh, sizeof(*nfg));
+	nfg->nfgen_family = NFPROTO_INET;
+	nfg->version = NFNETLINK_V0;
+	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, table);
+	if (set)
+		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, set);
+	uint32_t seq = nlh->nlmsg_seq;
+	int r = send_batch(nl, NULL);
+	if (r == 0)
+		r = dump_once(nl, seq, buf, fn, arg);
+	net_nl_begin(nl);
+	return MIN(r, 0);
+}
+
+uint32_t net_nl_port(NetNl *nl)
+{
+	struct sockaddr_nl sa = {0};
+	socklen_t n = sizeof sa;
+	return getsockname(nl->fd, (struct sockaddr *)&sa, &n) == 0 ? sa.nl_pid : 0;
 }

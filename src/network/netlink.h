@@ -43,6 +43,15 @@ int net_nl_send(NetNl *nl, GError **error);
 typedef void (*NetNlFn)(const struct nlmsghdr *nlh, void *arg);
 gboolean net_nl_dump(NetNl *nl, uint16_t type, int family, NetNlFn fn, void *arg, GError **error);
 
+/* The same for the nftables objects of a table (NFT_MSG_GETCHAIN, ...) or the elements of one of
+ * its sets (else set is NULL). 0 or a negative errno: ENOENT when there is no such table or set. */
+int net_nl_dump_table(
+	NetNl *nl, uint16_t type, const char *table, const char *set, NetNlFn fn, void *arg);
+
+/* The number by which the kernel knows the socket: what a change notification names as its author.
+ */
+uint32_t net_nl_port(NetNl *nl);
+
 /* One request (built with net_nl_add after net_nl_begin) that is answered by one message before its
  * acknowledgement. 0 or a negative errno. */
 int net_nl_query(NetNl *nl, NetNlFn fn, void *arg, GError **error);

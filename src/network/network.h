@@ -21,6 +21,10 @@ typedef struct {
 	gboolean ip_masq;
 	gboolean icc;
 	const char *default_host_ip; /* for -p without address; NULL: 0.0.0.0 */
+	/* Told, in some thread, that somebody had damaged the firewall table and it was written
+	 * again (or, with error, could not be); may be NULL. */
+	void (*firewall_restored)(void *arg, const GError *error);
+	void *arg;
 } NetConfig;
 
 /* Creates or adopts bridge and table (one transaction), removes veths without owner later
@@ -80,6 +84,10 @@ gboolean net_adopt(NetEngine *n, const char *id, const NetEndpoint *e, GError **
 /* Deletes every veth of ours on the bridge and every port element that no attached or adopted
  * endpoint owns. */
 void net_sweep(NetEngine *n);
+
+/* What differs from what the engine knows: lines of text (strv, empty: nothing); with repair, after
+ * having mended it (each line then says so). */
+char **net_check(NetEngine *n, gboolean repair);
 
 /* A network namespace with nothing but a loopback that is up (--net none). Descriptor or -1. */
 int net_new_namespace(NetEngine *n, GError **error);

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/timefmt.h"
+#include "shim/log_file.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -36,9 +37,7 @@ enum {
 static const char prefix[] = "{\"log\":\"";
 
 struct LogJson {
-	char *path;
-	int fd;
-	int64_t size, max_size, max_files;
+	LogFile file;
 	char *attrs; /* ",\"attrs\":{...}" or "" */
 	GString *partial[2];
 	char *out; /* NULL while idle */
@@ -175,31 +174,6 @@ static char *put_escaped(char *to, const char *s, size_t n)
 
 /* ---- files ---- */
 
-static char *rotated_name(const LogJson *l, int64_t i)
-{
-	return i == 0 ? g_strdup(l->path) : g_strdup_printf("%s.%" G_GINT64_FORMAT, l->path, i);
-}
-
-static int open_log(LogJson *l, int flags)
-{
-	l->fd = open(l->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | flags, 0640);
-	struct stat st;
-	l->size = l->fd >= 0 && fstat(l->fd, &st) == 0 ? st.st_size : 0;
-	return l->fd;
-}
-
-/* path.1 is the youngest of the old ones; with one file only, it begins anew. */
-static void rotate(LogJson *l)
-{
-	for (int64_t i = l->max_files - 1; i > 0; i--) {
-		g_autofree char *from = rotated_name(l, i - 1);
-		g_autofree char *to = rotated_name(l, i);
-		(void)rename(from, to);
-	}
-	dh_close(&l->fd);
-	(void)open_log(l, l->max_files == 1 ? O_TRUNC : 0);
-}
-
 /* Of what a failed write left in the file, a piece of a record is taken away again. */
 static size_t whole_records(LogJson *l, size_t written)
 {
@@ -207,28 +181,18 @@ static size_t whole_records(LogJson *l, size_t written)
 	while (keep > 0 && l->out[keep - 1] != '\n')
 		keep--;
 	struct stat st;
-	if (keep < written && fstat(l->fd, &st) == 0 && st.st_size >= (off_t)(written - keep))
-		(void)!ftruncate(l->fd, st.st_size - (off_t)(written - keep));
+	if (keep < written && fstat(l->file.fd, &st) == 0 && st.st_size >= (off_t)(written - keep))
+		(void)!ftruncate(l->file.fd, st.st_size - (off_t)(written - keep));
 	return keep;
 }
 
 /* The first n bytes of the buffer, whole records; the rest moves to its beginning. */
 static void flush(LogJson *l, size_t n)
 {
-	size_t done = 0;
 	if (n == 0)
 		return;
-	if (l->fd < 0)
-		(void)open_log(l, 0);
-	while (l->fd >= 0 && done < n) {
-		ssize_t r = write(l->fd, l->out + done, n - done);
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0)
-			break;
-		done += (size_t)r;
-	}
-	l->size += (int64_t)(done < n ? whole_records(l, done) : done);
+	size_t done = log_file_write(&l->file, l->out, n);
+	l->file.size += (int64_t)(done < n ? whole_records(l, done) : done);
 	l->len -= n;
 	memmove(l->out, l->out + n, l->len);
 }
@@ -271,12 +235,12 @@ static void record(LogJson *l, const char *line, size_t n, const Suffix *suffix)
 	to = put_escaped(to + sizeof prefix - 1, line, n);
 	memcpy(to, suffix->text, suffix->len);
 	l->len = (size_t)(to - l->out) + suffix->len;
-	if (l->max_size < 0 || l->size + (int64_t)l->len <= l->max_size)
+	if (l->file.max_size < 0 || l->file.size + (int64_t)l->len <= l->file.max_size)
 		return;
 	/* This record goes to the next file, what was before it to this one. */
 	flush(l, start);
-	if (l->size > 0)
-		rotate(l);
+	if (l->file.size > 0)
+		log_file_rotate(&l->file);
 }
 
 void log_json_write(LogJson *l, int stream, const char *data, size_t n)
@@ -311,9 +275,6 @@ LogJson *log_json_open(const ShimLog *config, GError **error)
 	if (g_strcmp0(config->driver, "none") == 0 || !config->path)
 		return NULL;
 	LogJson *l = g_new0(LogJson, 1);
-	l->path = g_strdup(config->path);
-	l->max_size = config->max_size > 0 ? config->max_size : -1;
-	l->max_files = MAX(config->max_files, 1);
 	for (int i = 0; i < 2; i++)
 		l->partial[i] = g_string_new(NULL);
 	if (config->attrs) {
@@ -322,8 +283,7 @@ LogJson *log_json_open(const ShimLog *config, GError **error)
 	} else {
 		l->attrs = g_strdup("");
 	}
-	if (open_log(l, 0) < 0) {
-		dh_error_errno(error, errno, "open log %s", l->path);
+	if (!log_file_open(&l->file, config, error)) {
 		log_json_close(l);
 		return NULL;
 	}
@@ -356,9 +316,13 @@ void log_json_close(LogJson *l)
 		g_string_free(l->partial[i], TRUE);
 	}
 	flush(l, l->len);
-	dh_close(&l->fd);
+	log_file_close(&l->file);
 	g_free(l->out);
 	g_free(l->attrs);
-	g_free(l->path);
 	g_free(l);
+}
+
+int log_json_fd(const LogJson *l)
+{
+	return l->file.fd;
 }

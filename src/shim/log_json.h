@@ -19,3 +19,5 @@ void log_json_idle(LogJson *l);
 
 /* Writes out lines that never got their newline, then closes. NULL is accepted. */
 void log_json_close(LogJson *l);
+/* Its descriptor now, or -1. */
+int log_json_fd(const LogJson *l);

@@ -190,6 +190,11 @@ SessionOwner shim_session_owner(Shim *sh)
 	return (SessionOwner){.detached = detached, .clients_flushed = clients_flushed, .arg = sh};
 }
 
+static void log_flows(void *session)
+{
+	session_update_flow(session);
+}
+
 static gboolean launch(Shim *sh, GError **error)
 {
 	ShimConfig *c = sh->config;
@@ -205,7 +210,7 @@ static gboolean launch(Shim *sh, GError **error)
 	Session *s = sh->main;
 	s->stdin_once = c->stdin_once;
 	g_autoptr(GError) failed = NULL;
-	s->log = log_json_open(&c->log, &failed);
+	s->log = log_open(&c->log, c->dir, sh->loop, log_flows, s, &failed);
 	if (failed) {
 		g_propagate_error(error, g_steal_pointer(&failed));
 		return FALSE;
@@ -231,7 +236,7 @@ static gboolean launch(Shim *sh, GError **error)
 static void idle(void *owner)
 {
 	Shim *sh = owner;
-	log_json_idle(sh->main->log);
+	log_idle(sh->main->log);
 	shrink_process();
 }
 
@@ -302,7 +307,7 @@ static void container_ended(Shim *sh, int status)
 	(void)reap(sh); /* execs that ended with it only now */
 	exec_end_all(sh);
 	session_drain(s);
-	g_clear_pointer(&s->log, log_json_close);
+	g_clear_pointer(&s->log, log_close);
 	release_held(sh);
 	write_exit_record(sh);
 	sh->ended = TRUE;

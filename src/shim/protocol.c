@@ -9,6 +9,11 @@ static const DhJsonField log_fields[] = {
 	DH_F(INT, ShimLog, max_size, "maxSize", 0),
 	DH_F(INT, ShimLog, max_files, "maxFiles", 0),
 	DH_F(RAW, ShimLog, attrs, "attrs", OPT),
+	DH_F(BOOL, ShimLog, compress, "compress", OPT),
+	DH_F(BOOL, ShimLog, apart, "apart", OPT),
+	DH_F(BOOL, ShimLog, non_blocking, "nonBlocking", OPT),
+	DH_F(INT, ShimLog, max_buffer, "maxBuffer", OPT),
+	DH_F(RAW, ShimLog, options, "options", OPT),
 };
 static DH_JSON_TABLE(log_table, ShimLog, log_fields, FALSE);
 

@@ -36,13 +36,21 @@
 /* The program's argument until it has a container: as long as an ID, which then takes its place. */
 #define SHIM_NO_ID "----------------------------------------------------------------"
 
+#define SHIM_DROPPED_NAME "log-dropped" /* a decimal number: messages left out of the log */
+
 /* json-file log: lines {"log":"...","stream":"stdout","time":"..."}; rotation: path, path.1, ... */
 typedef struct {
-	char *driver;      /* "json-file" or "none" */
+	char *driver;      /* "json-file", "local", "syslog", "journald" or "none" */
 	char *path;        /* of the current file */
 	int64_t max_size;  /* bytes; -1: unlimited */
 	int64_t max_files; /* at least 1 */
 	json_t *attrs;     /* extra "attrs" member for each line, or NULL */
+	gboolean compress; /* the old files */
+	/* A process of its own writes the log; what it cannot take is left out (non_blocking), and
+	 * counted in <dir>/SHIM_DROPPED_NAME, or makes the container wait. */
+	gboolean apart, non_blocking;
+	int64_t max_buffer; /* bytes that may wait for it */
+	json_t *options;    /* of "syslog" and "journald": strings, see log_remote.c */
 } ShimLog;
 
 /* A client's connection to a process's streams. */

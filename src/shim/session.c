@@ -169,7 +169,7 @@ static ssize_t pump(Session *s, int stream)
 	if (s->tty && s->out_source[stream])
 		source_set_events(s->out_source[stream], EPOLLIN);
 	if (s->log)
-		log_json_write(s->log, stream, buf, (size_t)n);
+		log_write(s->log, stream, buf, (size_t)n);
 	for (guint i = s->clients->len; i > 0; i--)
 		session_client_send(s->clients->pdata[i - 1], stream, buf, (size_t)n);
 	return n;
@@ -186,7 +186,7 @@ static void output_ready(Session *s, int stream)
 
 void session_update_flow(Session *s)
 {
-	gboolean slow = FALSE;
+	gboolean slow = log_is_slow(s->log, !s->held);
 	for (guint i = 0; i < s->clients->len; i++)
 		slow |= session_client_is_slow(s->clients->pdata[i], !s->held);
 	if (slow == s->held)
@@ -237,7 +237,7 @@ void session_finish(Session *s)
 		return;
 	s->ended = s->finished = TRUE;
 	g_clear_pointer(&s->lingering, timer_cancel);
-	g_clear_pointer(&s->log, log_json_close);
+	g_clear_pointer(&s->log, log_close);
 	close_input(s);
 	for (int i = 0; i < 2 && s->pid == 0; i++)
 		close_output(s, i); /* it never ran */
@@ -382,7 +382,7 @@ void session_free(Session *s)
 	dh_close(&s->out[0]);
 	dh_close(&s->out[1]);
 	dh_close(&s->pidfd);
-	log_json_close(s->log);
+	log_close(s->log);
 	g_free(s->exec_id);
 	g_free(s);
 }

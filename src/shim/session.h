@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "shim/log_json.h"
+#include "shim/log.h"
 #include "shim/loop.h"
 #include "shim/protocol.h"
 #include "shim/queue.h"
@@ -36,7 +36,7 @@ struct Session {
 	Queue in_queue;
 	gboolean in_closing; /* once the queue is written */
 	gboolean held;       /* output is not read, because a client is slow */
-	LogJson *log;
+	Log *log;
 	GPtrArray *clients; /* SessionClient */
 	Timer *lingering;
 };

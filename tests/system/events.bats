@@ -56,6 +56,59 @@ assert e["time"] and e["timeNano"] > 1e18, e
     docker rmi ev:x
 }
 
+@test "events are kept and numbered across restarts of the daemon" {
+    dhow_only "forgets its events"
+    local since
+    since=$(date +%s.%N)
+    docker run --name cc --rm busybox true
+    engine_stop
+    engine_start
+    docker run --name dd --rm busybox true
+    sleep 0.3
+    ok docker events --since "$since" --until "$(date +%s.%N)" --filter type=container --format '{{.Action}} {{index .Actor.Attributes "name"}}'
+    same "$(grep -v attach <<<"$output")" $'create cc\nstart cc\ndie cc\ndestroy cc\ncreate dd\nstart dd\ndie dd\ndestroy dd'
+    ok curl -sS --unix-socket "$E_SOCK" "http://localhost/events?after=3&until=$(date +%s.%N)"
+    python3 -c '
+import json, sys
+numbers = [json.loads(l)["sequence"] for l in sys.stdin]
+assert numbers == list(range(4, 4 + len(numbers))) and len(numbers) > 8, numbers
+' <<<"$output"
+}
+
+@test "a reader that is slow blocks nobody and loses nothing that is still known" {
+    dhow_only "drops what a slow reader does not take"
+    python3 - "$E_SOCK" <<'END'
+import json, socket, sys
+def connect():
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(sys.argv[1])
+    return s
+slow = connect()
+slow.sendall(b"GET /events?filters=%7B%22type%22%3A%5B%22image%22%5D%7D HTTP/1.0\r\n\r\n")
+while b"\r\n\r\n" not in slow.recv(65536):
+    pass
+c = connect()
+N = 9000
+for i in range(N):
+    c.sendall(b"POST /images/busybox:latest/tag?repo=ev&tag=x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+    got = b""
+    while b"\r\n\r\n" not in got:
+        got += c.recv(65536)
+    assert b" 201 " in got, got
+numbers, rest = [], b""
+while len(numbers) < N:
+    rest += slow.recv(65536)
+    *lines, rest = rest.split(b"\n")
+    for l in lines:
+        if l.strip():
+            e = json.loads(l)
+            assert e["Action"] == "tag", e
+            numbers.append(e["sequence"])
+assert numbers == list(range(numbers[0], numbers[0] + N))
+END
+    docker rmi ev:x
+}
+
 @test "ps --filter" {
     docker run -d --name runs -l a=1 busybox sleep 1000
     docker create --name made -l a=2 busybox

@@ -96,3 +96,41 @@ is_health() { [ "$(health "$1")" = "$2" ]; }
     run docker run --health-retries=-1 --health-cmd true busybox true
     [ "$status" -ne 0 ]
 }
+
+@test "--health-on-failure: restart, stop, kill, none" {
+    dhow_only "has no such option"
+    local failing=(--health-cmd 'exit 1' --health-interval 100ms --health-retries 2)
+    post() {
+        api POST "/containers/create?name=$1" "{\"Image\":\"busybox\",\"Cmd\":[\"sleep\",\"1000\"],\"StopSignal\":\"KILL\",
+            \"Healthcheck\":{\"Test\":[\"CMD\",\"false\"],\"Interval\":100000000,\"Retries\":2,\"OnFailure\":\"$2\"}}"
+        docker start "$1"
+    }
+    post none none
+    post restarts restart
+    post stops stop
+    post kills kill
+    wait_state stops exited
+    wait_state kills exited
+    same "$(docker inspect -f '{{.State.ExitCode}}' kills)" 137
+    wait_until 10 is_health none unhealthy
+    local first
+    first=$(docker inspect -f '{{.State.StartedAt}}' restarts)
+    again() { [ "$(docker inspect -f '{{.State.StartedAt}}' restarts)" != "$first" ]; }
+    wait_until 10 again
+    is_state none running
+    ok api POST /containers/create '{"Image":"busybox","Healthcheck":{"OnFailure":"dance"}}'
+    expect_text 'invalid OnFailure in Healthcheck'
+    expect_text 400
+    [ "$CLI" = dhow ] || return 0
+    docker run -d --name cli "${failing[@]}" --health-on-failure stop --stop-signal KILL busybox sleep 1000
+    wait_state cli exited
+}
+
+@test "options of a check fill up the image's" {
+    docker import -c 'HEALTHCHECK --interval=1h --retries=7 CMD ["true"]' - test/checked <"$CACHE/images/busybox.tar" >/dev/null
+    docker run -d --name checked --health-interval 100ms test/checked sleep 1000
+    wait_until 10 is_health checked healthy
+    same "$(docker inspect -f '{{.Config.Healthcheck.Retries}}' checked)" 7
+    docker rm -f checked
+    docker rmi test/checked
+}

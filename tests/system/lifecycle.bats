@@ -311,3 +311,46 @@ assert c["State"]["Status"] == "created" and c["State"]["Pid"] == 0, c
     expect_status 125
     expect_text 'non-shareable IPC'
 }
+
+@test "stop says at once that PID 1 ignores the signal" {
+    dhow_only "waits silently"
+    docker run -d --name deaf busybox sleep 1000
+    docker run -d --name heedful --init busybox sleep 1000
+    docker run -d --name traps busybox sh -c 'trap "exit 0" TERM; while :; do sleep 0.1; done'
+    wait_until 5 sh -c "grep -q 'SigCgt:.*[4-7c-f]...\$' /proc/$(docker inspect -f '{{.State.Pid}}' traps)/status"
+    same "$(docker inspect -f '{{json .State}}' deaf | grep -c StopSignalIgnored || true)" \
+        "$([ "$CLI" = dhow ] && echo 1 || echo 0)"
+    ok api GET /containers/deaf/json
+    expect_text '"StopSignalIgnored":"SIGTERM"'
+    ok api GET /containers/traps/json
+    expect_no_match StopSignalIgnored
+    ok api GET /containers/heedful/json
+    expect_no_match StopSignalIgnored
+    if [ "$CLI" = dhow ]; then
+        in_bg deaf docker stop -t 5 deaf
+        wait_until 2 file_has "$BATS_TEST_TMPDIR/deaf.err" 'deaf ignores SIGTERM; killing it in 5 seconds'
+        is_state deaf running
+        docker kill deaf
+        wait "$BG"
+        run --separate-stderr docker stop heedful traps
+        expect_status 0
+        same "$stderr" ""
+    fi
+}
+
+@test "a hundred containers that ignore the signal stop in the time of one" {
+    dhow_only "is not asked"
+    local i names=()
+    for i in $(seq 100); do
+        names+=("n$i")
+    done
+    for i in "${names[@]}"; do
+        docker run -d --net none --name "$i" busybox sleep 1000 >/dev/null
+    done
+    local start=$EPOCHREALTIME
+    printf '%s\n' "${names[@]}" | xargs -P 100 -I{} curl -sf --unix-socket "$E_SOCK" -X POST "http://localhost/containers/{}/stop?t=2"
+    local took=$((${EPOCHREALTIME/./} - ${start/./}))
+    echo "stopping 100: $((took / 1000)) ms" >&3
+    [ "$took" -lt 8000000 ]
+    docker rm "${names[@]}" >/dev/null
+}

@@ -115,3 +115,193 @@ teardown() {
     same "$(docker logs -f cc | tail -n 1)" 200000
     same "$(docker logs cc | wc -l)" 200000
 }
+
+@test "driver local: written, read, followed, rotated and compressed" {
+    docker run -d --name cc --log-driver local -l colour=red --log-opt labels=colour busybox \
+        sh -c 'echo one; echo two >&2; printf three; sleep 1000'
+    wait_logs cc two
+    run --separate-stderr docker logs cc
+    same "$output" one
+    same "$stderr" two
+    ok docker logs --tail 1 cc
+    same "$output" two
+    ok docker logs --details -t cc
+    expect_match '^[0-9T:.-]+Z colour=red one$'
+    ok docker logs --since 1h --until 0s cc
+    expect_line two
+    ok docker logs --until 1h cc
+    same "$output" ""
+    docker kill cc
+    wait_logs cc three
+
+    docker run --name big --log-driver local --log-opt max-size=100k --log-opt max-file=4 busybox seq 100000 >/dev/null
+    ok docker logs --tail 3 big
+    same "$output" $'99998\n99999\n100000'
+    ok docker logs big
+    local first
+    first=$(head -n 1 <<<"$output")
+    [ "$first" -gt 1 ]
+    seq "$first" 100000 | diff - <(printf '%s\n' "$output")
+    if [ "$DHOW_ENGINE" = dhow ]; then
+        packed() { [ "$(ls "$E_DIR"/data/containers/*/local.log.*.gz | wc -l)" = 3 ]; }
+        wait_until 5 packed
+        [ "$(cat "$E_DIR"/data/containers/*/local.log.*.gz | wc -c)" -lt 200000 ]
+        ok docker logs --tail 12000 big
+        seq 88001 100000 | diff - <(printf '%s\n' "$output")
+    fi
+    docker rm -f cc big
+}
+
+@test "json-file: compress; a follower sees every line across rotations" {
+    docker run -d --name cc --log-opt max-size=50k --log-opt max-file=3 --log-opt compress=true --log-opt tag='x/{{.Name}}' busybox \
+        sh -c 'sleep 0.5; for i in $(seq 3000); do echo $i; done; sleep 0.3'
+    in_bg follower docker logs -f cc
+    docker wait cc
+    wait "$BG"
+    seq 3000 | diff - "$BATS_TEST_TMPDIR/follower"
+    if [ "$DHOW_ENGINE" = dhow ]; then
+        ok docker logs --details --tail 1 cc
+        same "$output" "tag=x%2Fcc 3000"
+    fi
+    ok docker logs cc
+    same "$(tail -n 1 <<<"$output")" 3000
+    seq "$(head -n 1 <<<"$output")" 3000 | diff - <(printf '%s\n' "$output")
+    docker rm cc
+}
+
+@test "log options that make no sense" {
+    refuses() {
+        local text=$1
+        shift
+        run docker create "$@" busybox true
+        [ "$status" -ne 0 ] || fail "accepted: $*"
+        expect_text "$text"
+    }
+    refuses "no log driver named 'nosuch'" --log-driver nosuch
+    refuses "unknown log opt 'syslog-address' for json-file" --log-opt syslog-address=udp://127.0.0.1:1
+    refuses "compress cannot be true" --log-opt compress=true --log-opt max-size=1m
+    refuses "logging mode" --log-opt mode=maybe
+    refuses "only supported with" --log-opt max-buffer-size=1m
+    refuses "proto://address" --log-driver syslog --log-opt syslog-address=nowhere
+}
+
+@test "driver syslog: unix, udp and tcp, every format; not readable; who cannot be reached is said" {
+    python3 - "$BATS_TEST_TMPDIR" >"$BATS_TEST_TMPDIR/server" 3>&- <<'END' &
+import os, select, socket, sys
+d = sys.argv[1]
+unix = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); unix.bind(d + "/log")
+udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); udp.bind(("127.0.0.1", 0))
+tcp = socket.socket(); tcp.bind(("127.0.0.1", 0)); tcp.listen()
+with open(d + "/ports.tmp", "w") as f: f.write(f"{udp.getsockname()[1]} {tcp.getsockname()[1]}")
+os.rename(d + "/ports.tmp", d + "/ports")
+socks = [unix, udp, tcp]
+while True:
+    for s in select.select(socks, [], [])[0]:
+        if s is tcp:
+            socks.append(s.accept()[0])
+            continue
+        data = s.recv(65536)
+        if not data and s not in (unix, udp):
+            socks.remove(s)
+        sys.stdout.write(data.decode()); sys.stdout.flush()
+END
+    local server=$! udp tcp
+    wait_until 5 test -e "$BATS_TEST_TMPDIR/ports"
+    read -r udp tcp <"$BATS_TEST_TMPDIR/ports" || true
+    logged() { file_has "$BATS_TEST_TMPDIR/server" "$1"; }
+    docker run --rm --name cc --log-driver syslog --log-opt syslog-address="unixgram://$BATS_TEST_TMPDIR/log" \
+        --log-opt tag='t-{{.Name}}' busybox sh -c 'echo to unix; echo wrong >&2'
+    wait_until 5 logged '^<30>[A-Z][a-z]{2} [ 0-9]{2} [0-9:]{8} t-cc\[[0-9]+\]: to unix$'
+    wait_until 5 logged '^<27>.*t-cc\[[0-9]+\]: wrong$'
+    docker run --rm --log-driver syslog --log-opt syslog-address="udp://127.0.0.1:$udp" --log-opt syslog-format=rfc3164 \
+        --log-opt syslog-facility=local3 busybox echo to udp
+    wait_until 5 logged "^<158>[A-Z][a-z]{2} [ 0-9]{2} [0-9:]{8} $(hostname) [0-9a-f]{12}\[[0-9]+\]: to udp$"
+    docker run -d --name cc --log-driver syslog --log-opt syslog-address="tcp://localhost:$tcp" --log-opt syslog-format=rfc5424micro \
+        busybox sh -c 'seq 2000; echo to tcp'
+    wait_until 5 logged "^<30>1 [0-9-]+T[0-9:]+\.[0-9]{6}(Z|[+-][0-9:]+) $(hostname) [0-9a-f]{12} [0-9]+ [0-9a-f]{12} - to tcp$"
+    same "$(grep -cE ' - [0-9]+$' "$BATS_TEST_TMPDIR/server")" 2000
+    run docker logs cc
+    expect_text 'configured logging driver does not support reading'
+    docker wait cc
+    docker rm cc
+    kill "$server"
+    wait "$server" || true
+    run docker run --rm --log-driver syslog --log-opt syslog-address="tcp://127.0.0.1:$tcp" busybox true
+    expect_status 125
+    expect_text 'failed to initialize logging driver'
+    docker rm -f "$(docker ps -aq)" 2>/dev/null || true
+}
+
+@test "mode=non-blocking: a container is not held up, what is dropped is counted; blocking loses nothing" {
+    dhow_only "is not asked"
+    local log
+    docker run -d --name cc --log-opt mode=non-blocking --log-opt max-buffer-size=1m --log-opt max-size=-1 busybox sh -c \
+        'i=0; while [ $i -lt 40 ]; do seq 100000; i=$((i+1)); done; sleep 1; echo last; sleep 1000'
+    log=$(docker inspect -f '{{.LogPath}}' cc)
+    wait_logs cc '^last$' 60
+    # Every message is in the log or counted.
+    local written dropped
+    written=$(docker logs cc 2>/dev/null | grep -cE '^([0-9]+|last)$')
+    dropped=$(docker logs cc 2>&1 >/dev/null | sed -n 's/^\[\([0-9]*\) log messages were dropped here\]$/\1/p' | awk '{ n += $1 } END { print n + 0 }')
+    echo "written $written, dropped $dropped" >&3
+    local all=$((written + dropped))
+    [ "$all" -ge 3990000 ] && [ "$all" -le 4010000 ]
+    if [ "$dropped" -gt 0 ]; then
+        ok api GET /containers/cc/json
+        expect_text "\"LogDropped\":"
+    fi
+    [ -s "$log" ]
+    docker rm -f cc
+    docker run --name dd --log-driver local --log-opt mode=non-blocking busybox sh -c 'echo a; echo b >&2' >/dev/null
+    ok docker logs dd
+    expect_line a
+    expect_line b
+    docker rm dd
+}
+
+@test "mode=non-blocking with a log that stands still; mode=blocking with one" {
+    dhow_only "is not asked"
+    local mode writer
+    for mode in non-blocking blocking; do
+        local opts=(--log-opt mode=$mode)
+        [ $mode = non-blocking ] || opts=(--log-driver local)
+        docker run -d --name cc "${opts[@]}" busybox sh -c 'while ! [ -e /go ]; do sleep 0.1; done; seq 1000000; touch /done; sleep 1000'
+        if [ $mode = blocking ]; then
+            docker exec cc touch /go
+            wait_logs cc '^1000000$'
+            [ "$(docker logs cc | wc -l)" = 1000000 ]
+            docker rm -f cc
+            continue
+        fi
+        writer=$(pgrep -P "$(ps -o ppid= "$(docker inspect -f '{{.State.Pid}}' cc)" | tr -d ' ')" -x dhow-log)
+        kill -STOP "$writer"
+        docker exec cc touch /go
+        wait_until 10 docker exec cc test -e /done
+        kill -CONT "$writer"
+        wait_logs cc 'log messages were dropped here'
+        wait_until 5 sh -c "curl -s --unix-socket '$E_SOCK' http://localhost/containers/cc/json | grep -q LogDropped"
+        docker rm -f cc
+    done
+}
+
+@test "a gigabyte of log: its end and its last second in milliseconds" {
+    dhow_only "is not asked"
+    [ "${BIG_LOG:-}" = 1 ] || skip "BIG_LOG=1 makes it"
+    docker run --name cc --log-opt max-size=-1 busybox sh -c 'yes "$(seq -s , 120)" | head -c 960000000; sleep 1.1; echo last' >/dev/null
+    local log start took
+    log=$(docker inspect -f '{{.LogPath}}' cc)
+    [ "$(stat -c %s "$log")" -gt 1000000000 ]
+    start=$EPOCHREALTIME
+    ok docker logs --tail 10 cc
+    took=$((${EPOCHREALTIME/./} - ${start/./}))
+    echo "--tail 10: $took us" >&3
+    same "$(wc -l <<<"$output")" 10
+    [ "$took" -lt 50000 ]
+    start=$EPOCHREALTIME
+    ok docker logs --since "$(docker inspect -f '{{.State.FinishedAt}}' cc | cut -d. -f1)Z" cc
+    took=$((${EPOCHREALTIME/./} - ${start/./}))
+    echo "--since the last second: $took us" >&3
+    expect_match 'last$'
+    [ "$took" -lt 50000 ]
+    docker rm cc
+}

@@ -332,3 +332,17 @@ assert len(b["EndpointID"]) == 64, n
 ' <<<"$output"
     same "$(docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' web)" "$(address_of web)"
 }
+
+@test "the firewall table is restored within a second when others flush or delete it" {
+    dhow_only "does not watch"
+    docker run -d --name web -p 127.0.0.1:18099:80 busybox sh -c "$SERVE"
+    wait_until 10 answers 127.0.0.1:18099 "$(docker inspect -f '{{printf "%.12s" .Id}}' web)"
+    local table how
+    table=$(nft list tables | awk -v b="$E_BRIDGE" '$3 ~ b { print $3 }')
+    for how in "flush table inet $table" "delete table inet $table" "flush map inet $table ports_on" \
+        "delete table inet $table"; do
+        nft "$how"
+        wait_until 1 fetch 127.0.0.1:18099 || fail "not restored after $how"
+    done
+    [ "$(grep -c 'has been restored' "$E_LOG")" -ge 4 ]
+}

@@ -166,12 +166,13 @@ same_tree() {
 
 @test "between dockerd and us: push there, pull here, and back" {
     dhow_only 'would speak to itself'
-    command -v dockerd >/dev/null || skip 'there is no dockerd'
-    local d pid
+    local d pid bin
+    bin=$("$ROOT/scripts/dockerd")
+    "$ROOT/scripts/docker-cli" >/dev/null
     # a short name: containerd's socket has a path, too
     d=$(mktemp -d /tmp/dhow.XXXXXX)
     printf '{}' >"$d/daemon.json"
-    detached dockerd --config-file "$d/daemon.json" --data-root "$d/data" --exec-root "$d/run" -H "unix://$d/s" \
+    PATH=$bin:$PATH detached dockerd --config-file "$d/daemon.json" --data-root "$d/data" --exec-root "$d/run" -H "unix://$d/s" \
         --bridge none --iptables=false --ip6tables=false --pidfile "$d/pid" </dev/null >"$d/log" 2>&1 &
     pid=$!
     wait_until 30 "$DOCKER_CLI" -H "unix://$d/s" version >/dev/null 2>&1 || fail "$(tail -n 5 "$d/log")"

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "container/changes.h"
+#include "container/check.h"
 #include "container/container.h"
 #include "container/copy.h"
 #include "container/logs.h"
@@ -241,6 +242,12 @@ json_t *exec_inspect(Exec *x, GError **error)
 {
 	return json_object();
 }
+json_t *engine_check(Engine *e, gboolean repair)
+{
+	(void)e;
+	return json_pack("{s:b}", "Repair", repair);
+}
+
 json_t *container_inspect(Container *c, gboolean size)
 {
 	return json_pack("{s:s,s:b}", "Id", c->id, "Size", size);

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -421,6 +422,36 @@ static void following_ends_when_the_client_goes(void **state)
 	assert_int_equal(events_n_subscribers(fake.engine.events), 0);
 }
 
+/* Lines of all lengths up to the longest, in two files; every tenth of a second one. */
+static void since_is_found_by_bisection(void **state)
+{
+	for (int file = 1; file >= 0; file--) {
+		g_autoptr(GString) text = g_string_new(NULL);
+		for (int i = 0; i < 2000; i++) {
+			int at = (1 - file) * 2000 + i;
+			g_autofree char *pad = g_strnfill(i % 500 == 7 ? 90000 : i % 97, 'x');
+			g_string_append_printf(text,
+				"{\"log\":\"%d %s\\n\",\"stream\":\"stdout\",\"time\":"
+				"\"2026-11-22T03:%02d:%02d.%dZ\"}\n%s",
+				at, pad, at / 600, at / 10 % 60, at % 10,
+				i % 50 == 0 ? "damaged\n" : "");
+		}
+		append_text(file, text->str);
+	}
+	static const int from[] = {0, 1, 599, 1999, 2000, 2001, 2507, 3998, 3999, 4000};
+	for (guint i = 0; i < G_N_ELEMENTS(from); i++) {
+		LogsRequest r = both();
+		g_autofree char *when = g_strdup_printf("2026-11-22T03:%02d:%02d.%dZ",
+			from[i] / 600, from[i] / 10 % 60, from[i] % 10);
+		assert_true(log_line_time(when, strlen(when), &r.since));
+		g_autofree char *out = read_logs(&r);
+		g_auto(GStrv) lines = g_strsplit(out, "\n", -1);
+		assert_int_equal(g_strv_length(lines), 4000 - from[i] + (from[i] < 4000));
+		if (from[i] < 4000)
+			assert_int_equal(atoi(lines[0]), from[i]);
+	}
+}
+
 static void unreadable_drivers(void **state)
 {
 	g_autoptr(GError) error = NULL;
@@ -443,6 +474,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(following_sees_all_and_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			following_ends_when_the_client_goes, setup, teardown),
+		cmocka_unit_test_setup_teardown(since_is_found_by_bisection, setup, teardown),
 		cmocka_unit_test_setup_teardown(unreadable_drivers, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

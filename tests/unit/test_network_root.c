@@ -661,6 +661,48 @@ static void adopt_and_sweep(void **state)
 	box_close(&b);
 }
 
+static gint restorations;
+
+static void restored(void *arg, const GError *error)
+{
+	(void)arg;
+	/* Flushed, and deleted while it was written again: the deletion is told as well. */
+	if (!error)
+		g_atomic_int_inc(&restorations);
+}
+
+/* Without anybody publishing anything: the kernel's own notification is enough. */
+static void watched_table(void **state)
+{
+	g_atomic_int_set(&restorations, 0);
+	NetConfig config = {
+		.bridge = "dht0", .icc = TRUE, .ip_masq = TRUE, .firewall_restored = restored};
+	NetEngine *n = net_engine_new(&config, NULL);
+	assert_non_null(n);
+	NetPort pa = port(NULL, 18080, 80), pb = port("127.0.0.1", 18081, 80);
+	Box a = box(n, "a", &pa, 1), b = box(n, "b", &pb, 1);
+	int sa = serve(a.ns, SOCK_STREAM, 80);
+	REACHES(-1, "127.0.0.1", 18080);
+	detach(n, &b);
+	assert_int_equal(g_atomic_int_get(&restorations), 0); /* our own changes are no damage */
+	NetFirewallConfig fw = {.bridge = "dht0"};
+	assert_true(net_cidr_parse("172.17.0.1/16", &fw.subnet, NULL));
+	for (int i = 1; i <= 3; i++) {
+		net_firewall_free(net_firewall_new(&fw, NULL), TRUE);
+		gint64 until = g_get_monotonic_time() + G_USEC_PER_SEC;
+		while (g_atomic_int_get(&restorations) < i && g_get_monotonic_time() < until)
+			g_usleep(1000);
+		assert_true(g_atomic_int_get(&restorations) >= i);
+		assert_true(table_exists("dht0"));
+		REACHES(-1, "127.0.0.1", 18080);
+		g_atomic_int_set(&restorations, i);
+	}
+	close(sa);
+	detach(n, &a);
+	net_engine_free(n, TRUE);
+	assert_false(table_exists("dht0"));
+}
+
 static void flushed_table(void **state)
 {
 	NetEngine *n = start("dht0");
@@ -899,6 +941,7 @@ int main(void)
 		cmocka_unit_test(udp_flows),
 		cmocka_unit_test(adopt_and_sweep),
 		cmocka_unit_test(flushed_table),
+		cmocka_unit_test(watched_table),
 		cmocka_unit_test(stale_element),
 		cmocka_unit_test(foreign_bridge),
 		cmocka_unit_test(bare_namespace),

@@ -47,6 +47,29 @@ static gboolean request(
 	return answer != NULL;
 }
 
+/* Said before the wait begins: it is going to be in vain. */
+static void warn_if_ignored(Cli *cli, const char *name, const LifecycleOptions *o)
+{
+	g_autofree char *path = g_strdup_printf("/containers/%s/json", name);
+	g_autoptr(json_t) c = cli_call(cli, "GET", path, NULL, NULL, NULL);
+	const json_t *state = json_object_get(c, "State");
+	const json_t *config = json_object_get(c, "Config");
+	const char *signal = json_string_value(json_object_get(state, "StopSignalIgnored"));
+	const json_t *own = json_object_get(config, "StopTimeout");
+	int64_t seconds = json_is_integer(own) ? json_integer_value(own) : 10;
+	if (o->timeout.given)
+		seconds = o->timeout.value;
+	if (!signal || seconds == 0)
+		return;
+	g_autofree char *then = seconds < 0 ? g_strdup("waiting for it to end by itself")
+					    : g_strdup_printf("killing it in %" G_GINT64_FORMAT
+							      " seconds unless it ends",
+						      seconds);
+	fprintf(stderr,
+		"Warning: %s ignores %s; %s (--init, --stop-signal or a handler would help)\n",
+		name, signal, then);
+}
+
 static gboolean act(Cli *cli, const char *name, const void *arg, GError **error)
 {
 	const Action *a = arg;
@@ -58,6 +81,8 @@ static gboolean act(Cli *cli, const char *name, const void *arg, GError **error)
 				     ? g_strdup_printf("%" G_GINT64_FORMAT, o->timeout.value)
 				     : NULL;
 	const char *signal = o && o->signal && *o->signal ? o->signal : NULL;
+	if (o && !signal && (strcmp(a->verb, "stop") == 0 || strcmp(a->verb, "restart") == 0))
+		warn_if_ignored(cli, name, o);
 	g_auto(GStrv) query = cli_query("signal", signal, "t", t, NULL);
 	return request(cli, "POST", path, query, error);
 }

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * check.c - theory of operation: the engine goes on working while it is checked, so whatever is in
+ * the middle of something must not be taken for damage. A container is only looked at when its
+ * operation lock is free; a directory or cgroup without an owner only counts when it has not been
+ * changed for GRACE seconds (whoever creates makes directories first and the row last).
+ */
+#include "container/check.h"
+#include "container/internal.h"
+
+#include "base/error.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/timefmt.h"
+#include "container/log_config.h"
+#include "shim/client.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { GRACE = 30 };
+
+typedef struct {
+	Engine *engine;
+	gboolean repair;
+	json_t *problems, *dropped;
+	json_int_t containers, running, layers, volumes;
+} Check;
+
+void engine_report(Engine *e, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	char *text = g_strdup_vprintf(fmt, ap);
+	va_end(ap);
+	dh_info("%s", text);
+	g_ptr_array_add(e->start_report, text);
+}
+
+static void problem(Check *k, const char *kind, gboolean repaired, const char *fmt, ...)
+	G_GNUC_PRINTF(4, 5);
+static void problem(Check *k, const char *kind, gboolean repaired, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	g_autofree char *text = g_strdup_vprintf(fmt, ap);
+	va_end(ap);
+	g_autofree char *valid = g_utf8_make_valid(text, -1);
+	json_array_append_new(k->problems,
+		json_pack("{s:s, s:s, s:b}", "Kind", kind, "Text", valid, "Repaired", repaired));
+}
+
+/* ---- containers ---- */
+
+static gboolean exists(const char *dir, const char *name)
+{
+	g_autofree char *path = g_build_filename(dir, name, NULL);
+	return access(path, F_OK) == 0;
+}
+
+static void check_running(Check *k, Container *c, int64_t pid)
+{
+	ShimRequest req = {.op = (char *)"status"};
+	g_autoptr(GError) error = NULL;
+	ShimReply *reply = shim_request(c->run_dir, &req, NULL, 0, &error);
+	if (!reply)
+		problem(k, "shim", FALSE, "container %.12s runs, but its shim does not answer: %s",
+			c->id, error->message);
+	else if (!reply->exited && reply->pid != pid)
+		problem(k, "shim", FALSE,
+			"container %.12s: process %" G_GINT64_FORMAT " is on record, its shim has "
+			"%" G_GINT64_FORMAT,
+			c->id, pid, reply->pid);
+	dh_json_free(&shim_reply_table, reply);
+	g_autoptr(GArray) pids = rt_cgroup_pids(c->cgroup, NULL);
+	if (reply && (!pids || pids->len == 0))
+		problem(k, "cgroup", FALSE, "container %.12s runs, but its cgroup %s is empty",
+			c->id, c->cgroup);
+}
+
+static void check_container(Check *k, Container *c)
+{
+	if (!g_mutex_trylock(&c->op))
+		return;
+	g_mutex_lock(&c->state_lock);
+	gboolean removed = c->removed, running = c->state.running;
+	gboolean busy = c->ending || c->unmounting;
+	int64_t pid = c->state.pid;
+	g_mutex_unlock(&c->state_lock);
+	if (!removed && !exists(c->dir, ""))
+		problem(k, "directory", FALSE, "container %.12s: its directory %s is gone", c->id,
+			c->dir);
+	if (!removed && running && !busy)
+		check_running(k, c, pid);
+	else if (!removed && !busy && exists(c->run_dir, SHIM_SOCKET_NAME))
+		problem(k, "shim", FALSE, "container %.12s does not run, but has a shim", c->id);
+	k->containers++;
+	k->running += running;
+	int64_t lost = log_dropped(c);
+	if (lost > 0)
+		json_object_set_new(k->dropped, c->id, json_integer(lost));
+	g_mutex_unlock(&c->op);
+}
+
+/* ---- what has no owner ---- */
+
+static gboolean is_known(Engine *e, const char *id)
+{
+	g_mutex_lock(&e->lock);
+	gboolean known = g_hash_table_contains(e->by_id, id);
+	g_mutex_unlock(&e->lock);
+	return known;
+}
+
+static gboolean is_settled(int dirfd, const char *name)
+{
+	struct stat st;
+	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_ctim.tv_sec + GRACE < dh_time_now() / DH_NSEC;
+}
+
+static void check_directory(
+	Check *k, const char *root, const char *name, gboolean (*known)(Engine *, const char *))
+{
+	g_autofree char *path = g_build_filename(root, name, NULL);
+	DIR *d = opendir(path);
+	if (!d) {
+		problem(k, "directory", FALSE, "%s: %s", path, g_strerror(errno));
+		return;
+	}
+	struct dirent *ent;
+	while ((ent = readdir(d))) {
+		if (*ent->d_name == '.' || !is_settled(dirfd(d), ent->d_name) ||
+			known(k->engine, ent->d_name))
+			continue;
+		gboolean gone = k->repair && dh_remove_tree(dirfd(d), ent->d_name, NULL);
+		problem(k, "directory", gone, "%s/%s belongs to nothing", path, ent->d_name);
+	}
+	closedir(d);
+}
+
+static void check_cgroups(Check *k)
+{
+	const char *parent = k->engine->config.cgroup_parent;
+	g_auto(GStrv) children = rt_cgroup_children(parent);
+	for (char **name = children; name && *name; name++) {
+		if (is_known(k->engine, *name))
+			continue;
+		g_autofree char *path = g_build_filename(parent, *name, NULL);
+		gboolean gone =
+			k->repair && rt_cgroup_kill(path, NULL) && rt_cgroup_remove(path, NULL);
+		problem(k, "cgroup", gone, "cgroup %s belongs to no container", path);
+	}
+}
+
+/* ---- store and volumes ---- */
+
+static gboolean count_row(void *arg, int n, const char *const *columns, GError **error)
+{
+	(void)n;
+	(void)columns;
+	(void)error;
+	++*(int *)arg;
+	return TRUE;
+}
+
+static gboolean is_layer(Engine *e, const char *name)
+{
+	g_autofree char *id = g_strconcat("sha256:", name, NULL);
+	int n = 0;
+	/* When the database cannot be asked, nothing is called an orphan. */
+	return !dh_db_query(e->db, NULL, count_row, &n, "SELECT 1 FROM layers WHERE chain_id=?",
+		       "s", id) ||
+	       n > 0;
+}
+
+static gboolean take_layer(void *arg, int n, const char *const *columns, GError **error)
+{
+	(void)n;
+	(void)error;
+	Check *k = arg;
+	const char *colon = columns[0] ? strchr(columns[0], ':') : NULL;
+	g_autofree char *layers = g_build_filename(k->engine->config.data_root, "layers", NULL);
+	k->layers++;
+	if (colon && !exists(layers, colon + 1))
+		problem(k, "layer", FALSE, "layer %s: its directory is gone", columns[0]);
+	return TRUE;
+}
+
+static gboolean take_verdict(void *arg, int n, const char *const *columns, GError **error)
+{
+	(void)n;
+	(void)error;
+	if (g_strcmp0(columns[0], "ok") != 0)
+		problem(arg, "database", FALSE, "state.db: %s", columns[0]);
+	return TRUE;
+}
+
+static void check_database(Check *k)
+{
+	g_autoptr(GError) error = NULL;
+	if (!dh_db_query(k->engine->db, &error, take_verdict, k, "PRAGMA quick_check", "") ||
+		!dh_db_query(
+			k->engine->db, &error, take_layer, k, "SELECT chain_id FROM layers", ""))
+		problem(k, "database", FALSE, "state.db: %s", error->message);
+}
+
+static gboolean is_volume(Engine *e, const char *name)
+{
+	g_autoptr(Volume) v = volumes_find(e->volumes, name, NULL);
+	return v != NULL;
+}
+
+/* What lies in a directory of volumes may be somebody's data: told, never deleted. */
+static void check_volumes(Check *k)
+{
+	g_autofree char *root = g_build_filename(k->engine->config.data_root, "volumes", NULL);
+	g_autoptr(GPtrArray) all = volumes_all(k->engine->volumes);
+	k->volumes = all->len;
+	for (guint i = 0; i < all->len; i++) {
+		const Volume *v = all->pdata[i];
+		if (!exists(root, v->name) && is_volume(k->engine, v->name))
+			problem(k, "volume", FALSE, "volume %s: its directory is gone", v->name);
+	}
+	gboolean repair = k->repair;
+	k->repair = FALSE;
+	check_directory(k, k->engine->config.data_root, "volumes", is_volume);
+	k->repair = repair;
+}
+
+/* ---- */
+
+static json_t *last_start(Engine *e)
+{
+	json_t *actions = json_array();
+	for (guint i = 0; i < e->start_report->len; i++)
+		json_array_append_new(actions, json_string(e->start_report->pdata[i]));
+	g_autofree char *when = dh_time_format(e->started_at);
+	return json_pack("{s:s, s:I, s:o}", "Time", when, "Milliseconds", (json_int_t)e->start_ms,
+		"Actions", actions);
+}
+
+json_t *engine_check(Engine *e, gboolean repair)
+{
+	Check k = {
+		.engine = e, .repair = repair, .problems = json_array(), .dropped = json_object()};
+	g_autoptr(GPtrArray) all = container_all(e);
+	check_database(&k);
+	for (guint i = 0; i < all->len; i++)
+		check_container(&k, all->pdata[i]);
+	check_cgroups(&k);
+	check_directory(&k, e->config.data_root, "containers", is_known);
+	check_directory(&k, e->config.exec_root, "containers", is_known);
+	check_directory(&k, e->config.data_root, "layers", is_layer);
+	check_volumes(&k);
+	g_auto(GStrv) network = net_check(e->net, repair);
+	for (char **line = network; *line; line++) {
+		static const char *const done[] = {": written again", ": removed", ": put back"};
+		gboolean repaired = FALSE;
+		for (guint i = 0; i < G_N_ELEMENTS(done); i++)
+			repaired |= g_str_has_suffix(*line, done[i]);
+		problem(&k, "network", repaired, "%s", *line);
+	}
+	return json_pack("{s:o, s:{s:I,s:I,s:I,s:I}, s:o, s:o}", "Problems", k.problems, "Checked",
+		"Containers", k.containers, "Running", k.running, "Layers", k.layers, "Volumes",
+		k.volumes, "LogsDropped", k.dropped, "LastStart", last_start(e));
+}

@@ -191,7 +191,7 @@ static void append_decimal(GString *s, int64_t n, int64_t unit, const char *name
 	int64_t rest = n % unit;
 	if (rest)
 		g_string_append_c(s, '.');
-	while (rest) {
+	while (rest && unit > 1) {
 		unit /= 10;
 		g_string_append_c(s, (char)('0' + rest / unit));
 		rest %= unit;

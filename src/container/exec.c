@@ -197,9 +197,14 @@ void exec_note_end(Engine *e, const char *id, int64_t code)
 		note_end(x, code);
 }
 
+static void unref_exec(void *x)
+{
+	exec_unref(x);
+}
+
 void exec_note_all_ended(Container *c)
 {
-	g_autoptr(GPtrArray) running = g_ptr_array_new_with_free_func((GDestroyNotify)exec_unref);
+	g_autoptr(GPtrArray) running = g_ptr_array_new_with_free_func(unref_exec);
 	g_mutex_lock(&c->engine->exec_lock);
 	g_mutex_lock(&c->state_lock);
 	for (guint i = 0; i < c->exec_ids->len; i++) {

@@ -68,8 +68,9 @@ static void tell_state(const RegistryCall *c, PullLayer *l, const FetchState *no
 	} else if (now->phase <= FETCH_VERIFYING && now->offset != l->told.offset) {
 		tell_progress(c, l->id, "Downloading", now->offset, l->blob->size);
 	}
-	gboolean failed = now->phase == FETCH_FAILED;
-	for (int phase = (int)l->told.phase + 1; !failed && phase <= (int)now->phase; phase++) {
+	/* FETCH_FAILED, which is the last, has no lines: the error tells it. */
+	int end = now->phase < FETCH_FAILED ? (int)now->phase + 1 : 0;
+	for (int phase = (int)l->told.phase + 1; phase < end; phase++) {
 		if (phase == FETCH_EXTRACTING)
 			tell_progress(c, l->id, "Extracting", l->blob->size, l->blob->size);
 		else if (lines[phase])

@@ -160,7 +160,7 @@ static char *expand_tag(Container *c, const char *template, GError **error)
 		g_autofree char *name =
 			close ? g_strndup(open + 2, (gsize)(close - open - 2)) : g_strdup("");
 		g_strstrip(name);
-		if (!g_strv_contains(known, name)) {
+		if (!close || !g_strv_contains(known, name)) {
 			dh_error(error, DH_ERROR_INVALID,
 				"invalid log tag template: \"%s\" is not one of its fields", name);
 			return NULL;

@@ -40,7 +40,7 @@ typedef struct {
 	int64_t started_at;
 	int64_t start_ms;        /* how long opening took */
 	GPtrArray *start_report; /* char*: what the reconciler did */
-	gboolean reconciled; /* until then nothing is started */
+	gboolean reconciled;     /* until then nothing is started */
 
 	GMutex lock; /* the two tables; taken for look-ups only, never across a blocking call */
 	GHashTable *by_id;   /* id -> Container */

@@ -55,7 +55,7 @@ assert c["LastStart"]["Milliseconds"] < 2000, c
     expect_no_match "containers/$orphan"
     ok check --repair
     expect_match "$orphan belongs to no container \(repaired\)"
-    ! [ -e "$cg/$orphan" ]
+    [ ! -e "$cg/$orphan" ]
     ok check
     rmdir "$E_DIR/data/containers/$orphan" "$E_DIR/run/containers/$orphan" "$E_DIR/data/layers/$orphan"
     is_state cc running

@@ -143,7 +143,7 @@ teardown() {
     [ "$first" -gt 1 ]
     seq "$first" 100000 | diff - <(printf '%s\n' "$output")
     if [ "$DHOW_ENGINE" = dhow ]; then
-        packed() { [ "$(ls "$E_DIR"/data/containers/*/local.log.*.gz | wc -l)" = 3 ]; }
+        packed() { [ "$(find "$E_DIR/data/containers" -name 'local.log.*.gz' | wc -l)" = 3 ]; }
         wait_until 5 packed
         [ "$(cat "$E_DIR"/data/containers/*/local.log.*.gz | wc -c)" -lt 200000 ]
         ok docker logs --tail 12000 big
@@ -263,7 +263,7 @@ END
     dhow_only "is not asked"
     local mode writer
     for mode in non-blocking blocking; do
-        local opts=(--log-opt mode=$mode)
+        local opts=(--log-opt "mode=$mode")
         [ $mode = non-blocking ] || opts=(--log-driver local)
         docker run -d --name cc "${opts[@]}" busybox sh -c 'while ! [ -e /go ]; do sleep 0.1; done; seq 1000000; touch /done; sleep 1000'
         if [ $mode = blocking ]; then

@@ -153,7 +153,7 @@ teardown() {
 }
 
 @test "json-file: compress; a follower sees every line across rotations" {
-    docker run -d --name cc --log-opt max-size=50k --log-opt max-file=3 --log-opt compress=true --log-opt tag='x/{{.Name}}' busybox \
+    docker run -d --name cc --log-opt max-size=50k --log-opt max-file=10 --log-opt compress=true --log-opt tag='x/{{.Name}}' busybox \
         sh -c 'sleep 0.5; for i in $(seq 3000); do echo $i; done; sleep 0.3'
     in_bg follower docker logs -f cc
     docker wait cc

@@ -3,9 +3,10 @@
  * log_record.h - the files of the log driver "local", as the shim writes and the daemon reads them.
  *
  * A file is a row of records; each has its length at both ends, so that it can be read from either:
- *   length of the body (u32) | kind (u8) | time, ns since 1970 (i64) | text | the length again
- * (u32) with numbers in little-endian order. The first record of a file holds the attributes of all
- * that follow, as a JSON object.
+ *   length of the body (u32) | kind (u8) | time, ns since 1970 (i64) | text | length (u32) again
+ *
+ * Numbers are little-endian. The first record of a file holds the attributes of all that follow, as
+ * a JSON object.
  */
 #pragma once
 

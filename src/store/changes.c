@@ -227,13 +227,9 @@ static gboolean expose_one(ContainerConfig *c, const char *word, GError **error)
 	const char *colon = strrchr(text, ':');
 	const char *ports = colon ? colon + 1 : text;
 	size_t n = strcspn(ports, "-");
+	const char *last = ports[n] ? ports + n + 1 : ports;
 	guint from, to;
-	if (!parse_port(ports, n, &from) ||
-		(ports[n] && !parse_port(ports + n + 1, strlen(ports + n + 1), &to)))
-		return dh_error(error, DH_ERROR_INVALID, "Invalid containerPort: %s", ports);
-	if (!ports[n])
-		to = from;
-	if (to < from)
+	if (!parse_port(ports, n, &from) || !parse_port(last, strlen(last), &to) || to < from)
 		return dh_error(error, DH_ERROR_INVALID, "Invalid containerPort: %s", ports);
 	if (strcmp(proto, "tcp") != 0 && strcmp(proto, "udp") != 0 && strcmp(proto, "sctp") != 0)
 		return dh_error(error, DH_ERROR_INVALID, "Invalid proto: %s", proto);

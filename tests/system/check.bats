@@ -21,7 +21,7 @@ teardown() {
 }
 
 check() {
-    "$ROOT/build/src/cli/dhow" -H "unix://$E_SOCK" system check "$@"
+    "$BUILD/src/cli/dhow" -H "unix://$E_SOCK" system check "$@"
 }
 
 @test "a sound engine has no problems" {

@@ -19,8 +19,8 @@ setup_file() {
     done
     echo 'root:x:0:0:root:/root:/bin/sh' >"$tree/etc/passwd"
     tar -C "$tree" -cf "$DIR/box.tar" .
-    cp "${RUNTIME:-$ROOT/build/src/runtime/dhow-runtime}" "$DIR/dhow-runtime" 2>/dev/null ||
-        cp "$BATS_TEST_DIRNAME/../../build/src/runtime/dhow-runtime" "$DIR/dhow-runtime"
+    local build=${DHOW_BUILD:-$BATS_TEST_DIRNAME/../../build}
+    cp "${RUNTIME:-$build/src/runtime/dhow-runtime}" "$DIR/dhow-runtime"
 }
 
 teardown_file() {

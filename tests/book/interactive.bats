@@ -47,7 +47,7 @@ teardown() {
 
 @test "INT-04: --tty gives a terminal; Ctrl-C reaches the program" {
     run "$ON_PTY" -e '/ # ' -s 'tty\r' -e '/dev/pts/0' \
-        -s 'echo go$((1))ing; sleep 1000\r' -e 'go1ing' -s '\x03' \
+        -s 'sh -c "echo go$((1))ing; exec sleep 1000"\r' -e 'go1ing' -s '\x03' \
         -e '/ # ' -s 'echo code $?\r' -e 'code 130' -s 'exit 0\r' -- docker run --rm -it busybox:1.29 sh
     expect_status 0
     run docker run --rm busybox:1.29 tty

@@ -4,8 +4,8 @@
  * filters are short, or, when it is of a kind that cannot be said there, by libseccomp. A profile
  * that refuses by default is a list of what was known when it was written: a number above every one
  * it names is a system call invented later, and is answered with ENOSYS, because programs that try
- * it know what to do then, and not what to do about EPERM. For libseccomp's filters a stub in front
- * does that.
+ * it know what to do then, and not what to do about EPERM. For libseccomp's filters a short one in
+ * front does that.
  */
 #include "runtime/seccomp.h"
 
@@ -155,7 +155,7 @@ static gboolean add_rule(scmp_filter_ctx ctx, const ScRule *rule, GError **error
 	return TRUE;
 }
 
-/* ---- the stub for system calls of the future ---- */
+/* ---- system calls of the future ---- */
 
 static void find_last(const OciSeccomp *p, ScArch *arch)
 {
@@ -183,7 +183,7 @@ static void put_limit(GArray *out, guint32 last)
 	g_array_append_vals(out, code, G_N_ELEMENTS(code));
 }
 
-static void put_stub(GArray *out, const ScArch *archs, guint n)
+static void put_newer(GArray *out, const ScArch *archs, guint n)
 {
 	const struct sock_filter load_arch =
 		STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
@@ -302,7 +302,7 @@ GBytes *sc_compile(const OciSeccomp *p, gboolean tree, GError **error)
 	gboolean ok = tree && sc_tree_generate(rules, archs, n, def, beyond, out);
 	if (!ok) {
 		if (beyond != def)
-			put_stub(out, archs, n);
+			put_newer(out, archs, n);
 		scmp_filter_ctx ctx = seccomp_init(def);
 		ok = by_libseccomp(ctx, rules, archs, n, out, error);
 		seccomp_release(ctx);

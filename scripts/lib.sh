@@ -78,14 +78,15 @@ engine_use() {
     export E_DIR E_SOCK E_PIDFILE E_LOG E_BRIDGE
 }
 
-# Runs a program that outlives us with nothing of ours open: a pipe that a test runner reads would never end.
+# Runs a program that outlives us with nothing of ours open: a pipe that a test runner reads would never end. In a
+# session of its own: a Ctrl-C, or the end of our process group, must find an engine that can still tidy up.
 detached() {
     local fd
     for fd in /proc/self/fd/*; do
         fd=${fd##*/}
         [ "$fd" -le 2 ] || eval "exec $fd>&-"
     done
-    exec "$@"
+    exec setsid "$@"
 }
 
 # engine_start [DAEMON OPTIONS]: starts the daemon of E_DIR and returns when it answers.

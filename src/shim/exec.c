@@ -108,6 +108,7 @@ void exec_reaped(Shim *sh, pid_t pid, int status)
 		s->exit.status = status;
 		s->exit.finished_at = dh_time_now();
 		s->ended = TRUE;
+		dh_close(&s->pidfd); /* remembered is how it ended, nothing else */
 		ShimEvent ev = {
 			.event = (char *)"exec-exit", .exec_id = s->exec_id, .exit = &s->exit};
 		control_event(sh, &ev);

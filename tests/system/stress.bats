@@ -83,3 +83,18 @@ each() {
     few_more() { [ "$(count)" -le $((before + 14)) ]; }
     wait_until 10 few_more || fail "before: $before, after: $(count)"
 }
+
+@test "a shim's descriptors are back where they were after many execs" {
+    dhow_only "containerd's affair"
+    local pid shim before
+    docker run -d --name cc busybox sleep 1000
+    pid=$(docker inspect -f '{{.State.Pid}}' cc)
+    shim=$(awk '{ print $4 }' "/proc/$pid/stat")
+    count() { find "/proc/$shim/fd" -mindepth 1 | wc -l; }
+    docker exec cc true
+    before=$(count)
+    each 30 docker exec cc true
+    few_more() { [ "$(count)" -le $((before + 5)) ]; }
+    # What an exec left in the background is read for two seconds more.
+    wait_until 10 few_more || fail "before: $before, after: $(count)"
+}

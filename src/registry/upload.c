@@ -221,6 +221,17 @@ char *upload_begin(Session *s, const char *path, const char *mount, const char *
 	return next_url(&reply, error);
 }
 
+/* A request whose answer is in its head; the body is read so that the connection can be used again.
+ */
+static gboolean ask(Session *s, const HttpRequest *q, SessionReply *reply, SessionError *fault,
+	GError **error)
+{
+	if (!session_open(s, q, reply, fault, error))
+		return FALSE;
+	g_free(http_read_all(reply->http, SESSION_BODY_MAX, NULL, NULL));
+	return TRUE;
+}
+
 /* PUT: the upload's end. */
 static gboolean commit(Session *s, const char *url, const char *digest, const void *body, size_t n,
 	const HttpCancel *cancel, SessionError *fault, GError **error)
@@ -236,9 +247,8 @@ static gboolean commit(Session *s, const char *url, const char *digest, const vo
 		.body_len = n,
 		.cancel = *cancel};
 	g_auto(SessionReply) reply = {0};
-	if (!session_open(s, &q, &reply, fault, error))
+	if (!ask(s, &q, &reply, fault, error))
 		return FALSE;
-	g_free(http_read_all(reply.http, SESSION_BODY_MAX, NULL, NULL));
 	return TRUE;
 }
 
@@ -262,9 +272,8 @@ static char *send_stream(Session *s, Stream *t, const char *url, const HttpCance
 		.source_arg = t,
 		.cancel = *cancel};
 	g_auto(SessionReply) reply = {0};
-	if (!session_open(s, &q, &reply, fault, error))
+	if (!ask(s, &q, &reply, fault, error))
 		return NULL;
-	g_free(http_read_all(reply.http, SESSION_BODY_MAX, NULL, NULL));
 	fault->fault = SESSION_FAILED;
 	return next_url(&reply, error);
 }
@@ -309,9 +318,8 @@ static char *send_pieces(Session *s, Stream *t, const char *url, const HttpCance
 			.body_len = (size_t)n,
 			.cancel = *cancel};
 		g_auto(SessionReply) reply = {0};
-		if (!session_open(s, &q, &reply, fault, error))
+		if (!ask(s, &q, &reply, fault, error))
 			return NULL;
-		g_free(http_read_all(reply.http, SESSION_BODY_MAX, NULL, NULL));
 		fault->fault = SESSION_FAILED;
 		char *next = next_url(&reply, error);
 		if (!next)

@@ -199,22 +199,23 @@ crash() {
     done
 }
 
-@test "run, run --rm and exec learn their exit codes though the daemon died under them" {
-    dhow_only "its streams end with it"
-    [ "$CLI" = dhow ] || skip "the docker CLI does not ask again"
-    local out=$BATS_TEST_TMPDIR kept=0 removed=0 inside=0 kept_pid removed_pid inside_pid
+# codes_survive LASTS AWAY: a run, a run --rm and an exec that take LASTS seconds; the daemon dies under them and
+# is away for AWAY seconds.
+codes_survive() {
+    local out=$BATS_TEST_TMPDIR kept=0 removed=0 inside=0 kept_pid removed_pid inside_pid name
+    local work="echo begun; sleep $1; echo ended; exit"
     docker run -d --name cc busybox sleep 1000
-    docker run --name kept busybox sh -c 'echo begun; sleep 3; echo ended; exit 5' >"$out/kept" 3>&- &
+    docker run --name kept busybox sh -c "$work 5" >"$out/kept" 3>&- &
     kept_pid=$!
-    docker run --rm --name removed busybox sh -c 'echo begun; sleep 3; echo ended; exit 6' >"$out/removed" 3>&- &
+    docker run --rm --name removed busybox sh -c "$work 6" >"$out/removed" 3>&- &
     removed_pid=$!
-    docker exec cc sh -c 'echo begun; sleep 3; echo ended; exit 7' >"$out/inside" 3>&- &
+    docker exec cc sh -c "$work 7" >"$out/inside" 3>&- &
     inside_pid=$!
-    local name
     for name in kept removed inside; do
         wait_until 5 grep -q begun "$out/$name"
     done
     crash
+    sleep "$2"
     engine_start
     wait "$kept_pid" || kept=$?
     wait "$removed_pid" || removed=$?
@@ -225,26 +226,14 @@ crash() {
     done
 }
 
+@test "run, run --rm and exec learn their exit codes though the daemon died under them" {
+    dhow_only "its streams end with it"
+    [ "$CLI" = dhow ] || skip "the docker CLI does not ask again"
+    codes_survive 3 0
+}
+
 @test "the same when all ends while no daemon is there" {
     dhow_only "its streams end with it"
     [ "$CLI" = dhow ] || skip "the docker CLI does not ask again"
-    local out=$BATS_TEST_TMPDIR kept=0 removed=0 inside=0 kept_pid removed_pid inside_pid
-    docker run -d --name cc busybox sleep 1000
-    docker run --name kept busybox sh -c 'echo begun; sleep 1; echo ended; exit 5' >"$out/kept" 3>&- &
-    kept_pid=$!
-    docker run --rm --name removed busybox sh -c 'echo begun; sleep 1; echo ended; exit 6' >"$out/removed" 3>&- &
-    removed_pid=$!
-    docker exec cc sh -c 'echo begun; sleep 1; echo ended; exit 7' >"$out/inside" 3>&- &
-    inside_pid=$!
-    local name
-    for name in kept removed inside; do
-        wait_until 5 grep -q begun "$out/$name"
-    done
-    crash
-    sleep 2
-    engine_start
-    wait "$kept_pid" || kept=$?
-    wait "$removed_pid" || removed=$?
-    wait "$inside_pid" || inside=$?
-    same "$kept $removed $inside" "5 6 7"
+    codes_survive 1 2
 }

@@ -223,8 +223,8 @@ char *upload_begin(Session *s, const char *path, const char *mount, const char *
 
 /* A request whose answer is in its head; the body is read so that the connection can be used again.
  */
-static gboolean ask(Session *s, const HttpRequest *q, SessionReply *reply, SessionError *fault,
-	GError **error)
+static gboolean ask(
+	Session *s, const HttpRequest *q, SessionReply *reply, SessionError *fault, GError **error)
 {
 	if (!session_open(s, q, reply, fault, error))
 		return FALSE;

@@ -305,7 +305,11 @@ static void exec_enters_everything(void **state)
 	Rig *r = *state;
 	rig_start(r, "sleep 1000 & sleep 1000");
 	static const char text[] =
-		"{\"args\":[\"sh\",\"-c\",\"hostname; cat /layer; ps | grep -v sh | grep -c 'sleep "
+		/* The shell may be on its way to its second program yet. */
+		"{\"args\":[\"sh\",\"-c\",\"i=0; until [ $(ps | grep -v sh | grep -c 'sleep "
+		"1000$') = 2 ] || "
+		"[ $((i=i+1)) -gt 500 ]; do :; done; hostname; cat /layer; ps | grep -v sh | grep "
+		"-c 'sleep "
 		"1000$'; pwd; id; echo $X;"
 		"test $(readlink /proc/self/ns/pid) = $(readlink /proc/$$/ns/pid) && echo same;"
 		"cat /proc/self/cgroup | cut -d: -f3- | sort -u; grep CapEff /proc/self/status\"],"

@@ -37,6 +37,7 @@ typedef struct {
 	struct archive_entry *e;
 	StoreRead read;
 	void *arg;
+	char *buf; /* CHUNK, what libarchive reads from */
 	int read_errno;
 	GArray *dirs; /* DirTime */
 	/* of the entry at hand */
@@ -53,6 +54,7 @@ static void dir_time_clear(void *p)
 static void copy_in_clear(CopyIn *x)
 {
 	archive_read_free(x->a);
+	g_free(x->buf);
 	g_array_unref(x->dirs);
 	g_free(x->path);
 	dh_close(&x->parent);
@@ -69,10 +71,9 @@ static gboolean fail(const CopyIn *x, const char *what, GError **error)
 static la_ssize_t on_read(struct archive *a, void *arg, const void **ret)
 {
 	(void)a;
-	static _Thread_local char buf[CHUNK];
 	CopyIn *x = arg;
-	*ret = buf;
-	ssize_t n = x->read(x->arg, buf, sizeof buf);
+	*ret = x->buf;
+	ssize_t n = x->read(x->arg, x->buf, CHUNK);
 	if (n < 0)
 		x->read_errno = errno ? errno : EIO;
 	return n;
@@ -313,6 +314,7 @@ gboolean copy_in(
 		.read = read,
 		.arg = arg,
 		.a = archive_read_new(),
+		.buf = g_malloc(CHUNK),
 		.dirs = g_array_new(FALSE, FALSE, sizeof(DirTime)),
 		.parent = -1};
 	g_array_set_clear_func(x.dirs, dir_time_clear);

@@ -13,8 +13,8 @@
 #include "registry/http.h"
 
 #include "base/error.h"
+#include "registry/curl.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <netdb.h>
 #include <poll.h>
@@ -61,15 +61,6 @@ struct HttpReply {
 	char text[CURL_ERROR_SIZE];
 };
 
-static void init_curl(void)
-{
-	static gsize once;
-	if (g_once_init_enter(&once)) {
-		curl_global_init(CURL_GLOBAL_ALL);
-		g_once_init_leave(&once, 1);
-	}
-}
-
 void http_tls_clear(HttpTls *t)
 {
 	g_free(t->ca_pem);
@@ -80,12 +71,7 @@ void http_tls_clear(HttpTls *t)
 
 HttpClient *http_client_new(const HttpTls *tls)
 {
-	init_curl();
 	HttpClient *c = g_new0(HttpClient, 1);
-	c->multi = curl_multi_init();
-	c->easy = curl_easy_init();
-	if (!c->multi || !c->easy)
-		g_error("libcurl cannot be set up");
 	c->tls = (HttpTls){
 		g_strdup(tls->ca_pem), g_strdup(tls->cert), g_strdup(tls->key), tls->insecure};
 	return c;
@@ -95,10 +81,25 @@ void http_client_free(HttpClient *c)
 {
 	if (!c)
 		return;
-	curl_easy_cleanup(c->easy);
-	curl_multi_cleanup(c->multi);
+	if (c->multi) {
+		curl_easy_cleanup(c->easy);
+		curl_multi_cleanup(c->multi);
+	}
 	http_tls_clear(&c->tls);
 	g_free(c);
+}
+
+static gboolean client_ready(HttpClient *c, GError **error)
+{
+	if (c->multi)
+		return TRUE;
+	if (!curl_load(error))
+		return FALSE;
+	c->multi = curl_multi_init();
+	c->easy = curl_easy_init();
+	if (!c->multi || !c->easy)
+		g_error("libcurl cannot be set up"); /* only without memory */
+	return TRUE;
 }
 
 HttpFault http_fault(const HttpClient *c)
@@ -468,6 +469,9 @@ static void set_up(HttpReply *r, const HttpRequest *q)
 
 HttpReply *http_open(HttpClient *c, const HttpRequest *q, GError **error)
 {
+	c->fault = HTTP_FAULT_NONE;
+	if (!client_ready(c, error))
+		return NULL;
 	g_autoptr(HttpReply) r = g_new0(HttpReply, 1);
 	r->client = c;
 	r->request = q;
@@ -479,7 +483,6 @@ HttpReply *http_open(HttpClient *c, const HttpRequest *q, GError **error)
 	r->headers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	r->body = g_byte_array_new();
 	r->last_byte = g_get_monotonic_time();
-	c->fault = HTTP_FAULT_NONE;
 	set_up(r, q);
 	curl_multi_add_handle(c->multi, c->easy);
 	r->added = TRUE;

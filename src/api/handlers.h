@@ -9,6 +9,8 @@
 /* system.c */
 gboolean api_ping(ApiRequest *r, GError **error);
 gboolean api_dhow_check(ApiRequest *r, GError **error);
+gboolean api_dhow_trace(ApiRequest *r, GError **error);
+gboolean api_dhow_trace_start(ApiRequest *r, GError **error);
 gboolean api_dhow_repair(ApiRequest *r, GError **error);
 gboolean api_version(ApiRequest *r, GError **error);
 /* absent.c */

@@ -19,6 +19,8 @@ const ApiRoute api_routes[] = {
 	{"GET",    "/system/df",                      0,  NONE,   api_system_df},
 	{"GET",    "/dhow/check",                     0,  NONE,   api_dhow_check},
 	{"POST",   "/dhow/check",                     0,  NONE,   api_dhow_repair},
+	{"GET",    "/dhow/trace",                     0,  NONE,   api_dhow_trace},
+	{"POST",   "/dhow/trace",                     0,  NONE,   api_dhow_trace_start},
 	{"POST",   "/auth",                           0,  JSON,   api_auth},
 
 	{"GET",    "/containers/json",                0,  NONE,   api_containers_list},

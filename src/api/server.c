@@ -15,6 +15,8 @@
  */
 #include "api/internal.h"
 
+#include "base/trace.h"
+
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -31,6 +33,7 @@ static void set_idle_limit(struct MHD_Connection *c, unsigned seconds)
 
 static void *on_uri(void *cls, const char *uri, struct MHD_Connection *connection)
 {
+	dh_trace("daemon: request comes");
 	return request_new(cls, uri);
 }
 
@@ -81,7 +84,9 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **re
 void request_run(ApiRequest *r)
 {
 	g_autoptr(GError) error = NULL;
+	dh_trace(r->route->pattern);
 	gboolean ok = r->route->handler(r, &error);
+	dh_trace("daemon: handled");
 	if (ok && r->reply == REPLY_NONE)
 		api_reply_status(r, 200);
 	if (ok || !error)

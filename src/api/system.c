@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/handlers.h"
 
+#include "base/error.h"
+#include "base/trace.h"
 #include "container/check.h"
 
 #include <sys/utsname.h>
@@ -14,6 +16,24 @@ gboolean api_dhow_check(ApiRequest *r, GError **error)
 gboolean api_dhow_repair(ApiRequest *r, GError **error)
 {
 	api_reply_json(r, 200, engine_check(api_engine(r), TRUE));
+	return TRUE;
+}
+
+/* One timeline for the whole daemon: that of the last who asked. */
+gboolean api_dhow_trace_start(ApiRequest *r, GError **error)
+{
+	if (!dh_trace_start())
+		return dh_error(error, DH_ERROR_SYSTEM, "no memory for a trace");
+	api_reply_status(r, 204);
+	return TRUE;
+}
+
+/* What was marked since then, and the end of it. */
+gboolean api_dhow_trace(ApiRequest *r, GError **error)
+{
+	json_t *marks = dh_trace_take();
+	dh_trace_stop();
+	api_reply_json(r, 200, marks ? marks : json_array());
 	return TRUE;
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/trace.h"
 #include "cli/daemon_start.h"
 #include "cli/http.h"
 #include "cli/text.h"
@@ -220,6 +221,7 @@ static gboolean send_stream(Response *r, int body_fd, GError **error)
 
 static Response *send_request(const Cli *cli, const Request *req, GError **error)
 {
+	dh_trace("dhow: request");
 	dh_autofd int fd = open_connection(cli, error);
 	if (fd < 0)
 		return NULL;
@@ -249,6 +251,7 @@ static Response *send_request(const Cli *cli, const Request *req, GError **error
 		return NULL;
 	if (!response_read_head(r, error))
 		return NULL;
+	dh_trace("dhow: answer");
 	return g_steal_pointer(&r);
 }
 

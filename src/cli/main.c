@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/daemon_start.h"
+#include "cli/trace.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@ enum { EXIT_USAGE = 125 };
 typedef struct {
 	GPtrArray *hosts;
 	char *config, *context, *log_level, *tlscacert, *tlscert, *tlskey;
-	gboolean debug, version, daemon, tls, tlsverify;
+	gboolean debug, version, daemon, tls, tlsverify, trace;
 } GlobalOptions;
 
 /* clang-format off */
@@ -42,6 +43,8 @@ static const OptionSpec global_specs[] = {
 		OPT_HIDDEN},
 	{0, "tlskey", OPT_STRING, offsetof(GlobalOptions, tlskey), "string", "Key", NULL,
 		OPT_HIDDEN},
+	{0, "trace", OPT_BOOL, offsetof(GlobalOptions, trace), NULL,
+		"Print where the command's time went, in all processes"},
 	{'v', "version", OPT_BOOL, offsetof(GlobalOptions, version), NULL,
 		"Print version information and quit"},
 };
@@ -367,7 +370,11 @@ int cli_main(int argc, char **argv)
 		fprintf(stderr, "%s\n", error->message);
 		rc = 1;
 	} else {
+		if (g.trace)
+			trace_begin(&cli);
 		rc = dispatch(&cli, args);
+		if (g.trace)
+			trace_end(&cli);
 	}
 	command_clear_options(&root, &g);
 	if (fflush(stdout) != 0 && rc == 0) {

@@ -9,6 +9,7 @@
 #include "base/fs.h"
 #include "base/id.h"
 #include "base/timefmt.h"
+#include "base/trace.h"
 #include "container/validate.h"
 
 #include <errno.h>
@@ -257,16 +258,19 @@ Container *container_create(
 	if (!ports)
 		return NULL;
 
+	dh_trace("daemon: create: checked");
 	if (!make_directories(c, error) || !container_init_layer(c, error) ||
 		!container_write_files(c, NULL, TRUE, error) || !mounts_acquire(c, error)) {
 		remove_quietly(c->dir);
 		return NULL;
 	}
+	dh_trace("daemon: create: directories and files");
 	if (!take_name(c, name, error)) {
 		mounts_give_back(c);
 		remove_quietly(c->dir);
 		return NULL;
 	}
+	dh_trace("daemon: create: row written");
 	container_event(c, "create", NULL);
 	g_ptr_array_add(warnings, NULL);
 	*ret_warnings = (char **)g_ptr_array_free(g_steal_pointer(&warnings), FALSE);

@@ -6,6 +6,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/timefmt.h"
+#include "base/trace.h"
 #include "container/restart.h"
 #include "shim/client.h"
 
@@ -48,10 +49,12 @@ void container_exited(Container *c, const ShimExit *x)
 	g_autoptr(GError) error = NULL;
 	exec_note_all_ended(c);
 	container_release(c, endpoint);
+	dh_trace("daemon: exit: network released");
 	/* Once the row has it, the record on disk is no longer needed; before, it is the only
 	 * memory. */
 	if (!container_save(c, &error) || !shim_forget_exit(c->dir, &error))
 		dh_log_error("container %s: %s", c->id, error->message);
+	dh_trace("daemon: exit: row written");
 
 	g_autofree char *code = g_strdup_printf("%" G_GINT64_FORMAT, x->status);
 	g_autofree char *lasted = g_strdup_printf("%" G_GINT64_FORMAT,

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/trace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -72,6 +73,7 @@ static gboolean remove_stopped(Container *c, gboolean volumes, GError **error)
 		container_note_departed(c);
 	if (!container_unregister(c, error))
 		return FALSE;
+	dh_trace("daemon: remove: row deleted");
 	/* Of the run directory the shim took care; a start that failed half-way may have left it.
 	 */
 	(void)dh_remove_tree(AT_FDCWD, c->run_dir, NULL);
@@ -80,9 +82,11 @@ static gboolean remove_stopped(Container *c, gboolean volumes, GError **error)
 		dh_warn("container %s: %s", c->id, g_strerror(errno));
 	mounts_release(c, volumes);
 	container_event(c, "destroy", NULL);
+	dh_trace("daemon: remove: directory away");
 	forget(c);
 	container_background(c, delete_directory);
 	store_gc(c->engine->store, container_uses_image, c->engine);
+	dh_trace("daemon: remove: done");
 	return TRUE;
 }
 

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/size.h"
 #include "base/timefmt.h"
+#include "base/trace.h"
 #include "container/health.h"
 #include "container/root.h"
 #include "container/start.h"
@@ -196,7 +197,8 @@ static gboolean run_shim(
 		.open_stdin = c->config->open_stdin,
 		.stdin_once = c->config->stdin_once,
 		.clients = clients,
-		.init_path = c->host_config->init > 0 ? c->engine->config.init_path : NULL};
+		.init_path = c->host_config->init > 0 ? c->engine->config.init_path : NULL,
+		.trace = dh_trace_ring != NULL};
 	gboolean ok = log_config_fill(c, &config.log, error) &&
 		      shim_start(c->engine->shims, &config, (const int *)(void *)s->fds->data,
 			      s->fds->len, ret_events, ret_pid, NULL, ret_pidfd, error);
@@ -252,10 +254,13 @@ static gboolean start_steps(Container *c, Start *s, GError **error)
 	int64_t pid = 0;
 
 	if (!container_link_data(c, TRUE, &link_env, &link_hosts, error) ||
-		!connect_network(c, s, error) ||
-		!container_write_files(c, link_hosts, TRUE, error) ||
+		!connect_network(c, s, error))
+		return FALSE;
+	dh_trace("daemon: start: network");
+	if (!container_write_files(c, link_hosts, TRUE, error) ||
 		!container_spec(c, link_env, &s->spec, error))
 		return FALSE;
+	dh_trace("daemon: start: files, configuration");
 	g_autoptr(GError) failed = NULL;
 	if (!run_shim(c, s, &pid, &s->events, &s->pidfd, &failed)) {
 		g_propagate_prefixed_error(
@@ -266,6 +271,7 @@ static gboolean start_steps(Container *c, Start *s, GError **error)
 	health_begin(c);
 	if (!container_save(c, &failed))
 		dh_log_error("container %s: %s", c->id, failed->message);
+	dh_trace("daemon: start: row written");
 	return TRUE;
 }
 

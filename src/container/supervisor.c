@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/spawn.h"
+#include "base/trace.h"
 #include "shim/client.h"
 
 #include <errno.h>
@@ -96,7 +97,9 @@ static void shim_spoke(Supervisor *s, Watch *w)
 		watch_remove(s, w);
 		return;
 	}
+	dh_trace_adopt(g_steal_pointer(&ev->trace));
 	if (g_strcmp0(ev->event, "exit") == 0 && ev->exit && !w->exited) {
+		dh_trace("daemon: exit heard");
 		w->exited = TRUE;
 		set_unmounting(w->c, TRUE);
 		container_exited(w->c, ev->exit);

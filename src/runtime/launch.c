@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "base/fs.h"
 #include "base/spawn.h"
+#include "base/trace.h"
 #include "runtime/namespaces.h"
 
 #include <errno.h>
@@ -189,10 +190,15 @@ static gboolean build_root(const Plan *p, RtRoot *r, int *ret_slave, GError **er
 	const OciProcess *process = p->l->spec->process;
 	if (!rt_root_mount(r, error))
 		return FALSE;
+	dh_trace("container: root mounted");
 	if (p->l->keep_root && !rt_channel_send(p->sock, RT_MSG_ROOT, r->root, error))
 		return FALSE;
-	if (!rt_root_mounts(r, error) || !rt_root_devices(r, error))
+	if (!rt_root_mounts(r, error))
 		return FALSE;
+	dh_trace("container: mounts made");
+	if (!rt_root_devices(r, error))
+		return FALSE;
+	dh_trace("container: devices made");
 	if (process->terminal) {
 		dh_autofd int master = -1;
 		if (!rt_console_open(
@@ -218,6 +224,7 @@ static gboolean become_container(const Plan *p, RtSetup *setup, GError **error)
 			!rt_set_oom_score(setup->proc, spec->process->oom_score_adj, error) ||
 			!rt_ns_join(&p->ns, error)))
 		return FALSE;
+	dh_trace("container: in its cgroups and namespaces");
 	if (!become_root(p, error))
 		return FALSE;
 	/* After joining the group: the namespace is rooted where its maker is. */
@@ -238,11 +245,13 @@ static gboolean become_container(const Plan *p, RtSetup *setup, GError **error)
 	};
 	gboolean ok = build_root(p, &root, &setup->slave, error);
 	setup->root = root.root;
+	dh_trace("container: root protected and entered");
 	return ok;
 }
 
 static G_NORETURN void child(const Plan *p)
 {
+	dh_trace("container: cloned");
 	rt_child_begin();
 	RtSetup setup = {
 		.process = p->l->spec->process,
@@ -412,6 +421,7 @@ gboolean rt_launch(const RtLaunch *l, RtProcess *ret, GError **error)
 		}
 		cg_group_open(&p.cgroup, p.group);
 	}
+	dh_trace("shim: cgroup made");
 	if (start(&p, ret, error))
 		return TRUE;
 	if (p.group)

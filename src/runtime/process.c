@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/fs.h"
+#include "base/trace.h"
 #include "runtime/priv.h"
 
 #include <errno.h>
@@ -368,6 +369,7 @@ static gboolean run(const RtSetup *s, Line *line, GError **error)
 		return rt_error_errno(error, errno, "set no_new_privs");
 	if (!p->no_new_privileges && !load_filter(&filter, line->sock, error))
 		return FALSE;
+	dh_trace("container: user, filter read");
 	if (!rt_caps_and_ids(p->capabilities, &ids, s->user_ns, error))
 		return FALSE;
 	char *path = rt_program_find(p->args[0], env, error);
@@ -383,6 +385,7 @@ static gboolean run(const RtSetup *s, Line *line, GError **error)
 	sigset_t none;
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	dh_trace("container: execve");
 	execve(path, p->args, env);
 	exec_error(path, errno, error);
 	return FALSE;

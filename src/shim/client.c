@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/fs.h"
 #include "base/spawn.h"
+#include "base/trace.h"
 #include "runtime/cgroup.h"
 #include "shim/pool.h"
 
@@ -115,6 +116,7 @@ static gboolean await_start(int sock, int64_t *ret_pid, gboolean *ret_told, GErr
 	if (!ev)
 		return FALSE;
 	gboolean ok = strcmp(ev->event, "started") == 0;
+	dh_trace_adopt(g_steal_pointer(&ev->trace));
 	*ret_told = strcmp(ev->event, "failed") == 0;
 	if (ok)
 		*ret_pid = ev->pid;
@@ -138,6 +140,7 @@ gboolean shim_start(ShimPool *pool, const ShimConfig *config, const int *fds, gu
 	 */
 	while (!handed) {
 		gboolean waited;
+		dh_trace("daemon: take a shim");
 		if (!shim_pool_take(pool, &s, &waited, error))
 			return FALSE;
 		handed = hand_over(s.sock, config, fds, n_fds, waited ? NULL : error);
@@ -146,7 +149,9 @@ gboolean shim_start(ShimPool *pool, const ShimConfig *config, const int *fds, gu
 		if (!handed && !waited)
 			return FALSE;
 	}
+	dh_trace("daemon: configuration sent to the shim");
 	gboolean ok = await_start(s.sock, ret_pid, &told, &failed);
+	dh_trace("daemon: the shim has answered");
 	shim_pool_refill(pool);
 	if (!ok) {
 		if (!told)

@@ -23,6 +23,7 @@
 #include "base/fd.h"
 #include "base/fs.h"
 #include "base/timefmt.h"
+#include "base/trace.h"
 #include "runtime/cgroup.h"
 #include "shim/shrink.h"
 
@@ -303,20 +304,25 @@ static void container_ended(Shim *sh, int status)
 	s->exit.status = status;
 	s->exit.finished_at = dh_time_now();
 	s->ended = TRUE;
+	dh_trace("shim: PID 1 has ended");
 	remove_cgroup(sh);
+	dh_trace("shim: cgroup removed");
 	(void)reap(sh); /* execs that ended with it only now */
 	exec_end_all(sh);
 	session_drain(s);
 	g_clear_pointer(&s->log, log_close);
+	dh_trace("shim: streams drained, log closed");
 	release_held(sh);
 	write_exit_record(sh);
+	dh_trace("shim: exit record written");
 	sh->ended = TRUE;
 	if (s->exit.oom_killed) {
 		ShimEvent oom = {.event = (char *)"oom"};
 		control_event(sh, &oom);
 	}
-	ShimEvent ev = {.event = (char *)"exit", .exit = &s->exit};
+	ShimEvent ev = {.event = (char *)"exit", .exit = &s->exit, .trace = dh_trace_take()};
 	control_event(sh, &ev);
+	json_decref(ev.trace);
 	session_finish(s);
 	dh_close(&sh->root_fd);
 	remove_run_dir(sh);
@@ -395,12 +401,16 @@ int main(int argc, char **argv)
 	sh->execs = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, session_destroy);
 	sh->exec_order = g_queue_new();
 	sh->config = read_config(row, &error);
+	if (sh->config && sh->config->trace)
+		(void)dh_trace_start();
+	dh_trace("shim: configuration read");
 	if (sh->config) {
 		show_id(argv[1], sh->config->id);
 		adopt_descriptors(sh, row);
 	}
 	gboolean ok = sh->config && start(sh, &error);
-	ShimEvent ev = {.event = (char *)(ok ? "started" : "failed")};
+	dh_trace("shim: container started");
+	ShimEvent ev = {.event = (char *)(ok ? "started" : "failed"), .trace = dh_trace_take()};
 	if (ok) {
 		ev.pid = sh->main->pid;
 	} else {
@@ -408,7 +418,9 @@ int main(int argc, char **argv)
 		ev.error = error->message;
 	}
 	g_autofree char *text = dh_json_emit_text(&shim_event_table, &ev);
+	json_decref(ev.trace);
 	(void)dh_send_msg(SHIM_FD_CONTROL, text, strlen(text), NULL, 0, 0);
+	dh_trace("shim: told that it is started");
 	if (!ok)
 		return 1;
 	/* Who started us may be gone by now: then nobody was told, and the next daemon decides. */

@@ -42,6 +42,7 @@ static const DhJsonField config_fields[] = {
 	DH_F(EMBED, ShimConfig, log, "log", 0, &log_table),
 	DH_F(LIST, ShimConfig, clients, "clients", OPT, &shim_client_table),
 	DH_F(STRING, ShimConfig, init_path, "initPath", OPT),
+	DH_F(BOOL, ShimConfig, trace, "trace", OPT),
 };
 DH_JSON_TABLE(shim_config_table, ShimConfig, config_fields, FALSE);
 
@@ -84,5 +85,6 @@ static const DhJsonField event_fields[] = {
 	DH_F(INT, ShimEvent, code, "code", OPT),
 	DH_F(STRING, ShimEvent, error, "error", OPT),
 	DH_F(OBJECT, ShimEvent, exit, "exit", OPT, &shim_exit_table),
+	DH_F(RAW, ShimEvent, trace, "trace", OPT),
 };
 DH_JSON_TABLE(shim_event_table, ShimEvent, event_fields, FALSE);

@@ -80,6 +80,7 @@ typedef struct {
 	ShimLog log;
 	GPtrArray *clients; /* ShimClient: attached from the first byte on */
 	char *init_path; /* dhow-init on the host: run as PID 1 in front of process.args; or NULL */
+	gboolean trace;  /* base/trace.h: events bring what was marked */
 } ShimConfig;
 extern const DhJsonTable shim_config_table;
 
@@ -143,5 +144,6 @@ typedef struct {
 	int64_t code;
 	char *error;
 	ShimExit *exit;
+	json_t *trace; /* marks, with "started" and "exit" */
 } ShimEvent;
 extern const DhJsonTable shim_event_table;

@@ -5,6 +5,7 @@
  * missed; start; copy until the streams end; take the status.
  */
 #include "base/error.h"
+#include "base/trace.h"
 #include "cli/commands.h"
 #include "cli/config_file.h"
 #include "cli/create.h"
@@ -69,6 +70,7 @@ static int run_container(Session *s, const RunOptions *o, GError **error)
 	if (s->follow_size)
 		session_resize(s, 0);
 	StreamResult r = session_stream(s, error);
+	dh_trace("dhow: streams have ended");
 	if (r == STREAM_FAILED)
 		return 1;
 	return r == STREAM_DETACHED ? 0 : session_end_wait(s);

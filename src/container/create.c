@@ -260,7 +260,7 @@ Container *container_create(
 
 	dh_trace("daemon: create: checked");
 	if (!make_directories(c, error) || !container_init_layer(c, error) ||
-		!container_write_files(c, NULL, TRUE, error) || !mounts_acquire(c, error)) {
+		!container_check_files(c, error) || !mounts_acquire(c, error)) {
 		remove_quietly(c->dir);
 		return NULL;
 	}

@@ -76,8 +76,10 @@ gboolean container_link_data(Container *c, gboolean need_running, char ***ret_en
 void container_refresh_linkers(Container *c);
 /* c->cgroup, by host_config.cgroup_parent. */
 void container_set_cgroup(Container *c);
-/* What stands between the image and the container (init_layer.c), put into its empty layer. */
+/* Puts what stands between the image and the container (init_layer.c) on top of c->lower. */
 gboolean container_init_layer(Container *c, GError **error);
+/* Whether they can be written: what the user gave for them is in order. */
+gboolean container_check_files(Container *c, GError **error);
 /* Writes hosts (and, with all, hostname and resolv.conf) into the container's directory. */
 gboolean container_write_files(Container *c, GPtrArray *link_hosts, gboolean all, GError **error);
 

@@ -14,6 +14,7 @@
 #include "base/fs.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "network/files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -268,6 +269,25 @@ static char **or_default(char **own, char **engine)
 	return own && *own ? own : engine;
 }
 
+static NetHosts hosts_of(Container *c, const char *ip, GPtrArray *link_hosts)
+{
+	return (NetHosts){.hostname = c->config->hostname,
+		.domainname = c->config->domainname,
+		.ip = ip,
+		.extra = c->host_config->extra_hosts,
+		.links = link_hosts,
+		.host_gateway_ip = net_engine_info(c->engine->net)->gateway};
+}
+
+gboolean container_check_files(Container *c, GError **error)
+{
+	NetHosts hosts = hosts_of(c, NULL, NULL);
+	if (!hosts.extra || !*hosts.extra)
+		return TRUE;
+	g_autofree char *text = net_hosts_text(&hosts, error);
+	return text != NULL;
+}
+
 gboolean container_write_files(Container *c, GPtrArray *link_hosts, gboolean all, GError **error)
 {
 	HostConfig *h = c->host_config;
@@ -283,12 +303,7 @@ gboolean container_write_files(Container *c, GPtrArray *link_hosts, gboolean all
 		if (!copy_host_file(c, "/etc/hosts", "hosts", error))
 			return FALSE;
 	} else {
-		NetHosts hosts = {.hostname = c->config->hostname,
-			.domainname = c->config->domainname,
-			.ip = ip,
-			.extra = h->extra_hosts,
-			.links = link_hosts,
-			.host_gateway_ip = net_engine_info(c->engine->net)->gateway};
+		NetHosts hosts = hosts_of(c, ip, link_hosts);
 		if (!net_write_hosts(c->dir, &hosts, error))
 			return FALSE;
 	}

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 static OciMount *add(GPtrArray *mounts, const char *destination, const char *type,
 	const char *source, const char *options)
@@ -61,6 +62,9 @@ static gboolean generated_files(Container *c, GPtrArray *mounts, GError **error)
 	for (guint i = 0; i < G_N_ELEMENTS(files); i++) {
 		g_autofree char *destination = g_build_filename("/etc", files[i], NULL);
 		g_autofree char *source = g_build_filename(dir, files[i], NULL);
+		/* They are written by the first start; `cp` may look before. */
+		if (access(source, F_OK) < 0)
+			continue;
 		add(mounts, destination, "bind", source,
 			c->host_config->readonly_rootfs ? "rbind,rprivate,ro" : "rbind,rprivate");
 	}

@@ -107,8 +107,48 @@ gboolean cli_await_daemon(const Cli *cli, int timeout_ms)
 	return TRUE;
 }
 
+/* ---- made ahead ---- */
+
+enum { AHEAD_MAX = 4 };
+static int ahead[AHEAD_MAX];
+static unsigned n_ahead;
+
+static void connect_ahead(Cli *cli)
+{
+	for (; cli->expected > 0; cli->expected--) {
+		int fd = n_ahead < AHEAD_MAX ? dh_unix_connect(socket_path(cli), SOCK_STREAM, NULL)
+					     : -1;
+		if (fd >= 0)
+			ahead[n_ahead++] = fd;
+	}
+}
+
+/* -1: none; one that the daemon has closed meanwhile is passed over. */
+static int take_ahead(void)
+{
+	while (n_ahead > 0) {
+		struct pollfd p = {.fd = ahead[--n_ahead], .events = POLLIN};
+		if (poll(&p, 1, 0) == 0)
+			return p.fd;
+		close(p.fd);
+	}
+	return -1;
+}
+
+void cli_expect_requests(Cli *cli, unsigned n)
+{
+	cli->expected = n;
+	while (n == 0 && n_ahead > 0)
+		close(ahead[--n_ahead]);
+}
+
+/* ---- */
+
 static int open_connection(const Cli *cli, GError **error)
 {
+	int made = take_ahead();
+	if (made >= 0)
+		return made;
 	const char *path = socket_path(cli);
 	errno = 0;
 	int fd = dh_unix_connect(path, SOCK_STREAM, NULL);
@@ -219,7 +259,7 @@ static gboolean send_stream(Response *r, int body_fd, GError **error)
 	}
 }
 
-static Response *send_request(const Cli *cli, const Request *req, GError **error)
+static Response *send_request(Cli *cli, const Request *req, GError **error)
 {
 	dh_trace("dhow: request");
 	dh_autofd int fd = open_connection(cli, error);
@@ -247,11 +287,9 @@ static Response *send_request(const Cli *cli, const Request *req, GError **error
 		return NULL;
 	}
 	g_autoptr(Response) r = response_new(dh_steal_fd(&fd), strcmp(req->method, "HEAD") == 0);
+	connect_ahead(cli);
 	if (streams && !send_stream(r, req->body_fd, error))
 		return NULL;
-	if (!response_read_head(r, error))
-		return NULL;
-	dh_trace("dhow: answer");
 	return g_steal_pointer(&r);
 }
 
@@ -307,11 +345,11 @@ static char *error_message(Response *r, const Request *req)
 		req->method, req->path, response_status(r));
 }
 
-static gboolean ping_version(const Cli *cli, GError **error)
+static gboolean ping_version(Cli *cli, GError **error)
 {
 	Request ping = {.method = "HEAD", .path = "/_ping"};
 	g_autoptr(Response) r = send_request(cli, &ping, error);
-	if (!r)
+	if (!r || !response_read_head(r, error))
 		return FALSE;
 	const char *theirs = response_header(r, "Api-Version");
 	if (theirs)
@@ -320,26 +358,54 @@ static gboolean ping_version(const Cli *cli, GError **error)
 	return TRUE;
 }
 
-Response *cli_request(Cli *cli, const Request *req, GError **error)
+/* 1: an answer; 0: refused for its version, which is settled now: once more; -1 with error. */
+static int read_answer(Response *r, const Request *req, GError **error)
 {
 	static const char too_new[] = "Maximum supported API version is ";
 
+	if (!response_read_head(r, error))
+		return -1;
+	dh_trace("dhow: answer");
+	if (response_status(r) < 400)
+		return 1;
+	g_autofree char *message = error_message(r, req);
+	const char *max = strstr(message, too_new);
+	/* settles at most once, so this ends */
+	if (max && req->body_fd <= 0 && settle_version(max + strlen(too_new)))
+		return 0;
+	dh_error(error, code_of_status(response_status(r)), "Error response from daemon: %s",
+		message);
+	return -1;
+}
+
+Response *cli_request(Cli *cli, const Request *req, GError **error)
+{
 	cli_api_version();
 	if (!req->body && req->body_fd > 0 && !version_settled && !ping_version(cli, error))
 		return NULL;
 	for (;;) {
 		g_autoptr(Response) r = send_request(cli, req, error);
-		if (!r || response_status(r) < 400)
+		int answered = r ? read_answer(r, req, error) : -1;
+		if (answered < 0)
+			return NULL;
+		if (answered > 0)
 			return g_steal_pointer(&r);
-		g_autofree char *message = error_message(r, req);
-		const char *max = strstr(message, too_new);
-		/* settles at most once, so this ends */
-		if (max && req->body_fd <= 0 && settle_version(max + strlen(too_new)))
-			continue;
-		dh_error(error, code_of_status(response_status(r)),
-			"Error response from daemon: %s", message);
-		return NULL;
 	}
+}
+
+Response *cli_request_begin(Cli *cli, const Request *req, GError **error)
+{
+	cli_api_version();
+	return send_request(cli, req, error);
+}
+
+Response *cli_request_end(Cli *cli, Response *r, const Request *req, GError **error)
+{
+	int answered = read_answer(r, req, error);
+	if (answered > 0)
+		return r;
+	response_free(r);
+	return answered == 0 ? cli_request(cli, req, error) : NULL;
 }
 
 json_t *response_json(Response *r, GError **error)

@@ -28,6 +28,10 @@ typedef struct {
  * connect to the Docker daemon at unix:///... Is the docker daemon running?" (starts dhowd first if
  * the host is the default one). */
 Response *cli_request(Cli *cli, const Request *req, GError **error);
+/* The same in two steps, for requests that do not wait for each other: sent; its head read (r is
+ * taken over). Without a streamed body. */
+Response *cli_request_begin(Cli *cli, const Request *req, GError **error);
+Response *cli_request_end(Cli *cli, Response *r, const Request *req, GError **error);
 int response_status(const Response *r);
 const char *response_header(const Response *r, const char *name);
 /* Body bytes as they come (chunked decoded): > 0, 0 at the end, -1 with error. */
@@ -48,6 +52,10 @@ int response_fd(const Response *r); /* to poll, once nothing is buffered */
 size_t response_buffered(const Response *r);
 void response_free(Response *r);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Response, response_free)
+
+/* So many further requests are about to be made: they are connected while the daemon is busy with
+ * the next one, and find its threads waiting for them. 0: those that were not needed are closed. */
+void cli_expect_requests(Cli *cli, unsigned n);
 
 /* Request without body or with, answer as JSON (NULL with error; json_null() for an empty body). */
 json_t *cli_call(Cli *cli, const char *method, const char *path, char *const *query, json_t *body,

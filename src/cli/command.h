@@ -40,6 +40,7 @@ struct Cli {
 	const char *program;      /* "dhow" */
 	gboolean debug;
 	char *log_level;
+	unsigned expected; /* connections to make ahead (client.c) */
 };
 
 int cli_main(int argc, char **argv);

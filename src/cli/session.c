@@ -140,16 +140,30 @@ StreamResult session_stream(Session *s, GError **error)
 	return r;
 }
 
-void session_begin_wait(Session *s, const char *condition)
+/* Sends the request for the exit status, or, begun, reads its head. */
+static Response *wait_request(Session *s, Response *begun)
 {
 	g_autoptr(GError) local = NULL;
 	g_autofree char *path = g_strdup_printf("/containers/%s/wait", s->id);
-	g_auto(GStrv) query = cli_query("condition", condition, NULL);
-	s->until_removed = g_strcmp0(condition, "removed") == 0;
+	g_auto(GStrv) query = cli_query("condition", s->wait_condition, NULL);
 	Request req = {.method = "POST", .path = path, .query = query};
-	s->wait = cli_request(s->cli, &req, &local);
-	if (!s->wait)
+	Response *r = begun ? cli_request_end(s->cli, begun, &req, &local)
+			    : cli_request_begin(s->cli, &req, &local);
+	if (!r)
 		dh_log_error("error waiting for container: %s", local->message);
+	return r;
+}
+
+void session_ask_wait(Session *s, const char *condition)
+{
+	s->wait_condition = condition;
+	s->wait = wait_request(s, NULL);
+}
+
+void session_begin_wait(Session *s)
+{
+	if (s->wait)
+		s->wait = wait_request(s, s->wait);
 }
 
 /* Signals are passed on while the answer is outstanding. */
@@ -175,7 +189,8 @@ static gboolean ask_again(Session *s)
 	g_clear_pointer(&s->wait, response_free);
 	if (!cli_await_daemon(s->cli, DAEMON_BACK_MS))
 		return FALSE;
-	session_begin_wait(s, s->until_removed ? "removed" : NULL);
+	session_ask_wait(s, g_strcmp0(s->wait_condition, "removed") == 0 ? "removed" : NULL);
+	session_begin_wait(s);
 	return s->wait != NULL;
 }
 

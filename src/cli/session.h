@@ -22,8 +22,8 @@ typedef struct {
 	int conn;
 	GBytes *early;
 	Response *wait;
-	gboolean until_removed; /* what it waits for */
-	int fatal_signal;       /* ended the session, to be died of */
+	const char *wait_condition; /* static */
+	int fatal_signal;           /* ended the session, to be died of */
 } Session;
 
 void session_init(Session *s, Cli *cli);
@@ -51,8 +51,11 @@ void session_resize(const Session *s, unsigned extra);
  * signal ended it or nobody reads our output any more. */
 StreamResult session_stream(Session *s, GError **error);
 
-/* Asks for the exit status (condition NULL: when it does not run). An engine that refuses is
- * reported at once and gives 125 later. */
-void session_begin_wait(Session *s, const char *condition);
+/* Asks for the exit status (condition, static, NULL: when it does not run); returns before the
+ * engine has answered. */
+void session_ask_wait(Session *s, const char *condition);
+/* From now on the engine watches for it. One that refuses is reported at once and gives 125 later.
+ */
+void session_begin_wait(Session *s);
 /* The exit status, or 125 after reporting why it is not known. */
 int session_end_wait(Session *s);

@@ -96,6 +96,7 @@ static gboolean create(
 	g_autofree char *inspect = g_strdup_printf("/containers/%s/json", args[0]);
 	g_autofree char *path = g_strdup_printf("/containers/%s/exec", args[0]);
 	/* An exec that is never started stays in the engine: all that can be wrong first. */
+	cli_expect_requests(s->cli, o->detach ? 2 : 3); /* create, start, inspect */
 	g_autoptr(json_t) c = cli_call(s->cli, "GET", inspect, NULL, NULL, error);
 	if (!c || (!o->detach && !session_check_tty(s->in, o->tty, error)))
 		return FALSE;

@@ -59,11 +59,14 @@ static int run_container(Session *s, const RunOptions *o, GError **error)
 		puts(s->id);
 		fflush(stdout);
 	}
+	if (attach || o->auto_remove)
+		session_ask_wait(s, o->auto_remove ? "removed" : "next-exit");
 	if (attach && (!session_attach(s, error) || !session_begin(s, error)))
 		return 1;
-	if (attach || o->auto_remove)
-		session_begin_wait(s, o->auto_remove ? "removed" : "next-exit");
-	if (!start(s, &local))
+	session_begin_wait(s);
+	gboolean ok = start(s, &local);
+	cli_expect_requests(s->cli, 0);
+	if (!ok)
 		return failed_to_start(s, o, local);
 	if (!attach)
 		return 0;
@@ -88,6 +91,7 @@ static int run_run(Cli *cli, void *options, char **args, GError **error)
 		return 1;
 	g_auto(Session) s;
 	session_init(&s, cli);
+	cli_expect_requests(cli, o->detach ? 1 : 3); /* attach, wait, start */
 	s.id = create_container(cli, o, body, &local);
 	if (!s.id) {
 		report_error(cli, cmd_run.name, local);

@@ -74,7 +74,8 @@ static int start_attached(Session *s, const char *name, const StartOptions *o, G
 	s->keys = config_detach_keys(s->cli, o->detach_keys);
 	if (!session_attach(s, error) || !session_begin(s, error))
 		return 1;
-	session_begin_wait(s, auto_remove ? "removed" : "next-exit");
+	session_ask_wait(s, auto_remove ? "removed" : "next-exit");
+	session_begin_wait(s);
 	if (!start(s->cli, s->id, error)) {
 		terminal_restore();
 		if (auto_remove && s->wait)

@@ -44,6 +44,8 @@ void container_exited(Container *c, const ShimExit *x)
 	gboolean again =
 		restart_decide(c, x->started_at > 0 ? x->finished_at - x->started_at : (int64_t)0);
 	NetEndpoint *endpoint = g_steal_pointer(&c->endpoint);
+	/* Its row is about to go; if this daemon ends before, the record says how it was. */
+	gboolean brief = c->host_config->auto_remove && !again;
 	g_mutex_unlock(&c->state_lock);
 
 	g_autoptr(GError) error = NULL;
@@ -52,7 +54,7 @@ void container_exited(Container *c, const ShimExit *x)
 	dh_trace("daemon: exit: network released");
 	/* Once the row has it, the record on disk is no longer needed; before, it is the only
 	 * memory. */
-	if (!container_save(c, &error) || !shim_forget_exit(c->dir, &error))
+	if (!brief && (!container_save(c, &error) || !shim_forget_exit(c->dir, &error)))
 		dh_log_error("container %s: %s", c->id, error->message);
 	dh_trace("daemon: exit: row written");
 

@@ -19,6 +19,11 @@ gboolean container_unregister(Container *c, GError **error);
 gboolean container_save_config(Container *c, GError **error);
 /* Writes the mutable part of the row (name, state, endpoint). */
 gboolean container_save(Container *c, GError **error);
+/* The members of a container that runs; error is forgotten, not freed. */
+void container_state_run(ContainerState *s, int64_t pid, int64_t started_at);
+/* The same as if it ran already, since started_at: what a daemon that dies during the start leaves
+ * behind is found running, or is ended as lost. */
+gboolean container_save_starting(Container *c, int64_t started_at, GError **error);
 
 /* Makes Containers of all rows. */
 gboolean container_load_all(Engine *e, GError **error);

@@ -38,6 +38,9 @@ typedef struct {
 	GPtrArray *clients; /* PendingClient */
 	GArray *fds;        /* int: what the shim gets; borrowed */
 	int events, pidfd;  /* the shim's, for the supervisor */
+	Container *container;
+	int64_t started_at;
+	GError *unsaved; /* the row could not be written */
 } Start;
 
 static void start_clear(Start *s)
@@ -52,6 +55,7 @@ static void start_clear(Start *s)
 	if (s->clients)
 		g_ptr_array_unref(s->clients);
 	g_array_unref(s->fds);
+	g_clear_error(&s->unsaved);
 }
 
 static int64_t pass_fd(Start *s, int fd)
@@ -166,6 +170,14 @@ static gboolean prepare_layers(Container *c, RtRootfs *rootfs, GError **error)
 	return c->state.started_at == DH_TIME_ZERO || dh_remove_tree(AT_FDCWD, mark, error);
 }
 
+/* While the shim works. The PID is not known yet: whoever adopts the container asks the shim. */
+static void save_starting(void *arg)
+{
+	Start *s = arg;
+	(void)container_save_starting(s->container, s->started_at, &s->unsaved);
+	dh_trace("daemon: start: row written");
+}
+
 static gboolean run_shim(
 	Container *c, Start *s, int64_t *ret_pid, int *ret_events, int *ret_pidfd, GError **error)
 {
@@ -201,24 +213,30 @@ static gboolean run_shim(
 		.trace = dh_trace_ring != NULL};
 	gboolean ok = log_config_fill(c, &config.log, error) &&
 		      shim_start(c->engine->shims, &config, (const int *)(void *)s->fds->data,
-			      s->fds->len, ret_events, ret_pid, NULL, ret_pidfd, error);
+			      s->fds->len, &(ShimMeanwhile){save_starting, s}, ret_events, ret_pid,
+			      NULL, ret_pidfd, error);
 	log_config_clear(&config.log);
 	return ok;
 }
 
 /* ---- state ---- */
 
-static void set_running(Container *c, int64_t pid)
+void container_state_run(ContainerState *s, int64_t pid, int64_t started_at)
 {
-	g_mutex_lock(&c->state_lock);
-	ContainerState *s = &c->state;
 	s->status = STATUS_RUNNING;
 	s->running = TRUE;
 	s->paused = s->restarting = s->oom_killed = s->manually_stopped = FALSE;
 	s->pid = pid;
 	s->exit_code = 0;
-	g_clear_pointer(&s->error, g_free);
-	s->started_at = dh_time_now();
+	s->error = NULL;
+	s->started_at = started_at;
+}
+
+static void set_running(Container *c, int64_t pid, int64_t started_at)
+{
+	g_mutex_lock(&c->state_lock);
+	g_free(c->state.error);
+	container_state_run(&c->state, pid, started_at);
 	container_changed(c);
 	g_mutex_unlock(&c->state_lock);
 }
@@ -267,17 +285,18 @@ static gboolean start_steps(Container *c, Start *s, GError **error)
 			error, g_steal_pointer(&failed), "failed to create task for container: ");
 		return FALSE;
 	}
-	set_running(c, pid);
+	set_running(c, pid, s->started_at);
 	health_begin(c);
-	if (!container_save(c, &failed))
-		dh_log_error("container %s: %s", c->id, failed->message);
-	dh_trace("daemon: start: row written");
+	if (s->unsaved)
+		dh_log_error("container %s: %s", c->id, s->unsaved->message);
 	return TRUE;
 }
 
 gboolean container_start_locked(Container *c, gboolean by_policy, GError **error)
 {
 	Start s = {
+		.container = c,
+		.started_at = dh_time_now(),
 		.spec = {.netns_fd = -1, .seccomp_fd = -1},
 	};
 	s.fds = g_array_new(FALSE, FALSE, sizeof(int));

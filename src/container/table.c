@@ -160,18 +160,18 @@ static char *config_text(Container *c)
 }
 
 /* With state_lock held. */
-static char *state_text(Container *c)
+static char *state_text(Container *c, const ContainerState *s)
 {
-	StateRow row = {.status = (char *)container_status_name(c->state.status),
-		.oom_killed = c->state.oom_killed,
-		.manually_stopped = c->state.manually_stopped,
-		.pid = c->state.pid,
-		.exit_code = c->state.exit_code,
-		.started_at = c->state.started_at,
-		.finished_at = c->state.finished_at,
-		.restart_count = c->state.restart_count,
-		.restart_delay = c->state.restart_delay,
-		.error = c->state.error,
+	StateRow row = {.status = (char *)container_status_name(s->status),
+		.oom_killed = s->oom_killed,
+		.manually_stopped = s->manually_stopped,
+		.pid = s->pid,
+		.exit_code = s->exit_code,
+		.started_at = s->started_at,
+		.finished_at = s->finished_at,
+		.restart_count = s->restart_count,
+		.restart_delay = s->restart_delay,
+		.error = s->error,
 		.endpoint = c->endpoint,
 		.endpoint_id = c->endpoint_id,
 		.sandbox_id = c->sandbox_id};
@@ -203,7 +203,7 @@ gboolean container_register(Container *c, GError **error)
 
 	g_autofree char *config = config_text(c);
 	g_mutex_lock(&c->state_lock);
-	g_autofree char *state = state_text(c);
+	g_autofree char *state = state_text(c, &c->state);
 	g_mutex_unlock(&c->state_lock);
 	if (dh_db_exec(e->db, error,
 		    "INSERT INTO containers (id, name, created, config, state) VALUES (?,?,?,?,?)",
@@ -228,10 +228,10 @@ gboolean container_unregister(Container *c, GError **error)
 	return TRUE;
 }
 
-gboolean container_save(Container *c, GError **error)
+static gboolean save(Container *c, const ContainerState *as, GError **error)
 {
 	g_mutex_lock(&c->state_lock);
-	g_autofree char *state = state_text(c);
+	g_autofree char *state = state_text(c, as ? as : &c->state);
 	g_autofree char *name = g_strdup(c->name);
 	gboolean removed = c->removed;
 	g_mutex_unlock(&c->state_lock);
@@ -239,6 +239,20 @@ gboolean container_save(Container *c, GError **error)
 		return TRUE;
 	return dh_db_exec(c->engine->db, error, "UPDATE containers SET name=?, state=? WHERE id=?",
 		"sss", name, state, c->id);
+}
+
+gboolean container_save(Container *c, GError **error)
+{
+	return save(c, NULL, error);
+}
+
+gboolean container_save_starting(Container *c, int64_t started_at, GError **error)
+{
+	g_mutex_lock(&c->state_lock);
+	ContainerState as = c->state;
+	g_mutex_unlock(&c->state_lock);
+	container_state_run(&as, 0, started_at);
+	return save(c, &as, error);
 }
 
 gboolean container_save_config(Container *c, GError **error)

@@ -130,7 +130,8 @@ static gboolean await_start(int sock, int64_t *ret_pid, gboolean *ret_told, GErr
 }
 
 gboolean shim_start(ShimPool *pool, const ShimConfig *config, const int *fds, guint n_fds,
-	int *ret_events, int64_t *ret_pid, pid_t *ret_shim_pid, int *ret_shim_pidfd, GError **error)
+	const ShimMeanwhile *meanwhile, int *ret_events, int64_t *ret_pid, pid_t *ret_shim_pid,
+	int *ret_shim_pidfd, GError **error)
 {
 	g_auto(ShimIdle) s = SHIM_IDLE_NONE;
 	gboolean told = FALSE;
@@ -150,6 +151,8 @@ gboolean shim_start(ShimPool *pool, const ShimConfig *config, const int *fds, gu
 			return FALSE;
 	}
 	dh_trace("daemon: configuration sent to the shim");
+	if (meanwhile && meanwhile->fn)
+		meanwhile->fn(meanwhile->arg);
 	gboolean ok = await_start(s.sock, ret_pid, &told, &failed);
 	dh_trace("daemon: the shim has answered");
 	shim_pool_refill(pool);

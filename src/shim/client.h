@@ -22,9 +22,13 @@ void shim_pool_free(ShimPool *p); /* ends those that wait */
  * the first of them. Waits for "started" or "failed". On success *ret_events is the subscribed
  * control connection and *ret_pid the container's PID 1; *ret_shim_pid is the shim (the daemon's
  * child: it reaps it through *ret_shim_pidfd). On failure the shim is gone and nothing is left. */
+typedef struct {
+	void (*fn)(void *arg); /* called while the shim works, or NULL */
+	void *arg;
+} ShimMeanwhile;
 gboolean shim_start(ShimPool *pool, const ShimConfig *config, const int *fds, guint n_fds,
-	int *ret_events, int64_t *ret_pid, pid_t *ret_shim_pid, int *ret_shim_pidfd,
-	GError **error);
+	const ShimMeanwhile *meanwhile, int *ret_events, int64_t *ret_pid, pid_t *ret_shim_pid,
+	int *ret_shim_pidfd, GError **error);
 
 /* Connects to a running shim and subscribes (after a daemon restart); descriptor or -1. */
 int shim_subscribe(const char *run_dir, int64_t *ret_pid, GError **error);

@@ -52,7 +52,7 @@ static Shim start(Rig *r, const char *log, const char *script, int client)
 	r->spec->process->args = g_strdupv((char *[]){"sh", "-c", (char *)script, NULL});
 	Shim s;
 	GError *error = NULL;
-	if (!shim_start(pool, &config, &client, client >= 0, &s.events, &s.main_pid, &s.pid,
+	if (!shim_start(pool, &config, &client, client >= 0, NULL, &s.events, &s.main_pid, &s.pid,
 		    &s.pidfd, &error)) {
 		fprintf(stderr, "%s\n", error->message);
 		exit(1);

@@ -109,7 +109,7 @@ static gboolean try_start(Box *b, const char *const *args, const int *fds, guint
 	g_strfreev(b->rig->spec->process->args);
 	b->rig->spec->process->args = g_strdupv((char **)args);
 	return shim_start(
-		pool, &b->config, fds, n, &b->events, &b->pid, &b->shim, &b->pidfd, error);
+		pool, &b->config, fds, n, NULL, &b->events, &b->pid, &b->shim, &b->pidfd, error);
 }
 
 static void start_with(Box *b, const char *script, const int *fds, guint n)

@@ -93,13 +93,11 @@ static json_t *create_request(const Session *s, const ExecOptions *o, json_t *en
 static gboolean create(
 	Session *s, const ExecOptions *o, json_t *env, char *const *args, GError **error)
 {
-	g_autofree char *inspect = g_strdup_printf("/containers/%s/json", args[0]);
 	g_autofree char *path = g_strdup_printf("/containers/%s/exec", args[0]);
-	/* An exec that is never started stays in the engine: all that can be wrong first. */
-	cli_expect_requests(s->cli, o->detach ? 2 : 3); /* create, start, inspect */
-	g_autoptr(json_t) c = cli_call(s->cli, "GET", inspect, NULL, NULL, error);
-	if (!c || (!o->detach && !session_check_tty(s->in, o->tty, error)))
+	/* An exec that is never started stays in the engine: what can be wrong here comes first. */
+	if (!o->detach && !session_check_tty(s->in, o->tty, error))
 		return FALSE;
+	cli_expect_requests(s->cli, o->detach ? 1 : 2); /* start, inspect */
 	g_autoptr(json_t) body = create_request(s, o, env, args + 1);
 	g_autoptr(json_t) answer = cli_call(s->cli, "POST", path, NULL, body, error);
 	if (!answer)

@@ -2,15 +2,10 @@
 #include "base/json.h"
 
 #include "base/error.h"
+#include "base/json_priv.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static void *member(const DhJsonField *f, const void *obj)
-{
-	return (char *)obj + f->offset;
-}
-#define AS(ctype) (*(ctype *)member(f, obj))
 
 /* ---- free ---- */
 
@@ -30,11 +25,11 @@ static void set_defaults(const DhJsonTable *t, void *obj)
 		else if (f->type == DH_JSON_INT && (f->flags & DH_JSON_MINUS_ONE))
 			AS(int64_t) = -1;
 		else if (f->type == DH_JSON_EMBED || f->type == DH_JSON_INLINE)
-			set_defaults(f->table, member(f, obj));
+			set_defaults(f->table, json_member(f, obj));
 	}
 }
 
-static void *box_new(const DhJsonTable *t)
+void *json_box_new(const DhJsonTable *t)
 {
 	Boxed *b = g_malloc0(sizeof *b + t->size);
 	b->table = t;
@@ -42,7 +37,7 @@ static void *box_new(const DhJsonTable *t)
 	return b->obj;
 }
 
-static void box_free(void *obj)
+void json_box_free(void *obj)
 {
 	if (!obj)
 		return;
@@ -51,7 +46,7 @@ static void box_free(void *obj)
 	g_free(b);
 }
 
-static void list_free(void *list)
+void json_list_free(void *list)
 {
 	if (list)
 		g_ptr_array_unref(list);
@@ -59,18 +54,18 @@ static void list_free(void *list)
 
 GPtrArray *dh_json_list_new(void)
 {
-	return g_ptr_array_new_with_free_func(box_free);
+	return g_ptr_array_new_with_free_func(json_box_free);
 }
 
 void *dh_json_new(const DhJsonTable *t)
 {
-	return box_new(t);
+	return json_box_new(t);
 }
 
 void dh_json_free(const DhJsonTable *t, void *obj)
 {
 	(void)t;
-	box_free(obj);
+	json_box_free(obj);
 }
 
 void dh_json_clear(const DhJsonTable *t, void *obj)
@@ -99,11 +94,11 @@ void dh_json_clear(const DhJsonTable *t, void *obj)
 			g_clear_pointer(&AS(GHashTable *), g_hash_table_unref);
 			break;
 		case DH_JSON_OBJECT:
-			g_clear_pointer(&AS(void *), box_free);
+			g_clear_pointer(&AS(void *), json_box_free);
 			break;
 		case DH_JSON_EMBED:
 		case DH_JSON_INLINE:
-			dh_json_clear(f->table, member(f, obj));
+			dh_json_clear(f->table, json_member(f, obj));
 			break;
 		case DH_JSON_LIST:
 			g_clear_pointer(&AS(GPtrArray *), g_ptr_array_unref);
@@ -170,7 +165,7 @@ static GPtrArray *parse_list(const DhJsonTable *t, const DhJsonField *f, json_t 
 		mismatch(t, f, v, "array", error);
 		return NULL;
 	}
-	g_autoptr(GPtrArray) out = g_ptr_array_new_with_free_func(box_free);
+	g_autoptr(GPtrArray) out = g_ptr_array_new_with_free_func(json_box_free);
 	size_t i;
 	json_t *e;
 	json_array_foreach (v, i, e) {
@@ -187,8 +182,8 @@ static GHashTable *parse_map(const DhJsonTable *t, const DhJsonField *f, json_t 
 	static const GDestroyNotify value_free[] = {
 		[DH_JSON_STRMAP] = g_free,
 		[DH_JSON_SET] = NULL,
-		[DH_JSON_MAP] = box_free,
-		[DH_JSON_MAPLIST] = list_free,
+		[DH_JSON_MAP] = json_box_free,
+		[DH_JSON_MAPLIST] = json_list_free,
 	};
 	if (!json_is_object(v)) {
 		mismatch(t, f, v, "object", error);
@@ -211,7 +206,7 @@ static GHashTable *parse_map(const DhJsonTable *t, const DhJsonField *f, json_t 
 			}
 			value = g_strdup(json_is_null(e) ? "" : json_string_value(e));
 		} else if (f->type == DH_JSON_MAP && json_is_null(e)) {
-			value = box_new(f->table);
+			value = json_box_new(f->table);
 		} else if (!json_is_null(e)) {
 			value = f->type == DH_JSON_MAP ? dh_json_parse(f->table, e, error)
 						       : (void *)parse_list(t, f, e, error);
@@ -305,13 +300,13 @@ static gboolean parse_field(
 		void *o = dh_json_parse(f->table, v, error);
 		if (!o)
 			return FALSE;
-		box_free(AS(void *));
+		json_box_free(AS(void *));
 		AS(void *) = o;
 		return TRUE;
 	}
 	case DH_JSON_EMBED:
 	case DH_JSON_INLINE:
-		return dh_json_parse_into(f->table, v, member(f, obj), error);
+		return dh_json_parse_into(f->table, v, json_member(f, obj), error);
 	case DH_JSON_LIST: {
 		GPtrArray *list = parse_list(t, f, v, error);
 		if (!list)
@@ -360,7 +355,7 @@ gboolean dh_json_parse_into(const DhJsonTable *t, json_t *json, void *obj, GErro
 	for (size_t i = 0; i < t->n_fields; i++) {
 		const DhJsonField *f = &t->fields[i];
 		if (f->type == DH_JSON_INLINE) {
-			if (!dh_json_parse_into(f->table, json, member(f, obj), error))
+			if (!dh_json_parse_into(f->table, json, json_member(f, obj), error))
 				return FALSE;
 			continue;
 		}
@@ -387,9 +382,9 @@ gboolean dh_json_parse_into(const DhJsonTable *t, json_t *json, void *obj, GErro
 
 void *dh_json_parse(const DhJsonTable *t, json_t *json, GError **error)
 {
-	void *obj = box_new(t);
+	void *obj = json_box_new(t);
 	if (!dh_json_parse_into(t, json, obj, error)) {
-		box_free(obj);
+		json_box_free(obj);
 		return NULL;
 	}
 	return obj;
@@ -412,6 +407,45 @@ void *dh_json_parse_text(const DhJsonTable *t, const char *text, size_t n, GErro
 }
 
 /* ---- emit ---- */
+
+static gboolean is_empty(const DhJsonField *f, const void *obj)
+{
+	switch (f->type) {
+	case DH_JSON_BOOL:
+		return !AS(gboolean);
+	case DH_JSON_TRISTATE:
+		return AS(int) < 0;
+	case DH_JSON_INT:
+		return AS(int64_t) == (f->flags & DH_JSON_MINUS_ONE ? -1 : 0);
+	case DH_JSON_DOUBLE:
+		return AS(double) == 0;
+	case DH_JSON_STRING:
+		return !AS(char *) || !*AS(char *);
+	case DH_JSON_STRV:
+	case DH_JSON_STRSLICE:
+		return !AS(char **) || !*AS(char **);
+	case DH_JSON_STRMAP:
+	case DH_JSON_SET:
+	case DH_JSON_MAP:
+	case DH_JSON_MAPLIST:
+		return !AS(GHashTable *) || g_hash_table_size(AS(GHashTable *)) == 0;
+	case DH_JSON_OBJECT:
+	case DH_JSON_RAW:
+		return !AS(void *);
+	case DH_JSON_LIST:
+		return !AS(GPtrArray *) || AS(GPtrArray *)->len == 0;
+	case DH_JSON_EMBED:
+	case DH_JSON_INLINE:
+		break;
+	}
+	return FALSE;
+}
+
+gboolean json_emits(const DhJsonField *f, const void *obj)
+{
+	return !(f->flags & DH_JSON_IN_ONLY) &&
+	       !((f->flags & DH_JSON_OMITEMPTY) && is_empty(f, obj));
+}
 
 /* Strings from outside may not be UTF-8; Go replaces such bytes with U+FFFD, and so do we. */
 static json_t *emit_string(const char *s)
@@ -454,39 +488,6 @@ static json_t *emit_map(const DhJsonField *f, GHashTable *map)
 	return out;
 }
 
-static gboolean is_empty(const DhJsonField *f, const void *obj)
-{
-	switch (f->type) {
-	case DH_JSON_BOOL:
-		return !AS(gboolean);
-	case DH_JSON_TRISTATE:
-		return AS(int) < 0;
-	case DH_JSON_INT:
-		return AS(int64_t) == (f->flags & DH_JSON_MINUS_ONE ? -1 : 0);
-	case DH_JSON_DOUBLE:
-		return AS(double) == 0;
-	case DH_JSON_STRING:
-		return !AS(char *) || !*AS(char *);
-	case DH_JSON_STRV:
-	case DH_JSON_STRSLICE:
-		return !AS(char **) || !*AS(char **);
-	case DH_JSON_STRMAP:
-	case DH_JSON_SET:
-	case DH_JSON_MAP:
-	case DH_JSON_MAPLIST:
-		return !AS(GHashTable *) || g_hash_table_size(AS(GHashTable *)) == 0;
-	case DH_JSON_OBJECT:
-	case DH_JSON_RAW:
-		return !AS(void *);
-	case DH_JSON_LIST:
-		return !AS(GPtrArray *) || AS(GPtrArray *)->len == 0;
-	case DH_JSON_EMBED:
-	case DH_JSON_INLINE:
-		break;
-	}
-	return FALSE;
-}
-
 static json_t *emit_field(const DhJsonField *f, const void *obj)
 {
 	gboolean not_null = (f->flags & DH_JSON_NOTNULL) != 0;
@@ -522,7 +523,7 @@ static json_t *emit_field(const DhJsonField *f, const void *obj)
 		return AS(void *) ? dh_json_emit(f->table, AS(void *)) : json_null();
 	case DH_JSON_EMBED:
 	case DH_JSON_INLINE:
-		return dh_json_emit(f->table, member(f, obj));
+		return dh_json_emit(f->table, json_member(f, obj));
 	case DH_JSON_LIST:
 		if (!AS(GPtrArray *) && !not_null)
 			return json_null();
@@ -538,8 +539,7 @@ json_t *dh_json_emit(const DhJsonTable *t, const void *obj)
 	json_t *out = json_object();
 	for (size_t i = 0; i < t->n_fields; i++) {
 		const DhJsonField *f = &t->fields[i];
-		if ((f->flags & DH_JSON_IN_ONLY) ||
-			((f->flags & DH_JSON_OMITEMPTY) && is_empty(f, obj)))
+		if (!json_emits(f, obj))
 			continue;
 		json_t *v = emit_field(f, obj);
 		if (f->type == DH_JSON_INLINE) {
@@ -559,18 +559,4 @@ char *dh_json_dumps(const json_t *json, size_t indent)
 	char *out = g_strdup(text);
 	free(text);
 	return out;
-}
-
-char *dh_json_emit_text(const DhJsonTable *t, const void *obj)
-{
-	g_autoptr(json_t) json = dh_json_emit(t, obj);
-	return dh_json_dumps(json, 0);
-}
-
-void *dh_json_copy(const DhJsonTable *t, const void *obj)
-{
-	if (!obj)
-		return NULL;
-	g_autoptr(json_t) json = dh_json_emit(t, obj);
-	return dh_json_parse(t, json, NULL);
 }

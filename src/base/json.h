@@ -92,8 +92,9 @@ void *dh_json_new(const DhJsonTable *t);
 
 /* New reference. Members in table order, map keys sorted. */
 json_t *dh_json_emit(const DhJsonTable *t, const void *obj);
-/* Compact text; caller frees with g_free. */
+/* Compact text of the same; caller frees with g_free. */
 char *dh_json_emit_text(const DhJsonTable *t, const void *obj);
+void dh_json_append_text(const DhJsonTable *t, const void *obj, GString *out);
 
 void *dh_json_copy(const DhJsonTable *t, const void *obj);
 

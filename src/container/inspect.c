@@ -335,6 +335,16 @@ static char *command_line(Container *c)
 	return g_string_free(g_steal_pointer(&line), FALSE);
 }
 
+static json_t *labels_json(GHashTable *labels)
+{
+	json_t *out = json_object();
+	g_autoptr(GList) keys =
+		labels ? g_list_sort(g_hash_table_get_keys(labels), (GCompareFunc)strcmp) : NULL;
+	for (GList *k = keys; k; k = k->next)
+		json_object_set_new(out, k->data, string(g_hash_table_lookup(labels, k->data)));
+	return out;
+}
+
 json_t *container_summary(Container *c, const ContainerSnapshot *s, gboolean size)
 {
 	g_autofree char *line = command_line(c);
@@ -346,8 +356,7 @@ json_t *container_summary(Container *c, const ContainerSnapshot *s, gboolean siz
 	g_autoptr(Image) now = store_image_find(c->engine->store, c->config->image, NULL);
 	const char *image =
 		now && strcmp(now->id, c->image_id) == 0 ? c->config->image : c->image_id;
-	g_autoptr(json_t) config = dh_json_emit(&container_config_table, c->config);
-	json_t *labels = json_object_get(config, "Labels");
+	g_autoptr(json_t) labels = labels_json(c->config->labels);
 	json_t *out = json_pack(
 		"{s:s, s:o, s:s, s:s, s:o, s:I, s:o, s:O, s:s, s:s, s:{s:s}, s:{s:o}, s:o}", "Id",
 		c->id, "Names", names, "Image", image, "ImageID", c->image_id, "Command",

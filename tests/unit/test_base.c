@@ -97,6 +97,36 @@ static void json_round_trip(void **state)
 	dh_json_free(&outer_table, o);
 }
 
+/* The text written at once is the text of the tree. */
+static void json_text_is_the_trees(void **state)
+{
+	(void)state;
+	char every[0x100 + 16];
+	size_t n = 0;
+	for (int c = 1; c < 0x80; c++)
+		every[n++] = (char)c;
+	strcpy(every + n, "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80");
+	static const char *const broken = "a\xff\xc3(b";
+	for (int i = 0; i < 2; i++) {
+		Outer *o = dh_json_new(&outer_table);
+		const char *text = i == 0 ? every : broken;
+		for (size_t f = 0; f < outer_table.n_fields; f++) {
+			const DhJsonField *field = &outer_table.fields[f];
+			char *place = (char *)o + field->offset;
+			if (field->type == DH_JSON_STRING)
+				*(char **)(void *)place = g_strdup(text);
+			else if (field->type == DH_JSON_STRV)
+				*(char ***)(void *)place =
+					g_strdupv((char *[]){(char *)text, (char *)"", NULL});
+		}
+		g_autoptr(json_t) tree = dh_json_emit(&outer_table, o);
+		g_autofree char *of_tree = dh_json_dumps(tree, 0);
+		g_autofree char *at_once = dh_json_emit_text(&outer_table, o);
+		assert_string_equal(at_once, of_tree);
+		dh_json_free(&outer_table, o);
+	}
+}
+
 static void json_defaults_and_errors(void **state)
 {
 	static const char slice[] = "{\"slice\":\"word\",\"unknown\":1,\"Embedded\":{\"N\":0}}";
@@ -354,6 +384,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(json_round_trip),
+		cmocka_unit_test(json_text_is_the_trees),
 		cmocka_unit_test(json_defaults_and_errors),
 		cmocka_unit_test(json_absent_is_minus_one),
 		cmocka_unit_test(durations_and_times),

@@ -14,6 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+enum { WALK_ATTEMPTS = 10000 };
+
 int dh_open_in_root(int root, const char *path, int flags, mode_t mode)
 {
 	struct open_how how = {
@@ -21,10 +23,11 @@ int dh_open_in_root(int root, const char *path, int flags, mode_t mode)
 		.mode = (flags & (O_CREAT | O_TMPFILE)) ? mode : 0,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
-	for (;;) {
+	for (int attempt = 0;; attempt++) {
 		long r = syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof how);
-		/* EAGAIN: a rename raced with the walk; the kernel asks for another try. */
-		if (r >= 0 || (errno != EINTR && errno != EAGAIN))
+		/* EAGAIN: a rename or a mount raced with the walk; the kernel asks for another try.
+		 * It goes on asking where the mount is not in any namespace any more. */
+		if (r >= 0 || (errno != EINTR && errno != EAGAIN) || attempt >= WALK_ATTEMPTS)
 			return (int)r;
 	}
 }

@@ -3,7 +3,12 @@
  * image_tree.c - theory of operation: the layers are merged by an overlay that is mounted nowhere:
  * a descriptor of a detached mount is all we need to look at it. Kernels before 6.8, which take all
  * layers in one string, get it from mount(2), by a thread that has left for a mount namespace of
- * its own; the descriptor keeps the mount alive when thread and namespace have ended.
+ * its own, and keep a detached copy of that.
+ *
+ * It must be the descriptor that fsmount(2) or open_tree(2) made: when that one is closed, or when
+ * the namespace ends, the mount belongs nowhere, and letting go of such a mount counts as a change
+ * of the mount table, so that openat2(2) sees its own walk (through a link to "/..") race with it
+ * and answers EAGAIN for ever.
  */
 #include "container/mounts.h"
 
@@ -43,9 +48,8 @@ static int open_detached(char *const *lower)
 	}
 	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return -1;
-	dh_autofd int mount = fsmount(fs, FSMOUNT_CLOEXEC,
+	return fsmount(fs, FSMOUNT_CLOEXEC,
 		MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
-	return mount < 0 ? -1 : openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 typedef struct {
@@ -75,7 +79,8 @@ static int mount_private(const Private *p)
 	if (r == 0)
 		r = mount("overlay", p->mountpoint, "overlay",
 			MS_RDONLY | MS_NODEV | MS_NOSUID | MS_NOEXEC, data->str);
-	int fd = r == 0 ? open(p->mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	int fd = r == 0 ? open_tree(AT_FDCWD, p->mountpoint, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)
+			: -1;
 	int saved = errno;
 	for (guint i = 0; i < fds->len; i++)
 		close(g_array_index(fds, int, i));

@@ -8,6 +8,7 @@
 
 /* system.c */
 gboolean api_ping(ApiRequest *r, GError **error);
+gboolean api_dhow_df(ApiRequest *r, GError **error);
 gboolean api_dhow_check(ApiRequest *r, GError **error);
 gboolean api_dhow_trace(ApiRequest *r, GError **error);
 gboolean api_dhow_trace_start(ApiRequest *r, GError **error);

@@ -17,6 +17,7 @@ const ApiRoute api_routes[] = {
 	{"GET",    "/info",                           0,  NONE,   api_info},
 	{"GET",    "/events",                         0,  NONE,   api_events},
 	{"GET",    "/system/df",                      0,  NONE,   api_system_df},
+	{"GET",    "/dhow/df",                        0,  NONE,   api_dhow_df},
 	{"GET",    "/dhow/check",                     0,  NONE,   api_dhow_check},
 	{"POST",   "/dhow/check",                     0,  NONE,   api_dhow_repair},
 	{"GET",    "/dhow/trace",                     0,  NONE,   api_dhow_trace},

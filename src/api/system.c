@@ -4,19 +4,34 @@
 #include "base/error.h"
 #include "base/trace.h"
 #include "container/check.h"
+#include "container/usage.h"
 
 #include <sys/utsname.h>
 
+gboolean api_dhow_df(ApiRequest *r, GError **error)
+{
+	(void)error;
+	api_reply_json(r, 200, engine_usage(api_engine(r)));
+	return TRUE;
+}
+
+static gboolean check(ApiRequest *r, gboolean repair, GError **error)
+{
+	int64_t age;
+	if (!api_query_int(r, "minage", CHECK_MIN_AGE, &age, error))
+		return FALSE;
+	api_reply_json(r, 200, engine_check(api_engine(r), repair, age));
+	return TRUE;
+}
+
 gboolean api_dhow_check(ApiRequest *r, GError **error)
 {
-	api_reply_json(r, 200, engine_check(api_engine(r), FALSE));
-	return TRUE;
+	return check(r, FALSE, error);
 }
 
 gboolean api_dhow_repair(ApiRequest *r, GError **error)
 {
-	api_reply_json(r, 200, engine_check(api_engine(r), TRUE));
-	return TRUE;
+	return check(r, TRUE, error);
 }
 
 /* One timeline for the whole daemon: that of the last who asked. */

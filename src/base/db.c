@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation, for a full disk: a transaction writes to the log beside the database, which
+ * is copied into it (a checkpoint) from time to time and then begun anew, without getting shorter.
+ * What is vital therefore first has a part of the reserve given up, for a database that grows, and
+ * the log begun anew, so that it needs no new blocks. Before the transaction, when there is little
+ * room: one that has failed has been rolled back. The files of
+ * the log stay when the database is closed, so that opening it needs neither blocks nor inodes.
+ */
 #include "base/db.h"
 
 #include "base/error.h"
-#include "base/fd.h"
 
-#include <fcntl.h>
+#include <errno.h>
 #include <sqlite3.h>
-#include <string.h>
-#include <unistd.h>
-
-enum { RESERVE_SIZE = 512 * 1024, RESERVE_PAUSE_US = 1000000 };
 
 struct DhDb {
 	sqlite3 *sql;
@@ -17,13 +20,17 @@ struct DhDb {
 	GHashTable *statements; /* SQL text -> sqlite3_stmt, prepared once */
 	guint depth;            /* of nested transactions */
 	gboolean doomed;        /* an inner transaction rolled back */
-	int reserve;            /* a file that is there to be given up (see use_reserve) */
-	gboolean reserved;
-	gint64 reserve_tried;
+	DhReserve *reserve;     /* borrowed, or NULL */
 };
 
 static gboolean db_error(DhDb *db, GError **error, const char *what)
 {
+	/* SQLite has the system's error only for some; a full disk has a result of its own. */
+	int code = sqlite3_errcode(db->sql) & 0xff;
+	int number = code == SQLITE_FULL ? ENOSPC : sqlite3_system_errno(db->sql);
+	if (code == SQLITE_FULL || (code == SQLITE_IOERR && number != 0))
+		return dh_error_errno(
+			error, number, "write %s", sqlite3_db_filename(db->sql, "main"));
 	return dh_error(
 		error, DH_ERROR_SYSTEM, "state database: %s: %s", what, sqlite3_errmsg(db->sql));
 }
@@ -33,29 +40,28 @@ static void finalize(void *stmt)
 	sqlite3_finalize(stmt);
 }
 
-/* A full disk must not keep anybody from removing what fills it, nor the end of a container from
- * being recorded: for these, and only these, some space is set aside beside the database. */
-static void fill_reserve(DhDb *db)
+/* Before something vital. */
+static void make_room(DhDb *db)
 {
-	gint64 now = g_get_monotonic_time();
-	if (db->reserved || db->reserve < 0 || now < db->reserve_tried + RESERVE_PAUSE_US)
+	if (!dh_reserve_needed(db->reserve))
 		return;
-	db->reserve_tried = now;
-	db->reserved = posix_fallocate(db->reserve, 0, RESERVE_SIZE) == 0;
-	if (!db->reserved)
-		(void)!ftruncate(db->reserve, 0);
+	while (dh_reserve_spend(db->reserve) &&
+		sqlite3_wal_checkpoint_v2(db->sql, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL) ==
+			SQLITE_FULL)
+		;
+}
+
+static gboolean is_vital(DhDb *db, const char *sql)
+{
+	return db->depth == 0 && g_str_has_prefix(sql, "DELETE");
 }
 
 /* TRUE: there is space now, the statement is worth another try. */
-static gboolean use_reserve(DhDb *db, const char *sql, int result)
+static gboolean find_room(DhDb *db, const char *sql, int result)
 {
 	int code = result & 0xff;
-	if ((code != SQLITE_FULL && code != SQLITE_IOERR) || db->depth > 0 || !db->reserved ||
-		!(g_str_has_prefix(sql, "DELETE") || g_str_has_prefix(sql, "UPDATE")))
-		return FALSE;
-	db->reserved = FALSE;
-	db->reserve_tried = g_get_monotonic_time();
-	return ftruncate(db->reserve, 0) == 0;
+	return (code == SQLITE_FULL || code == SQLITE_IOERR) && is_vital(db, sql) &&
+	       dh_reserve_spend(db->reserve);
 }
 
 static gboolean run_script(DhDb *db, const char *sql, GError **error)
@@ -99,7 +105,6 @@ DhDb *dh_db_open(const char *path, const char *const *schema, guint n_schema, GE
 {
 	g_autoptr(DhDb) db = g_new0(DhDb, 1);
 	g_rec_mutex_init(&db->lock);
-	db->reserve = -1;
 	db->statements = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, finalize);
 	if (sqlite3_open_v2(path, &db->sql,
 		    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
@@ -116,9 +121,8 @@ DhDb *dh_db_open(const char *path, const char *const *schema, guint n_schema, GE
 		    error) ||
 		!migrate(db, schema, n_schema, error))
 		return NULL;
-	g_autofree char *reserve = g_strconcat(path, "-reserve", NULL);
-	db->reserve = open(reserve, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	fill_reserve(db);
+	int persistent = 1;
+	(void)sqlite3_file_control(db->sql, NULL, SQLITE_FCNTL_PERSIST_WAL, &persistent);
 	return g_steal_pointer(&db);
 }
 
@@ -128,9 +132,13 @@ void dh_db_close(DhDb *db)
 		return;
 	g_hash_table_unref(db->statements);
 	sqlite3_close(db->sql);
-	dh_close(&db->reserve);
 	g_rec_mutex_clear(&db->lock);
 	g_free(db);
+}
+
+void dh_db_set_reserve(DhDb *db, DhReserve *reserve)
+{
+	db->reserve = reserve;
 }
 
 static sqlite3_stmt *prepare(
@@ -165,10 +173,12 @@ static gboolean run(DhDb *db, GError **error, DhDbRow fn, void *arg, const char 
 {
 	gboolean ok = FALSE;
 	g_rec_mutex_lock(&db->lock);
+	if (is_vital(db, sql))
+		make_room(db);
 	sqlite3_stmt *st = prepare(db, error, sql, types, ap);
 	int r;
 	while (st && (r = sqlite3_step(st)) != SQLITE_DONE) {
-		if (r != SQLITE_ROW && use_reserve(db, sql, r)) {
+		if (r != SQLITE_ROW && find_room(db, sql, r)) {
 			sqlite3_reset(st);
 			continue;
 		}
@@ -184,12 +194,13 @@ static gboolean run(DhDb *db, GError **error, DhDbRow fn, void *arg, const char 
 			goto out;
 	}
 	ok = st != NULL;
-	fill_reserve(db);
 out:
 	if (st) {
 		sqlite3_reset(st);
 		sqlite3_clear_bindings(st);
 	}
+	if (sqlite3_get_autocommit(db->sql))
+		dh_reserve_refill(db->reserve);
 	g_rec_mutex_unlock(&db->lock);
 	return ok;
 }
@@ -227,6 +238,16 @@ gboolean dh_db_begin(DhDb *db, GError **error)
 	return TRUE;
 }
 
+gboolean dh_db_begin_vital(DhDb *db, GError **error)
+{
+	g_rec_mutex_lock(&db->lock);
+	if (db->depth == 0)
+		make_room(db);
+	gboolean ok = dh_db_begin(db, error);
+	g_rec_mutex_unlock(&db->lock);
+	return ok;
+}
+
 gboolean dh_db_commit(DhDb *db, GError **error)
 {
 	gboolean ok = TRUE;
@@ -242,6 +263,20 @@ gboolean dh_db_commit(DhDb *db, GError **error)
 	}
 	g_rec_mutex_unlock(&db->lock);
 	return ok;
+}
+
+gboolean dh_db_exec_vital(DhDb *db, GError **error, const char *sql, const char *types, ...)
+{
+	if (!dh_db_begin_vital(db, error))
+		return FALSE;
+	va_list ap;
+	va_start(ap, types);
+	gboolean ok = run(db, error, NULL, NULL, sql, types, ap);
+	va_end(ap);
+	if (ok)
+		return dh_db_commit(db, error);
+	dh_db_rollback(db);
+	return FALSE;
 }
 
 void dh_db_rollback(DhDb *db)

@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include "base/reserve.h"
+
 #include <glib.h>
 #include <stdint.h>
 
@@ -16,6 +18,8 @@ typedef struct DhDb DhDb;
  * from user_version n to n + 1. A database of a newer version is refused. */
 DhDb *dh_db_open(const char *path, const char *const *schema, guint n_schema, GError **error);
 void dh_db_close(DhDb *db);
+/* The space that vital statements may spend; stays the caller's. */
+void dh_db_set_reserve(DhDb *db, DhReserve *reserve);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DhDb, dh_db_close)
 
 /* A statement without rows. */
@@ -30,5 +34,10 @@ gboolean dh_db_query(
 /* begin takes the lock, commit and rollback give it back; every begin needs exactly one of them.
  * commit that fails has rolled back. */
 gboolean dh_db_begin(DhDb *db, GError **error);
+/* For what must succeed on a full disk, too: removals, and the record of an end. Only these spend
+ * the reserve; a DELETE outside a transaction does by itself. */
+gboolean dh_db_begin_vital(DhDb *db, GError **error);
+/* One statement that is. */
+gboolean dh_db_exec_vital(DhDb *db, GError **error, const char *sql, const char *types, ...);
 gboolean dh_db_commit(DhDb *db, GError **error);
 void dh_db_rollback(DhDb *db);

@@ -2,6 +2,7 @@
 #define DH_ERROR_DEFINES
 #include "base/error.h"
 
+#include <errno.h>
 #include <string.h>
 
 G_DEFINE_QUARK(dhow_error, dh_error)
@@ -34,6 +35,23 @@ gboolean dh_error(GError **error, DhError code, const char *fmt, ...)
 	return FALSE;
 }
 
+/* What the disk says is known in the words of Docker, which scripts look for. */
+static const char *error_text(int errnum)
+{
+	switch (errnum) {
+	case ENOSPC:
+		return "no space left on device";
+	case EDQUOT:
+		return "disk quota exceeded";
+	case EROFS:
+		return "read-only file system";
+	case EIO:
+		return "input/output error";
+	default:
+		return g_strerror(errnum);
+	}
+}
+
 gboolean dh_error_errno(GError **error, int errnum, const char *fmt, ...)
 {
 	if (error) {
@@ -41,7 +59,7 @@ gboolean dh_error_errno(GError **error, int errnum, const char *fmt, ...)
 		va_start(ap, fmt);
 		g_autofree char *text = g_strdup_vprintf(fmt, ap);
 		va_end(ap);
-		*error = g_error_new(DH_ERROR, DH_ERROR_SYSTEM, "%s: %s", text, g_strerror(errnum));
+		*error = g_error_new(DH_ERROR, DH_ERROR_SYSTEM, "%s: %s", text, error_text(errnum));
 	}
 	return FALSE;
 }

@@ -2,8 +2,8 @@
 /*
  * check.c - theory of operation: the engine goes on working while it is checked, so whatever is in
  * the middle of something must not be taken for damage. A container is only looked at when its
- * operation lock is free; a directory or cgroup without an owner only counts when it has not been
- * changed for GRACE seconds (whoever creates makes directories first and the row last).
+ * operation lock is free; a file or directory without an owner only counts when it has not been
+ * changed for min_age seconds (whoever creates makes directories first and the row last).
  */
 #include "container/check.h"
 #include "container/internal.h"
@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/timefmt.h"
 #include "container/log_config.h"
+#include "container/usage.h"
 #include "shim/client.h"
 
 #include <dirent.h>
@@ -23,11 +24,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { GRACE = 30 };
-
 typedef struct {
 	Engine *engine;
 	gboolean repair;
+	int64_t min_age;
 	json_t *problems, *dropped;
 	json_int_t containers, running, layers, volumes;
 } Check;
@@ -117,17 +117,16 @@ static gboolean is_known(Engine *e, const char *id)
 	return known;
 }
 
-static gboolean is_settled(int dirfd, const char *name)
+static gboolean is_settled(const Check *k, int dirfd, const char *name)
 {
 	struct stat st;
 	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       st.st_ctim.tv_sec + GRACE < dh_time_now() / DH_NSEC;
+	       st.st_ctim.tv_sec + k->min_age <= dh_time_now() / DH_NSEC;
 }
 
-static void check_directory(
-	Check *k, const char *root, const char *name, gboolean (*known)(Engine *, const char *))
+static void check_run_dirs(Check *k)
 {
-	g_autofree char *path = g_build_filename(root, name, NULL);
+	g_autofree char *path = g_build_filename(k->engine->config.exec_root, "containers", NULL);
 	DIR *d = opendir(path);
 	if (!d) {
 		problem(k, "directory", FALSE, "%s: %s", path, g_strerror(errno));
@@ -135,8 +134,8 @@ static void check_directory(
 	}
 	struct dirent *ent;
 	while ((ent = readdir(d))) {
-		if (*ent->d_name == '.' || !is_settled(dirfd(d), ent->d_name) ||
-			known(k->engine, ent->d_name))
+		if (*ent->d_name == '.' || !is_settled(k, dirfd(d), ent->d_name) ||
+			is_known(k->engine, ent->d_name))
 			continue;
 		gboolean gone = k->repair && dh_remove_tree(dirfd(d), ent->d_name, NULL);
 		problem(k, "directory", gone, "%s/%s belongs to nothing", path, ent->d_name);
@@ -159,25 +158,6 @@ static void check_cgroups(Check *k)
 }
 
 /* ---- store and volumes ---- */
-
-static gboolean count_row(void *arg, int n, const char *const *columns, GError **error)
-{
-	(void)n;
-	(void)columns;
-	(void)error;
-	++*(int *)arg;
-	return TRUE;
-}
-
-static gboolean is_layer(Engine *e, const char *name)
-{
-	g_autofree char *id = g_strconcat("sha256:", name, NULL);
-	int n = 0;
-	/* When the database cannot be asked, nothing is called an orphan. */
-	return !dh_db_query(e->db, NULL, count_row, &n, "SELECT 1 FROM layers WHERE chain_id=?",
-		       "s", id) ||
-	       n > 0;
-}
 
 static gboolean take_layer(void *arg, int n, const char *const *columns, GError **error)
 {
@@ -216,7 +196,6 @@ static gboolean is_volume(Engine *e, const char *name)
 	return v != NULL;
 }
 
-/* What lies in a directory of volumes may be somebody's data: told, never deleted. */
 static void check_volumes(Check *k)
 {
 	g_autofree char *root = g_build_filename(k->engine->config.data_root, "volumes", NULL);
@@ -227,10 +206,22 @@ static void check_volumes(Check *k)
 		if (!exists(root, v->name) && is_volume(k->engine, v->name))
 			problem(k, "volume", FALSE, "volume %s: its directory is gone", v->name);
 	}
-	gboolean repair = k->repair;
-	k->repair = FALSE;
-	check_directory(k, k->engine->config.data_root, "volumes", is_volume);
-	k->repair = repair;
+}
+
+/* What lies at the top or among the volumes may be somebody's data: told, never deleted. */
+static void check_strays(Check *k)
+{
+	const char *root = k->engine->config.data_root;
+	g_autoptr(Usage) u = usage_of(k->engine);
+	for (guint i = 0; i < u->strays->len; i++) {
+		const UsageStray *s = u->strays->pdata[i];
+		g_autofree char *path = g_build_filename(root, s->path, NULL);
+		if (!is_settled(k, AT_FDCWD, path))
+			continue;
+		gboolean gone = k->repair && s->orphan && dh_remove_tree(AT_FDCWD, path, NULL);
+		problem(k, "directory", gone, "%s belongs to nothing (%" G_GINT64_FORMAT " bytes)",
+			path, s->size);
+	}
 }
 
 /* ---- */
@@ -245,18 +236,20 @@ static json_t *last_start(Engine *e)
 		"Actions", actions);
 }
 
-json_t *engine_check(Engine *e, gboolean repair)
+json_t *engine_check(Engine *e, gboolean repair, int64_t min_age)
 {
-	Check k = {
-		.engine = e, .repair = repair, .problems = json_array(), .dropped = json_object()};
+	Check k = {.engine = e,
+		.repair = repair,
+		.min_age = min_age,
+		.problems = json_array(),
+		.dropped = json_object()};
 	g_autoptr(GPtrArray) all = container_all(e);
 	check_database(&k);
 	for (guint i = 0; i < all->len; i++)
 		check_container(&k, all->pdata[i]);
 	check_cgroups(&k);
-	check_directory(&k, e->config.data_root, "containers", is_known);
-	check_directory(&k, e->config.exec_root, "containers", is_known);
-	check_directory(&k, e->config.data_root, "layers", is_layer);
+	check_run_dirs(&k);
+	check_strays(&k);
 	check_volumes(&k);
 	g_auto(GStrv) network = net_check(e->net, repair);
 	for (char **line = network; *line; line++) {

@@ -24,7 +24,8 @@ typedef struct {
 	int64_t restart_count;
 	int64_t restart_delay; /* ms, of the last restart; 0: none since the last start by hand */
 	gboolean manually_stopped;
-	const char *health; /* "starting", "healthy", "unhealthy"; NULL: no check. Static. */
+	int64_t log_dropped; /* beside what SHIM_DROPPED_NAME says */
+	const char *health;  /* "starting", "healthy", "unhealthy"; NULL: no check. Static. */
 } ContainerState;
 
 struct Container {

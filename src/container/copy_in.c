@@ -3,13 +3,15 @@
  * Theory of operation: the parent of each entry is opened anew with the container's root as root
  * (RESOLVE_IN_ROOT), the entry itself is made by its single name in that directory without
  * following a link. So the container may swap links and directories at will: what is written lands
- * inside it.
+ * inside it. A file comes to its name when it is whole: on a full disk the one that was there
+ * before stays.
  */
 #include "container/copy_in.h"
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/fs.h"
+#include "base/id.h"
 #include "store/extract.h"
 
 #include <archive.h>
@@ -110,10 +112,12 @@ static const char *last_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* Clears the way; *ret_dir: a directory is there already, and one is wanted. */
-static gboolean make_room(CopyIn *x, gboolean want_dir, gboolean *ret_dir, GError **error)
+/* Clears the way for an entry of this type; *ret_dir: a directory is there already, and one is
+ * wanted. */
+static gboolean make_room(CopyIn *x, mode_t type, gboolean *ret_dir, GError **error)
 {
 	struct stat st;
+	gboolean want_dir = type == AE_IFDIR;
 	*ret_dir = FALSE;
 	if (fstatat(x->parent, x->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT || fail(x, "stat", error);
@@ -131,6 +135,8 @@ static gboolean make_room(CopyIn *x, gboolean want_dir, gboolean *ret_dir, GErro
 		return TRUE;
 	if (is_dir)
 		return dh_remove_tree(x->parent, x->name, error);
+	if (type == AE_IFREG)
+		return TRUE; /* is replaced */
 	return unlinkat(x->parent, x->name, 0) == 0 || errno == ENOENT || fail(x, "replace", error);
 }
 
@@ -195,12 +201,8 @@ static gboolean set_meta_by_name(CopyIn *x, gboolean mode, GError **error)
 
 /* ---- entries ---- */
 
-static gboolean regular(CopyIn *x, GError **error)
+static gboolean write_regular(CopyIn *x, int fd, GError **error)
 {
-	dh_autofd int fd = openat(
-		x->parent, x->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return fail(x, "create", error);
 	for (;;) {
 		const void *buf;
 		size_t n;
@@ -217,6 +219,22 @@ static gboolean regular(CopyIn *x, GError **error)
 	if (archive_entry_size_is_set(x->e) && ftruncate(fd, archive_entry_size(x->e)) < 0)
 		return fail(x, "write", error);
 	return set_meta(x, fd, error);
+}
+
+static gboolean regular(CopyIn *x, GError **error)
+{
+	g_autofree char *id = dh_id_new();
+	g_autofree char *partial = g_strdup_printf(".%.16s", id);
+	dh_autofd int fd = openat(
+		x->parent, partial, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return fail(x, "create", error);
+	gboolean ok = write_regular(x, fd, error);
+	if (ok && renameat(x->parent, partial, x->parent, x->name) < 0)
+		ok = fail(x, "replace", error);
+	if (!ok)
+		(void)unlinkat(x->parent, partial, 0);
+	return ok;
 }
 
 static gboolean directory(CopyIn *x, gboolean there, GError **error)
@@ -282,7 +300,7 @@ static gboolean entry(CopyIn *x, GError **error)
 	const char *link = bytes(archive_entry_hardlink(x->e), archive_entry_hardlink_utf8(x->e));
 	mode_t type = archive_entry_filetype(x->e);
 	gboolean there;
-	if (!make_room(x, !link && type == AE_IFDIR, &there, error))
+	if (!make_room(x, link ? 0 : type, &there, error))
 		return FALSE;
 	if (link)
 		return hard_link(x, link, error);

@@ -75,7 +75,20 @@ static gboolean open_database(Engine *e, GError **error)
 	if (!e->db)
 		return FALSE;
 	(void)chmod(path, 0600);
+	dh_db_set_reserve(e->db, e->reserve);
 	return load_engine_id(e, error);
+}
+
+/* What opening and reconciling write shall find room: a full disk keeps no engine from starting. */
+static void open_reserve(Engine *e)
+{
+	g_autofree char *path = g_build_filename(e->config.data_root, "reserve", NULL);
+	/* Where it used to be. */
+	g_autofree char *before = g_build_filename(e->config.data_root, "state.db-reserve", NULL);
+	(void)unlink(before);
+	e->reserve = dh_reserve_open(path, !e->config.no_reserve);
+	if (dh_reserve_needed(e->reserve))
+		(void)dh_reserve_spend(e->reserve);
 }
 
 static gboolean open_volumes(Engine *e, GError **error)
@@ -129,13 +142,16 @@ Engine *engine_open(EngineConfig *config, GError **error)
 	e->background = g_thread_pool_new(engine_run_job, NULL, BACKGROUND_THREADS, FALSE, NULL);
 	e->shims = shim_pool_new(config->shim_path, IDLE_SHIMS);
 	g_autofree char *events = g_build_filename(config->data_root, "events", NULL);
-	if (make_directories(config, error) && (e->events = events_open(events, error)) &&
-		open_database(e, error) &&
+	gboolean made = make_directories(config, error);
+	if (made)
+		open_reserve(e);
+	if (made && (e->events = events_open(events, error)) && open_database(e, error) &&
 		(e->store = store_open(config->data_root, e->db, error)) &&
 		(e->registry = registry_new(&e->config.registry, e->store, e->db, error)) &&
 		(e->net = net_engine_new(&config->net, error)) &&
 		(e->supervisor = supervisor_new(error)) && open_volumes(e, error) &&
 		load_containers(e, error) && engine_reconcile(e, error)) {
+		dh_reserve_refill(e->reserve);
 		e->start_ms = (dh_time_now() - e->started_at) / 1000000;
 		return e;
 	}
@@ -189,6 +205,7 @@ void engine_close(Engine *e)
 	store_close(e->store);
 	volumes_close(e->volumes);
 	dh_db_close(e->db);
+	dh_reserve_close(e->reserve);
 	events_free(e->events);
 	g_ptr_array_unref(e->start_report);
 	dh_close(&e->closing);

@@ -26,10 +26,12 @@ typedef struct {
 	GHashTable *labels;
 	int64_t shutdown_timeout;
 	RegistryConfig registry;
+	gboolean no_reserve; /* sets no space aside for removals on a full disk */
 } EngineConfig;
 
 typedef struct {
 	EngineConfig config;
+	DhReserve *reserve;
 	DhDb *db;
 	Store *store;
 	Registry *registry;

@@ -7,6 +7,9 @@
  *   {"n":17,"t":1790000000000000000,"type":"container","action":"start","id":"...","a":{...}}
  *
  * What a crash of the machine left of a last line is cut off when the journal is opened.
+ *
+ * On a full disk events go on: the file has blocks beyond its end for some hundred lines, and what
+ * does not fit there either waits in memory, where readers find it (events.c), until there is room.
  */
 #include "container/event_journal.h"
 
@@ -23,12 +26,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BLOCK = 64 * 1024, LINE_MAX_LEN = 4 * 1024 * 1024 };
+enum {
+	BLOCK = 64 * 1024,
+	LINE_MAX_LEN = 4 * 1024 * 1024,
+	AHEAD = 128 * 1024,
+	WAITING_MAX = 1 << 20
+};
 
 struct EventJournal {
 	char *path;
 	int fd;
 	int64_t size, file_size;
+	int64_t blocks;   /* up to here there is room in any case */
+	GString *waiting; /* lines that the disk has not taken yet */
 };
 
 static char *file_name(const EventJournal *j, int i)
@@ -73,7 +83,47 @@ static int open_current(EventJournal *j)
 	if (whole < st.st_size && ftruncate(j->fd, whole) < 0)
 		return -1;
 	j->size = whole;
+	j->blocks = MIN((int64_t)st.st_blocks * 512, j->file_size);
 	return 0;
+}
+
+static void rotate(EventJournal *j)
+{
+	for (int i = EVENT_JOURNAL_FILES - 1; i > 0; i--) {
+		g_autofree char *from = file_name(j, i - 1);
+		g_autofree char *to = file_name(j, i);
+		(void)rename(from, to);
+	}
+	if (j->fd >= 0)
+		(void)!ftruncate(j->fd, j->size); /* no more blocks than lines */
+	dh_close(&j->fd);
+	(void)open_current(j);
+	drop_old(j);
+}
+
+/* All of it or nothing. */
+static gboolean write_lines(EventJournal *j, const char *lines, size_t n)
+{
+	if (j->size > 0 && j->size + (int64_t)n > j->file_size)
+		rotate(j);
+	if (j->fd < 0 && open_current(j) < 0)
+		return FALSE;
+	if (j->size + (int64_t)n + AHEAD / 2 > j->blocks &&
+		fallocate(j->fd, FALLOC_FL_KEEP_SIZE, j->size, (off_t)n + AHEAD) == 0)
+		j->blocks = j->size + (int64_t)n + AHEAD;
+	ssize_t r;
+	do
+		r = write(j->fd, lines, n);
+	while (r < 0 && errno == EINTR);
+	if (r == (ssize_t)n) {
+		j->size += (int64_t)n;
+		return TRUE;
+	}
+	/* No piece of a line is left; nor are blocks beyond the end, of which there were too few.
+	 */
+	if (r > 0 && ftruncate(j->fd, j->size) == 0)
+		j->blocks = j->size;
+	return FALSE;
 }
 
 EventJournal *event_journal_open(const char *dir, int64_t file_size, GError **error)
@@ -83,6 +133,7 @@ EventJournal *event_journal_open(const char *dir, int64_t file_size, GError **er
 	EventJournal *j = g_new0(EventJournal, 1);
 	j->path = g_build_filename(dir, "events.log", NULL);
 	j->file_size = file_size;
+	j->waiting = g_string_new(NULL);
 	if (open_current(j) < 0) {
 		dh_error_errno(error, errno, "open %s", j->path);
 		event_journal_close(j);
@@ -96,21 +147,12 @@ void event_journal_close(EventJournal *j)
 {
 	if (!j)
 		return;
+	if (j->waiting->len > 0)
+		(void)write_lines(j, j->waiting->str, j->waiting->len);
 	dh_close(&j->fd);
+	g_string_free(j->waiting, TRUE);
 	g_free(j->path);
 	g_free(j);
-}
-
-static void rotate(EventJournal *j)
-{
-	for (int i = EVENT_JOURNAL_FILES - 1; i > 0; i--) {
-		g_autofree char *from = file_name(j, i - 1);
-		g_autofree char *to = file_name(j, i);
-		(void)rename(from, to);
-	}
-	dh_close(&j->fd);
-	(void)open_current(j);
-	drop_old(j);
 }
 
 static json_t *text(const char *s)
@@ -143,18 +185,13 @@ void event_journal_append(EventJournal *j, const Event *e)
 {
 	g_autofree char *line = line_of(e);
 	size_t n = strlen(line);
-	if (j->size > 0 && j->size + (int64_t)n > j->file_size)
-		rotate(j);
-	if (j->fd < 0 && open_current(j) < 0)
+	if (j->waiting->len == 0 && write_lines(j, line, n))
 		return;
-	ssize_t r;
-	do
-		r = write(j->fd, line, n);
-	while (r < 0 && errno == EINTR);
-	if (r == (ssize_t)n)
-		j->size += (int64_t)n;
-	else if (r > 0) /* no piece of a line is left */
-		(void)!ftruncate(j->fd, j->size);
+	/* In their order, and none lost as long as events.c has them, too. */
+	if (j->waiting->len + n <= WAITING_MAX)
+		g_string_append_len(j->waiting, line, (gssize)n);
+	if (write_lines(j, j->waiting->str, j->waiting->len))
+		g_string_truncate(j->waiting, 0);
 }
 
 static void close_fd(void *fd)

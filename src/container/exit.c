@@ -41,6 +41,7 @@ void container_exited(Container *c, const ShimExit *x)
 	s->exit_code = x->status;
 	s->oom_killed = x->oom_killed;
 	s->finished_at = x->finished_at;
+	s->log_dropped += x->log_dropped;
 	gboolean again =
 		restart_decide(c, x->started_at > 0 ? x->finished_at - x->started_at : (int64_t)0);
 	NetEndpoint *endpoint = g_steal_pointer(&c->endpoint);

@@ -146,6 +146,39 @@ json_t *health_json(const Container *c)
 		(json_int_t)c->health->failing, "Log", log);
 }
 
+static int64_t time_member(const json_t *o, const char *name)
+{
+	int64_t t = 0;
+	const char *text = json_string_value(json_object_get(o, name));
+	return text && dh_time_parse(text, 0, &t, NULL) ? t : 0;
+}
+
+void health_restore(Container *c, const json_t *said)
+{
+	const char *status = json_string_value(json_object_get(said, "Status"));
+	size_t i;
+	json_t *result;
+	if (!status)
+		return;
+	struct Health *h = c->health = g_new0(struct Health, 1);
+	for (HealthStatus s = STARTING; s <= UNHEALTHY; s++) {
+		if (strcmp(names[s], status) == 0)
+			h->status = s;
+	}
+	h->failing = json_integer_value(json_object_get(said, "FailingStreak"));
+	json_array_foreach (json_object_get(said, "Log"), i, result) {
+		const char *output = json_string_value(json_object_get(result, "Output"));
+		Result *r = g_new0(Result, 1);
+		r->start = time_member(result, "Start");
+		r->end = time_member(result, "End");
+		r->code = json_integer_value(json_object_get(result, "ExitCode"));
+		r->output = g_strdup(output ? output : "");
+		g_queue_push_tail(&h->results, r);
+	}
+	if (c->state.running)
+		c->state.health = names[h->status];
+}
+
 /* Takes the result over. Returns the new status when it has changed, else NULL. */
 static const char *note_result(Container *c, guint run, Result *r)
 {
@@ -300,6 +333,10 @@ void health_probe(void *container, void *unused)
 	g_mutex_unlock(&c->state_lock);
 	if (running && !paused) {
 		const char *status = note_result(c, run, run_probe(c));
+		g_autoptr(GError) error = NULL;
+		/* For the next daemon only: a full disk keeps nobody from being healthy. */
+		if (!container_save_if_room(c, &error))
+			dh_debug("container %s: health: %s", c->id, error->message);
 		if (status) {
 			g_autofree char *action = g_strdup_printf("health_status: %s", status);
 			container_event(c, action, NULL);
@@ -352,4 +389,12 @@ void health_begin(Container *c)
 	c->state.health = names[STARTING];
 	g_mutex_unlock(&c->state_lock);
 	schedule(c);
+}
+
+void health_resume(Container *c)
+{
+	if (has_check(c) && c->health)
+		schedule(c);
+	else
+		health_begin(c);
 }

@@ -5,6 +5,7 @@
 #include "container/log_config.h"
 
 #include "base/timefmt.h"
+#include "base/treesize.h"
 #include "container/spec_mounts.h"
 
 #include <dirent.h>
@@ -75,48 +76,12 @@ static json_t *string(const char *s)
 
 /* ---- sizes ---- */
 
-/* Bytes of the files below a directory, each inode once (hard links), never across mounts. */
-static int64_t tree_size(int dirfd, const char *name, dev_t dev, GHashTable *seen)
-{
-	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
-	if (!d) {
-		if (fd >= 0)
-			close(fd);
-		return 0;
-	}
-	int64_t total = 0;
-	struct dirent *e;
-	while ((e = readdir(d))) {
-		struct stat st;
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
-			fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_dev != dev)
-			continue;
-		if (S_ISDIR(st.st_mode)) {
-			total += tree_size(fd, e->d_name, dev, seen);
-		} else if (S_ISREG(st.st_mode)) {
-			if (st.st_nlink > 1 && !g_hash_table_add(seen, GSIZE_TO_POINTER(st.st_ino)))
-				continue;
-			total += st.st_size;
-		}
-	}
-	closedir(d);
-	return total;
-}
-
-static int64_t directory_size(const char *path)
-{
-	struct stat st;
-	if (stat(path, &st) < 0)
-		return 0;
-	g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
-	return tree_size(AT_FDCWD, path, st.st_dev, seen);
-}
-
 static void add_sizes(Container *c, json_t *out)
 {
 	g_autofree char *upper = g_build_filename(c->dir, "upper", NULL);
-	int64_t rw = directory_size(upper);
+	DhTreeSize size = {0};
+	dh_tree_size(AT_FDCWD, upper, NULL, &size);
+	int64_t rw = size.bytes;
 	g_autoptr(Image) image = store_image_find(c->engine->store, c->image_id, NULL);
 	json_object_set_new(out, "SizeRw", json_integer(rw));
 	json_object_set_new(out, "SizeRootFs", json_integer(rw + (image ? image->size : 0)));

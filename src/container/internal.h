@@ -17,8 +17,11 @@ gboolean container_unregister(Container *c, GError **error);
 
 /* Writes the configuration, which only rm --link changes. */
 gboolean container_save_config(Container *c, GError **error);
-/* Writes the mutable part of the row (name, state, endpoint). */
+/* Writes the mutable part of the row (name, state, endpoint); on a full disk, too: what runs can be
+ * stopped, and what has ended has. */
 gboolean container_save(Container *c, GError **error);
+/* The same for what may be forgotten. */
+gboolean container_save_if_room(Container *c, GError **error);
 /* The members of a container that runs; error is forgotten, not freed. */
 void container_state_run(ContainerState *s, int64_t pid, int64_t started_at);
 /* The same as if it ran already, since started_at: what a daemon that dies during the start leaves

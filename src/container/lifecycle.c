@@ -211,6 +211,8 @@ static gboolean pause_op(Container *c, ContainerOp op, gboolean freeze, GError *
 	if (ok) {
 		set_paused(c, freeze);
 		ok = container_save(c, error);
+		if (!ok && rt_cgroup_freeze(c->cgroup, !freeze, NULL))
+			set_paused(c, !freeze);
 	}
 	g_mutex_unlock(&c->op);
 	if (ok)

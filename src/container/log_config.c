@@ -111,7 +111,7 @@ int64_t log_dropped(const Container *c)
 {
 	g_autofree char *path = g_build_filename(c->dir, SHIM_DROPPED_NAME, NULL);
 	g_autofree char *text = dh_read_file(AT_FDCWD, path, 64, NULL, NULL);
-	return text ? g_ascii_strtoll(text, NULL, 10) : 0;
+	return c->state.log_dropped + (text ? g_ascii_strtoll(text, NULL, 10) : 0);
 }
 
 static const char *option(const HostConfig *h, const char *name)

@@ -41,7 +41,7 @@ static void adopt(Container *c, int events, int64_t pid)
 	dh_json_free(&net_endpoint_table, endpoint);
 	dh_debug("container %s is still running (pid %" G_GINT64_FORMAT ")", c->id, pid);
 	supervisor_add(c->engine->supervisor, c, events, -1);
-	health_begin(c);
+	health_resume(c);
 }
 
 static void end_unconfirmed(Container *c)

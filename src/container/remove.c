@@ -22,6 +22,10 @@ static void delete_directory(Container *c)
 {
 	g_autoptr(GError) error = NULL;
 	g_autofree char *trash = g_build_filename(c->engine->config.data_root, "tmp", c->id, NULL);
+	/* What could not be renamed, as tmp/ had to grow for it on a full disk, is still there. */
+	if (!dh_remove_tree(AT_FDCWD, c->dir, &error))
+		dh_warn("container %s: %s", c->id, error->message);
+	g_clear_error(&error);
 	if (!dh_remove_tree(AT_FDCWD, trash, &error))
 		dh_warn("container %s: %s", c->id, error->message);
 }

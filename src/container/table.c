@@ -49,7 +49,8 @@ static DH_JSON_TABLE(config_row_table, ConfigRow, config_row_fields, FALSE);
 typedef struct {
 	char *status;
 	gboolean oom_killed, manually_stopped;
-	int64_t pid, exit_code, started_at, finished_at, restart_count, restart_delay;
+	int64_t pid, exit_code, started_at, finished_at, restart_count, restart_delay, log_dropped;
+	json_t *health;
 	char *error;
 	NetEndpoint *endpoint;
 	char *endpoint_id, *sandbox_id;
@@ -64,6 +65,8 @@ static const DhJsonField state_row_fields[] = {
 	DH_F(INT, StateRow, finished_at, "FinishedAt", DH_JSON_OMITEMPTY),
 	DH_F(INT, StateRow, restart_count, "RestartCount", DH_JSON_OMITEMPTY),
 	DH_F(INT, StateRow, restart_delay, "RestartDelay", DH_JSON_OMITEMPTY),
+	DH_F(INT, StateRow, log_dropped, "LogDropped", DH_JSON_OMITEMPTY),
+	DH_F(RAW, StateRow, health, "Health", DH_JSON_OMITEMPTY),
 	DH_F(STRING, StateRow, error, "Error", DH_JSON_OMITEMPTY),
 	DH_F(OBJECT, StateRow, endpoint, "Endpoint", DH_JSON_OMITEMPTY, &net_endpoint_table),
 	DH_F(STRING, StateRow, endpoint_id, "EndpointID", DH_JSON_OMITEMPTY),
@@ -162,6 +165,8 @@ static char *config_text(Container *c)
 /* With state_lock held. */
 static char *state_text(Container *c, const ContainerState *s)
 {
+	/* A run that begins has none yet. */
+	g_autoptr(json_t) health = s == &c->state ? health_json(c) : NULL;
 	StateRow row = {.status = (char *)container_status_name(s->status),
 		.oom_killed = s->oom_killed,
 		.manually_stopped = s->manually_stopped,
@@ -171,6 +176,8 @@ static char *state_text(Container *c, const ContainerState *s)
 		.finished_at = s->finished_at,
 		.restart_count = s->restart_count,
 		.restart_delay = s->restart_delay,
+		.log_dropped = s->log_dropped,
+		.health = health,
 		.error = s->error,
 		.endpoint = c->endpoint,
 		.endpoint_id = c->endpoint_id,
@@ -228,8 +235,9 @@ gboolean container_unregister(Container *c, GError **error)
 	return TRUE;
 }
 
-static gboolean save(Container *c, const ContainerState *as, GError **error)
+static gboolean save(Container *c, const ContainerState *as, gboolean vital, GError **error)
 {
+	static const char update[] = "UPDATE containers SET name=?, state=? WHERE id=?";
 	g_mutex_lock(&c->state_lock);
 	g_autofree char *state = state_text(c, as ? as : &c->state);
 	g_autofree char *name = g_strdup(c->name);
@@ -237,13 +245,18 @@ static gboolean save(Container *c, const ContainerState *as, GError **error)
 	g_mutex_unlock(&c->state_lock);
 	if (removed)
 		return TRUE;
-	return dh_db_exec(c->engine->db, error, "UPDATE containers SET name=?, state=? WHERE id=?",
-		"sss", name, state, c->id);
+	return vital ? dh_db_exec_vital(c->engine->db, error, update, "sss", name, state, c->id)
+		     : dh_db_exec(c->engine->db, error, update, "sss", name, state, c->id);
 }
 
 gboolean container_save(Container *c, GError **error)
 {
-	return save(c, NULL, error);
+	return save(c, NULL, TRUE, error);
+}
+
+gboolean container_save_if_room(Container *c, GError **error)
+{
+	return save(c, NULL, FALSE, error);
 }
 
 gboolean container_save_starting(Container *c, int64_t started_at, GError **error)
@@ -252,7 +265,7 @@ gboolean container_save_starting(Container *c, int64_t started_at, GError **erro
 	ContainerState as = c->state;
 	g_mutex_unlock(&c->state_lock);
 	container_state_run(&as, 0, started_at);
-	return save(c, &as, error);
+	return save(c, &as, TRUE, error);
 }
 
 gboolean container_save_config(Container *c, GError **error)
@@ -260,6 +273,18 @@ gboolean container_save_config(Container *c, GError **error)
 	g_autofree char *config = config_text(c);
 	return dh_db_exec(c->engine->db, error, "UPDATE containers SET config=? WHERE id=?", "ss",
 		config, c->id);
+}
+
+/* With the engine's lock held. */
+static void set_name(Container *c, const char *name)
+{
+	Engine *e = c->engine;
+	g_hash_table_remove(e->by_name, c->name);
+	g_mutex_lock(&c->state_lock);
+	g_free(c->name);
+	c->name = g_strdup(name);
+	g_mutex_unlock(&c->state_lock);
+	g_hash_table_insert(e->by_name, g_strdup(name), container_ref(c));
 }
 
 gboolean container_rename(Container *c, const char *new_name, GError **error)
@@ -282,17 +307,15 @@ gboolean container_rename(Container *c, const char *new_name, GError **error)
 			"Renaming a container with the same name as its current name");
 	else if (ok && owner)
 		ok = name_conflict(new_name, owner->id, error);
-	if (ok) {
-		g_hash_table_remove(e->by_name, old);
-		g_mutex_lock(&c->state_lock);
-		g_free(c->name);
-		c->name = g_strdup(new_name);
-		g_mutex_unlock(&c->state_lock);
-		g_hash_table_insert(e->by_name, g_strdup(new_name), container_ref(c));
-	}
-	g_mutex_unlock(&e->lock);
 	if (ok)
-		ok = container_save(c, error);
+		set_name(c, new_name);
+	g_mutex_unlock(&e->lock);
+	if (ok && !container_save(c, error)) {
+		g_mutex_lock(&e->lock);
+		set_name(c, old);
+		g_mutex_unlock(&e->lock);
+		ok = FALSE;
+	}
 	g_mutex_unlock(&c->op);
 	if (ok) {
 		g_autofree char *old_name = g_strdup_printf("/%s", old);
@@ -394,6 +417,8 @@ static void restore_state(Container *c, StateRow *row)
 	s->finished_at = row->finished_at;
 	s->restart_count = row->restart_count;
 	s->restart_delay = row->restart_delay;
+	s->log_dropped = row->log_dropped;
+	health_restore(c, row->health);
 	s->restarting = s->status == STATUS_RESTARTING;
 	s->error = g_steal_pointer(&row->error);
 	c->endpoint = g_steal_pointer(&row->endpoint);

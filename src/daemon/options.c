@@ -18,6 +18,8 @@ typedef struct {
 	int mtu_flag, shutdown_flag, downloads_flag, uploads_flag, attempts_flag;
 	gboolean debug, version, init;
 	GHashTable *log_opts_map;
+	gboolean no_reserve;
+	int no_reserve_key;
 	int debug_key, icc_key, ip_forward_key, ip_masq_key, live_restore_key;
 } Raw;
 
@@ -50,6 +52,7 @@ static const DhJsonField file_fields[] = {
 	DH_F(INT, Raw, max_downloads, "max-concurrent-downloads", 0),
 	DH_F(INT, Raw, max_uploads, "max-concurrent-uploads", 0),
 	DH_F(INT, Raw, max_attempts, "max-download-attempts", 0),
+	DH_F(TRISTATE, Raw, no_reserve_key, "no-reserve", 0),
 	DH_F(TRISTATE, Raw, debug_key, "debug", 0),
 	DH_F(TRISTATE, Raw, live_restore_key, "live-restore", 0),
 };
@@ -120,6 +123,8 @@ static gboolean parse_flags(int argc, char **argv, Raw *r, GError **error)
 			"Layers that are uploaded at once (default 5)", "N"},
 		{"max-download-attempts", 0, 0, G_OPTION_ARG_INT, &r->attempts_flag,
 			"Attempts to get a layer (default 5)", "N"},
+		{"no-reserve", 0, 0, G_OPTION_ARG_NONE, &r->no_reserve,
+			"Set no space aside for removals on a full disk", NULL},
 		{"version", 'v', 0, G_OPTION_ARG_NONE, &r->version, "Print the version and end",
 			NULL},
 		G_OPTION_ENTRY_NULL,
@@ -173,6 +178,7 @@ static gboolean merge_file(Raw *r, Raw *f, GError **error)
 		r->max_attempts = f->max_attempts;
 	r->log_opts_map = g_steal_pointer(&f->log_opts_map);
 	r->debug |= f->debug_key > 0;
+	r->no_reserve |= f->no_reserve_key > 0;
 	r->icc_key = f->icc_key;
 	r->ip_forward_key = f->ip_forward_key;
 	r->ip_masq_key = f->ip_masq_key;
@@ -283,6 +289,7 @@ static gboolean finish(Raw *r, DaemonOptions *o, GError **error)
 	e->dns_search = g_steal_pointer(&r->dns_search);
 	e->dns_options = g_steal_pointer(&r->dns_opts);
 	e->live_restore = TRUE;
+	e->no_reserve = r->no_reserve;
 	e->shutdown_timeout = r->shutdown_timeout ? r->shutdown_timeout : 15;
 	e->net.bridge = r->bridge ? g_steal_pointer(&r->bridge) : g_strdup("dhow0");
 	e->net.bip = g_steal_pointer(&r->bip);

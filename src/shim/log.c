@@ -9,6 +9,10 @@
  * queue; when that is full, either the container's output is not read any more (blocking), or
  * pieces are left out and counted (non-blocking). The number is put into the log where they are
  * missing, and the total into a file for everybody else.
+ *
+ * What a full disk does not take is left out and counted in both modes: nobody would tell a
+ * container that waits that there is room again, and it may be the one that must end for it. The
+ * note follows as soon as it can be written; a total that never could be goes into the exit record.
  */
 #include "shim/log.h"
 
@@ -64,8 +68,9 @@ struct Log {
 	guint64 dropped; /* since the last frame */
 	void (*flow)(void *owner);
 	void *owner;
-	/* the child's side */
+	/* where the driver runs */
 	gboolean mid_line[2]; /* the last piece ended without a newline */
+	guint64 lost;         /* messages that the disk did not take, not noted yet */
 	guint64 total, told;
 	gint64 told_at;
 };
@@ -87,19 +92,29 @@ static gboolean driver_open(Log *l, const ShimLog *config, GError **error)
 	return (l->driver.json = log_json_open(config, error)) != NULL;
 }
 
-static void driver_write(Log *l, int stream, const char *data, size_t n)
+/* Returns how many messages were left out. */
+static guint64 driver_write(Log *l, int stream, const char *data, size_t n)
 {
 	switch (l->kind) {
 	case JSON_FILE:
 		log_json_write(l->driver.json, stream, data, n);
-		break;
+		return log_json_take_lost(l->driver.json);
 	case LOCAL:
 		log_local_write(l->driver.local, stream, data, n);
-		break;
+		return log_local_take_lost(l->driver.local);
 	case REMOTE:
 		log_remote_write(l->driver.remote, stream, data, n, &l->total);
 		break;
 	}
+	return 0;
+}
+
+static void driver_hold_back(Log *l, gboolean on)
+{
+	if (l->kind == JSON_FILE)
+		log_json_hold_back(l->driver.json, on);
+	else if (l->kind == LOCAL)
+		log_local_hold_back(l->driver.local, on);
 }
 
 static int driver_fd(const Log *l)
@@ -113,6 +128,17 @@ static int driver_fd(const Log *l)
 		return log_remote_fd(l->driver.remote);
 	}
 	return -1;
+}
+
+static void driver_finish(Log *l)
+{
+	if (l->kind == JSON_FILE) {
+		log_json_finish(l->driver.json);
+		l->total += log_json_take_lost(l->driver.json);
+	} else if (l->kind == LOCAL) {
+		log_local_finish(l->driver.local);
+		l->total += log_local_take_lost(l->driver.local);
+	}
 }
 
 static void driver_close(Log *l)
@@ -130,7 +156,7 @@ static void driver_close(Log *l)
 	}
 }
 
-/* ---- the child ---- */
+/* ---- what is left out ---- */
 
 static void tell_total(Log *l, gboolean now)
 {
@@ -140,23 +166,65 @@ static void tell_total(Log *l, gboolean now)
 	g_autofree char *before = dh_read_file(AT_FDCWD, path, 64, NULL, NULL);
 	guint64 sum = l->total - l->told + (before ? g_ascii_strtoull(before, NULL, 10) : 0);
 	g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT "\n", sum);
-	(void)dh_write_file_atomic(AT_FDCWD, path, text, strlen(text), 0600, NULL);
-	l->told = l->total;
+	/* When it cannot be written it is tried again, with the rest. */
+	if (dh_write_file_atomic(AT_FDCWD, path, text, strlen(text), 0600, NULL))
+		l->told = l->total;
 	l->told_at = g_get_monotonic_time();
 }
 
-static void note_dropped(Log *l, guint64 n)
+static void count_lost(Log *l, guint64 n)
 {
-	g_autofree char *text =
-		g_strdup_printf("[%" G_GUINT64_FORMAT " log messages were dropped here]\n", n);
-	for (int i = 0; i < 2; i++) {
-		if (l->mid_line[i])
-			driver_write(l, i, "\n", 1);
-		l->mid_line[i] = FALSE;
-	}
-	driver_write(l, 1, text, strlen(text));
+	l->lost += n;
 	l->total += n;
 }
+
+/* In a line of its own, of the stream that is not in the middle of one. */
+static void note_lost(Log *l)
+{
+	g_autofree char *text = g_strdup_printf(
+		"[%" G_GUINT64_FORMAT " log messages were dropped here]\n", l->lost);
+	int stream = l->mid_line[1] && !l->mid_line[0] ? 0 : 1;
+	if (l->mid_line[stream])
+		count_lost(l, driver_write(l, stream, "\n", 1));
+	l->mid_line[stream] = FALSE;
+	if (driver_write(l, stream, text, strlen(text)) == 0)
+		l->lost = 0;
+}
+
+static void put(Log *l, int stream, const char *data, size_t n)
+{
+	if (l->lost > 0)
+		note_lost(l);
+	/* Where the note finds no room a shorter line might, and would stand before it. */
+	driver_hold_back(l, l->lost > 0);
+	count_lost(l, driver_write(l, stream, data, n));
+	driver_hold_back(l, FALSE);
+	l->mid_line[stream] = data[n - 1] != '\n';
+	tell_total(l, FALSE);
+}
+
+/* Pieces of output are missing: what is there of a line ends here. */
+static void note_gap_in_output(Log *l, guint64 n)
+{
+	for (int i = 0; i < 2; i++) {
+		if (l->mid_line[i])
+			count_lost(l, driver_write(l, i, "\n", 1));
+		l->mid_line[i] = FALSE;
+	}
+	count_lost(l, n);
+	note_lost(l);
+}
+
+static void finish(Log *l)
+{
+	if (l->lost > 0)
+		note_lost(l);
+	driver_hold_back(l, l->lost > 0);
+	driver_finish(l);
+	tell_total(l, TRUE);
+}
+
+/* ---- the child ---- */
 
 static void work(Log *l, int sock)
 {
@@ -165,13 +233,13 @@ static void work(Log *l, int sock)
 	while (dh_read_full(sock, &f, sizeof f) == (ssize_t)sizeof f && f.n <= LOOP_BUFFER_SIZE &&
 		dh_read_full(sock, data, f.n) == (ssize_t)f.n) {
 		if (f.dropped > 0)
-			note_dropped(l, f.dropped);
-		if (f.n > 0 && f.stream < G_N_ELEMENTS(l->mid_line)) {
-			driver_write(l, f.stream, data, f.n);
-			l->mid_line[f.stream] = data[f.n - 1] != '\n';
-		}
-		tell_total(l, FALSE);
+			note_gap_in_output(l, f.dropped);
+		if (f.n > 0 && f.stream < G_N_ELEMENTS(l->mid_line))
+			put(l, f.stream, data, f.n);
+		else
+			tell_total(l, FALSE);
 	}
+	finish(l);
 	driver_close(l);
 	tell_total(l, TRUE);
 }
@@ -285,7 +353,7 @@ void log_write(Log *l, int stream, const char *data, size_t n)
 	if (l->apart)
 		write_apart(l, stream, data, n);
 	else
-		driver_write(l, stream, data, n);
+		put(l, stream, data, n);
 }
 
 gboolean log_is_slow(const Log *l, gboolean full)
@@ -357,16 +425,20 @@ static void finish_apart(Log *l)
 	queue_clear(&l->queue);
 }
 
-void log_close(Log *l)
+int64_t log_close(Log *l)
 {
 	if (!l)
-		return;
-	if (l->apart)
+		return 0;
+	if (l->apart) {
 		finish_apart(l);
-	else
+	} else {
+		finish(l);
 		driver_close(l);
+	}
+	int64_t untold = (int64_t)(l->total - l->told);
 	dh_close(&l->sock);
 	dh_close(&l->pidfd);
 	g_free(l->dir);
 	g_free(l);
+	return untold;
 }

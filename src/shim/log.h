@@ -22,5 +22,6 @@ gboolean log_is_slow(const Log *l, gboolean full);
 /* Gives back memory that only writing needs. */
 void log_idle(Log *l);
 /* Writes out lines that never got their newline, then closes; waits a few seconds for a driver
- * apart to have written everything. */
-void log_close(Log *l);
+ * apart to have written everything. Returns the number of messages that were left out and could not
+ * be counted in SHIM_DROPPED_NAME either. */
+int64_t log_close(Log *l);

@@ -157,6 +157,8 @@ void log_file_rotate(LogFile *f)
 size_t log_file_write(LogFile *f, const char *data, size_t n)
 {
 	size_t done = 0;
+	if (f->held_back)
+		return 0;
 	if (f->fd < 0)
 		(void)open_current(f, 0);
 	while (f->fd >= 0 && done < n) {

@@ -10,7 +10,8 @@ typedef struct {
 	int fd;
 	int64_t size, max_size, max_files; /* max_size -1: never rotated */
 	gboolean compress;
-	int compressor; /* pidfd of the process that compresses path.1, or -1 */
+	gboolean held_back; /* takes nothing for now */
+	int compressor;     /* pidfd of the process that compresses path.1, or -1 */
 } LogFile;
 
 gboolean log_file_open(LogFile *f, const ShimLog *config, GError **error);

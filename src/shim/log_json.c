@@ -42,6 +42,7 @@ struct LogJson {
 	GString *partial[2];
 	char *out; /* NULL while idle */
 	size_t len, room;
+	guint64 lost; /* records */
 };
 
 /* ---- encoding ---- */
@@ -192,7 +193,12 @@ static void flush(LogJson *l, size_t n)
 	if (n == 0)
 		return;
 	size_t done = log_file_write(&l->file, l->out, n);
-	l->file.size += (int64_t)(done < n ? whole_records(l, done) : done);
+	if (done < n) {
+		done = whole_records(l, done);
+		for (size_t i = done; i < n; i++)
+			l->lost += l->out[i] == '\n';
+	}
+	l->file.size += (int64_t)done;
 	l->len -= n;
 	memmove(l->out, l->out + n, l->len);
 }
@@ -303,19 +309,38 @@ void log_json_idle(LogJson *l)
 	}
 }
 
-void log_json_close(LogJson *l)
+void log_json_hold_back(LogJson *l, gboolean on)
 {
-	if (!l)
-		return;
+	l->file.held_back = on;
+}
+
+guint64 log_json_take_lost(LogJson *l)
+{
+	guint64 lost = l->lost;
+	l->lost = 0;
+	return lost;
+}
+
+void log_json_finish(LogJson *l)
+{
 	for (int i = 0; i < 2; i++) {
 		if (l->partial[i]->len > 0) {
 			Suffix suffix = make_suffix(l, i);
 			record(l, l->partial[i]->str, l->partial[i]->len, &suffix);
 			g_free(suffix.text);
+			g_string_truncate(l->partial[i], 0);
 		}
-		g_string_free(l->partial[i], TRUE);
 	}
 	flush(l, l->len);
+}
+
+void log_json_close(LogJson *l)
+{
+	if (!l)
+		return;
+	log_json_finish(l);
+	for (int i = 0; i < 2; i++)
+		g_string_free(l->partial[i], TRUE);
 	log_file_close(&l->file);
 	g_free(l->out);
 	g_free(l->attrs);

@@ -22,6 +22,7 @@ struct LogLocal {
 	char *attrs;
 	GString *partial[2];
 	GString *out;
+	guint64 waiting, lost; /* messages in out; left out */
 };
 
 /* ---- files ---- */
@@ -66,7 +67,10 @@ static void flush(LogLocal *l, size_t n)
 	size_t done = log_file_write(&l->file, l->out->str, n);
 	if (done == n)
 		l->file.size += (int64_t)n;
-	else if (l->file.fd >= 0 && fstat(l->file.fd, &st) == 0)
+	else
+		l->lost += l->waiting;
+	l->waiting = 0;
+	if (done < n && l->file.fd >= 0 && fstat(l->file.fd, &st) == 0)
 		(void)!ftruncate(l->file.fd, MAX(st.st_size - (off_t)done, 0));
 	g_string_erase(l->out, 0, (gssize)n);
 }
@@ -95,6 +99,7 @@ static void record(LogLocal *l, int stream, int64_t time, const char *text, size
 	if (l->file.size == 0 && l->out->len == 0)
 		append(l, LOG_RECORD_ATTRS, time, l->attrs, strlen(l->attrs));
 	append(l, stream == 0 ? LOG_RECORD_STDOUT : LOG_RECORD_STDERR, time, text, n);
+	l->waiting++;
 	if (l->out->len >= FLUSH_AT)
 		flush(l, l->out->len);
 }
@@ -156,16 +161,35 @@ void log_local_idle(LogLocal *l)
 	}
 }
 
+void log_local_hold_back(LogLocal *l, gboolean on)
+{
+	l->file.held_back = on;
+}
+
+guint64 log_local_take_lost(LogLocal *l)
+{
+	guint64 lost = l->lost;
+	l->lost = 0;
+	return lost;
+}
+
+void log_local_finish(LogLocal *l)
+{
+	for (int i = 0; i < 2; i++) {
+		if (l->partial[i]->len > 0)
+			record(l, i, dh_time_now(), l->partial[i]->str, l->partial[i]->len);
+		g_string_truncate(l->partial[i], 0);
+	}
+	flush(l, l->out->len);
+}
+
 void log_local_close(LogLocal *l)
 {
 	if (!l)
 		return;
-	for (int i = 0; i < 2; i++) {
-		if (l->partial[i]->len > 0)
-			record(l, i, dh_time_now(), l->partial[i]->str, l->partial[i]->len);
+	log_local_finish(l);
+	for (int i = 0; i < 2; i++)
 		g_string_free(l->partial[i], TRUE);
-	}
-	flush(l, l->out->len);
 	g_string_free(l->out, TRUE);
 	log_file_close(&l->file);
 	g_free(l->attrs);

@@ -40,7 +40,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MAX_CONFIG = 4 << 20 };
+enum { MAX_CONFIG = 4 << 20, EXIT_RECORD_ROOM = 4096 };
 
 /* ---- preparing ---- */
 
@@ -142,6 +142,46 @@ static gboolean prepare_loop(Shim *sh, GError **error)
 	if (mkdir(sh->config->run_dir, 0700) < 0 && errno != EEXIST)
 		return dh_error_errno(error, errno, "mkdir %s", sh->config->run_dir);
 	return control_listen(sh, error);
+}
+
+/* ---- the exit record ---- */
+
+static char *exit_path(const Shim *sh, const char *suffix)
+{
+	return g_strconcat(sh->config->dir, "/", SHIM_EXIT_NAME, suffix, NULL);
+}
+
+/* Has a block before the container runs, so that its end can be recorded on a full disk, too. */
+static gboolean prepare_exit_record(Shim *sh, GError **error)
+{
+	g_autofree char *path = exit_path(sh, ".new");
+	sh->exit_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (sh->exit_fd < 0)
+		return dh_error_errno(error, errno, "create %s", path);
+	int r = posix_fallocate(sh->exit_fd, 0, EXIT_RECORD_ROOM);
+	if (r == 0)
+		return TRUE;
+	(void)unlink(path);
+	return dh_error_errno(error, r, "write %s", path);
+}
+
+static void write_exit_record(Shim *sh)
+{
+	g_autofree char *text = dh_json_emit_text(&shim_exit_table, &sh->main->exit);
+	g_autofree char *path = exit_path(sh, "");
+	g_autofree char *fresh = exit_path(sh, ".new");
+	if (dh_write_all(sh->exit_fd, text, strlen(text)) < 0 ||
+		ftruncate(sh->exit_fd, (off_t)strlen(text)) < 0 || rename(fresh, path) < 0)
+		fprintf(stderr, "dhow-shim %s: write %s: %s\n", sh->config->id, path,
+			g_strerror(errno));
+	dh_close(&sh->exit_fd);
+}
+
+static void forget_exit_record(Shim *sh)
+{
+	g_autofree char *fresh = exit_path(sh, ".new");
+	dh_close(&sh->exit_fd);
+	(void)unlink(fresh);
 }
 
 /* ---- launching ---- */
@@ -259,15 +299,6 @@ static void forget_startup(Shim *sh)
 
 /* ---- ending ---- */
 
-static void write_exit_record(Shim *sh)
-{
-	g_autofree char *text = dh_json_emit_text(&shim_exit_table, &sh->main->exit);
-	g_autofree char *path = g_build_filename(sh->config->dir, SHIM_EXIT_NAME, NULL);
-	g_autoptr(GError) error = NULL;
-	if (!dh_write_file_atomic(AT_FDCWD, path, text, strlen(text), 0600, &error))
-		fprintf(stderr, "dhow-shim %s: %s\n", sh->config->id, error->message);
-}
-
 static void remove_cgroup(Shim *sh)
 {
 	const char *cgroup = sh->config->oci->linux_->cgroups_path;
@@ -310,7 +341,7 @@ static void container_ended(Shim *sh, int status)
 	(void)reap(sh); /* execs that ended with it only now */
 	exec_end_all(sh);
 	session_drain(s);
-	g_clear_pointer(&s->log, log_close);
+	s->exit.log_dropped = log_close(g_steal_pointer(&s->log));
 	dh_trace("shim: streams drained, log closed");
 	release_held(sh);
 	write_exit_record(sh);
@@ -373,7 +404,8 @@ static gboolean start(Shim *sh, GError **error)
 	if (!prepare_loop(sh, error))
 		return FALSE;
 	sh->main = session_new(sh->loop, &owner, NULL);
-	if (!launch(sh, error)) {
+	if (!prepare_exit_record(sh, error) || !launch(sh, error)) {
+		forget_exit_record(sh);
 		remove_run_dir(sh);
 		return FALSE;
 	}
@@ -395,7 +427,8 @@ int main(int argc, char **argv)
 	g_autoptr(GArray) row = g_array_new(FALSE, FALSE, sizeof(int));
 	if (!receive_row(row))
 		return 0;
-	sh->signal_fd = sh->listen_fd = sh->spare_fd = sh->seccomp_fd = sh->root_fd = -1;
+	sh->signal_fd = sh->listen_fd = sh->spare_fd = sh->seccomp_fd = sh->root_fd = sh->exit_fd =
+		-1;
 	sh->held = g_array_new(FALSE, FALSE, sizeof(int));
 	sh->controls = g_ptr_array_new_with_free_func(control_free);
 	sh->execs = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, session_destroy);

@@ -52,6 +52,7 @@ static const DhJsonField exit_fields[] = {
 	DH_F(BOOL, ShimExit, oom_killed, "oomKilled", OPT),
 	DH_F(INT, ShimExit, started_at, "startedAt", 0),
 	DH_F(INT, ShimExit, finished_at, "finishedAt", 0),
+	DH_F(INT, ShimExit, log_dropped, "logDropped", OPT),
 };
 DH_JSON_TABLE(shim_exit_table, ShimExit, exit_fields, FALSE);
 

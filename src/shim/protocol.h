@@ -89,6 +89,7 @@ typedef struct {
 	int64_t status; /* exit code as Docker counts: code, or 128 + signal */
 	gboolean oom_killed;
 	int64_t started_at, finished_at; /* ns since 1970 */
+	int64_t log_dropped;             /* messages, that could not be counted on a full disk */
 } ShimExit;
 extern const DhJsonTable shim_exit_table;
 

@@ -11,6 +11,7 @@ typedef struct {
 	int spare_fd; /* given up for a moment when there are no descriptors left */
 	Source *signals, *listener;
 	int seccomp_fd;
+	int exit_fd;  /* the exit record to be */
 	int root_fd;  /* keeps the root file system mounted until the end has been told */
 	GArray *held; /* int: netns and port reservations, given back at the end */
 	Session *main;

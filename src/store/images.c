@@ -297,6 +297,25 @@ char **store_image_lower(Store *s, const Image *i)
 	return out;
 }
 
+int64_t store_layer_refs(Store *s, const char *hex)
+{
+	g_autofree char *id = g_strconcat(DIGEST_PREFIX, hex, NULL);
+	g_mutex_lock(&s->lock);
+	const Layer *l = g_hash_table_lookup(s->layers, id);
+	int64_t refs = l ? (int64_t)l->refs : -1;
+	g_mutex_unlock(&s->lock);
+	return refs;
+}
+
+gboolean store_has_blob(Store *s, const char *hex)
+{
+	g_autofree char *id = g_strconcat(DIGEST_PREFIX, hex, NULL);
+	g_mutex_lock(&s->lock);
+	gboolean has = g_hash_table_contains(s->images, id) || g_hash_table_contains(s->held, id);
+	g_mutex_unlock(&s->lock);
+	return has;
+}
+
 void store_usage(Store *s, StoreUsage *ret)
 {
 	*ret = (StoreUsage){0};

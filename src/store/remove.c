@@ -208,7 +208,7 @@ static void return_to_index(Store *s, GHashTable *to, Image *i, GPtrArray *freed
 
 static gboolean delete_rows(Store *s, const char *id, GPtrArray *freed, GError **error)
 {
-	if (!dh_db_begin(s->db, error))
+	if (!dh_db_begin_vital(s->db, error))
 		return FALSE;
 	if (!dh_db_exec(s->db, error, "DELETE FROM images WHERE id = ?", "s", id) ||
 		!layers_forget(s, freed, error)) {
@@ -246,7 +246,7 @@ static gboolean destroy(Removal *r, GHashTable *from, const char *id, GError **e
 static gboolean hold(Removal *r, const char *id, GError **error)
 {
 	Store *s = r->s;
-	if (!dh_db_exec(s->db, error, "UPDATE images SET held = 1 WHERE id = ?", "s", id))
+	if (!dh_db_exec_vital(s->db, error, "UPDATE images SET held = 1 WHERE id = ?", "s", id))
 		return FALSE;
 	g_mutex_lock(&s->lock);
 	Image *i = g_hash_table_lookup(s->images, id);

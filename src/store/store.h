@@ -149,5 +149,9 @@ typedef struct {
 	guint n_images, n_layers;
 } StoreUsage;
 void store_usage(Store *s, StoreUsage *ret);
+/* What a name in layers/ (hex) is: how many images and loads under way count on it, -1: nothing. */
+int64_t store_layer_refs(Store *s, const char *hex);
+/* A name in blobs/sha256/ is an image's configuration. */
+gboolean store_has_blob(Store *s, const char *hex);
 /* Bytes of the image's layers that other images have as well. */
 int64_t store_shared_size(Store *s, const Image *i);

@@ -204,7 +204,7 @@ static gboolean fill(Store *s, GError **error)
 
 gboolean store_sweep(Store *s, GError **error)
 {
-	if (!dh_db_begin(s->db, error))
+	if (!dh_db_begin_vital(s->db, error))
 		return FALSE;
 	if (!fill(s, error)) {
 		dh_db_rollback(s->db);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/fs.h"
+#include "base/treesize.h"
 #include "volume/copy.h"
 #include "volume/internal.h"
 
@@ -93,36 +94,9 @@ gboolean volume_fill(Volumes *vs, Volume *v, int root, const char *path, GError 
 
 /* ---- size ---- */
 
-static int64_t tree_size(int dirfd, const char *name, dev_t dev, GHashTable *seen)
-{
-	int fd = openat(dirfd, name, DIR_FLAGS | O_NOFOLLOW);
-	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
-	if (!d) {
-		dh_close(&fd);
-		return 0;
-	}
-	int64_t total = 0;
-	struct dirent *e;
-	while ((e = readdir(d))) {
-		struct stat st;
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
-			fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_dev != dev)
-			continue;
-		if (S_ISDIR(st.st_mode))
-			total += tree_size(fd, e->d_name, dev, seen);
-		else if (S_ISREG(st.st_mode) &&
-			 (st.st_nlink == 1 || g_hash_table_add(seen, GSIZE_TO_POINTER(st.st_ino))))
-			total += st.st_size;
-	}
-	closedir(d);
-	return total;
-}
-
 int64_t volume_size(const Volume *v)
 {
-	struct stat st;
-	if (stat(v->mountpoint, &st) < 0)
-		return 0;
-	g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
-	return tree_size(AT_FDCWD, v->mountpoint, st.st_dev, seen);
+	DhTreeSize size = {0};
+	dh_tree_size(AT_FDCWD, v->mountpoint, NULL, &size);
+	return size.bytes;
 }

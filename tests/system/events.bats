@@ -75,6 +75,22 @@ assert numbers == list(range(4, 4 + len(numbers))) and len(numbers) > 8, numbers
 ' <<<"$output"
 }
 
+@test "a reader is told of events that are not known any more" {
+    dhow_only "does not number its events"
+    engine_stop
+    for i in $(seq 8); do
+        printf '{"n":%d,"t":%d,"type":"image","action":"tag","id":"x","a":{}}\n' "$i" "$i"
+    done | sed '4,6d' >"$E_DIR/data/events/events.log"
+    engine_start
+    ok curl -sS --unix-socket "$E_SOCK" "http://localhost/events?after=2&until=$(date +%s.%N)"
+    python3 -c '
+import json, sys
+e = [json.loads(l) for l in sys.stdin]
+assert [x["sequence"] for x in e[:4]] == [3, 6, 7, 8], e
+assert e[1]["Action"] == "events-lost" and e[1]["Actor"]["Attributes"]["lost"] == "3", e
+' <<<"$output"
+}
+
 @test "a reader that is slow blocks nobody and loses nothing that is still known" {
     dhow_only "drops what a slow reader does not take"
     python3 - "$E_SOCK" <<'END'

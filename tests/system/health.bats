@@ -87,6 +87,30 @@ is_health() { [ "$(health "$1")" = "$2" ]; }
     wait_until 20 is_health web healthy
 }
 
+@test "what is known of the health survives the daemon; a restart begins anew" {
+    dhow_only "20.10 has no --health-start-interval"
+    local opts=(--health-interval 1h --health-start-period 1h --health-start-interval 100ms)
+    # Asked once more in an hour: what is said before then is remembered.
+    [ "$CLI" = docker ] && ! modern_cli && return 0
+    docker run -d --name web --health-cmd 'echo fine' "${opts[@]}" busybox sleep 1000
+    docker run -d --name bad --health-cmd 'echo ill; exit 3' --health-interval 1s --health-retries 1 busybox sleep 1000
+    wait_until 10 is_health web healthy
+    wait_until 10 is_health bad unhealthy
+    local said
+    said=$(docker inspect -f '{{json .State.Health}}' web)
+    engine_signal KILL
+    engine_start
+    is_health web healthy
+    is_health bad unhealthy
+    same "$(docker inspect -f '{{json .State.Health}}' web)" "$said"
+    same "$(docker inspect -f '{{(index .State.Health.Log 0).Output}}' bad)" ill
+    ok docker ps --filter name=web --format '{{.Status}}'
+    expect_match '\(healthy\)$'
+    docker restart -t 0 bad
+    is_health bad starting
+    same "$(docker inspect -f '{{len .State.Health.Log}} {{.State.Health.FailingStreak}}' bad)" '0 0'
+}
+
 @test "checks that make no sense" {
     run docker run --health-cmd true --health-interval 1us busybox true
     expect_status 125

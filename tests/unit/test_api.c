@@ -11,6 +11,7 @@
 #include "container/container.h"
 #include "container/copy.h"
 #include "container/logs.h"
+#include "container/usage.h"
 #include "registry/reference.h"
 
 #include <errno.h>
@@ -242,9 +243,15 @@ json_t *exec_inspect(Exec *x, GError **error)
 {
 	return json_object();
 }
-json_t *engine_check(Engine *e, gboolean repair)
+json_t *engine_usage(Engine *e)
 {
 	(void)e;
+	return json_object();
+}
+json_t *engine_check(Engine *e, gboolean repair, int64_t min_age)
+{
+	(void)e;
+	(void)min_age;
 	return json_pack("{s:b}", "Repair", repair);
 }
 

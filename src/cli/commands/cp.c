@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -222,6 +223,11 @@ static void *write_archive(void *arg)
 {
 	Outgoing *out = arg;
 	g_autofree char *dir = NULL, *base = NULL;
+	sigset_t pipe_signal;
+	/* The daemon may have refused before it read everything; its answer says why. */
+	sigemptyset(&pipe_signal);
+	sigaddset(&pipe_signal, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &pipe_signal, NULL);
 	copy_split(out->src->path, &dir, &base);
 	const char *as = out->to ? out->to : out->src->rebase ? out->src->rebase : base;
 	dh_autofd int fd = open(*dir ? dir : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 #include "cli/commands/rows.h"
 #include "cli/listing.h"
+#include "cli/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -228,6 +229,45 @@ static gboolean print_verbose(const json_t *df, GError **error)
 		cache_columns, G_N_ELEMENTS(cache_columns), cache_rows(df), error);
 }
 
+/* ---- where every byte is ---- */
+
+/* Dhow's own; an engine that has no such thing is not asked for more. */
+static gboolean print_all(Cli *cli, GError **error)
+{
+	g_autoptr(GError) failed = NULL;
+	g_autoptr(json_t) all = cli_call(cli, "GET", "/dhow/df", NULL, NULL, &failed);
+	if (!all && g_error_matches(failed, DH_ERROR, DH_ERROR_NOT_FOUND))
+		return TRUE;
+	if (!all) {
+		g_propagate_error(error, g_steal_pointer(&failed));
+		return FALSE;
+	}
+	static const Column names[] = {{"Kind", "KIND"}, {"Count", "COUNT"}, {"Size", "SIZE"}};
+	const json_t *parts = json_object_get(all, "Parts");
+	const json_t *strays = json_object_get(all, "Strays");
+	json_t *rows = json_array();
+	for (size_t i = 0; i < json_array_size(parts); i++) {
+		const json_t *p = json_array_get(parts, i);
+		json_array_append_new(
+			rows, json_pack("{s:s, s:o, s:o}", "Kind", list_string(p, "Kind"), "Count",
+				      count((guint)list_int(p, "Count")), "Size",
+				      human((double)list_int(p, "Size"))));
+	}
+	g_autofree char *total = dh_size_human((double)list_int(all, "Total"), 4);
+	g_autofree char *title =
+		g_strdup_printf("\nEverything below %s: %s", list_string(all, "DataRoot"), total);
+	if (!print_section(title, "table {{.Kind}}\t{{.Count}}\t{{.Size}}", names,
+		    G_N_ELEMENTS(names), rows, error))
+		return FALSE;
+	printf("\nunaccounted: %" JSON_INTEGER_FORMAT " B\n", list_int(all, "Unaccounted"));
+	for (size_t i = 0; i < json_array_size(strays); i++) {
+		const json_t *s = json_array_get(strays, i);
+		g_autofree char *path = text_printable(list_string(s, "Path"), "");
+		printf("  %s: %" JSON_INTEGER_FORMAT " B\n", path, list_int(s, "Size"));
+	}
+	return TRUE;
+}
+
 /* -v with a format: one value that holds all rows. */
 static gboolean print_verbose_as(const char *format, const json_t *df, GError **error)
 {
@@ -254,10 +294,10 @@ static int df_run(Cli *cli, void *options, char **args, GError **error)
 	g_autoptr(json_t) df = cli_call(cli, "GET", "/system/df", NULL, NULL, error);
 	if (!df)
 		return 1;
+	if (o->verbose && format)
+		return print_verbose_as(o->format, df, error) ? 0 : 1;
 	if (o->verbose)
-		return (format ? print_verbose_as(o->format, df, error) : print_verbose(df, error))
-			       ? 0
-			       : 1;
+		return print_verbose(df, error) && print_all(cli, error) ? 0 : 1;
 	const Usage images = images_usage(df), containers = containers_usage(df),
 		    volumes = volumes_usage(df), cache = cache_usage(df);
 	g_autoptr(json_t) rows = json_array();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* dhow's own: compares what the engine knows with what the machine has. */
 #include "base/error.h"
+#include "base/timefmt.h"
 #include "cli/commands.h"
 #include "cli/listing.h"
 
@@ -9,15 +10,23 @@
 
 typedef struct {
 	gboolean repair;
+	int64_t min_age; /* ns */
 	char *format;
 } CheckOptions;
 
 static const OptionSpec check_specs[] = {
 	{0, "format", OPT_STRING, offsetof(CheckOptions, format), "string",
 		"Format output: \"text\" or \"json\""},
+	{0, "min-age", OPT_DURATION, offsetof(CheckOptions, min_age), "duration",
+		"How long something without an owner must have been left alone to count", "30s"},
 	{0, "repair", OPT_BOOL, offsetof(CheckOptions, repair), NULL,
 		"Mend what can be mended without touching what runs"},
 };
+
+static void set_defaults(void *options)
+{
+	((CheckOptions *)options)->min_age = 30 * (int64_t)DH_NSEC;
+}
 
 static void print_text(const json_t *answer)
 {
@@ -58,8 +67,10 @@ static int check_run(Cli *cli, void *options, char **args, GError **error)
 		dh_error(error, DH_ERROR_INVALID, "unknown format: %s", o->format);
 		return 125;
 	}
+	g_autofree char *age = g_strdup_printf("%" G_GINT64_FORMAT, o->min_age / DH_NSEC);
+	g_auto(GStrv) query = cli_query("minage", age, NULL);
 	g_autoptr(json_t) answer =
-		cli_call(cli, o->repair ? "POST" : "GET", "/dhow/check", NULL, NULL, error);
+		cli_call(cli, o->repair ? "POST" : "GET", "/dhow/check", query, NULL, error);
 	if (!answer)
 		return 1;
 	g_autofree char *text = as_json ? dh_json_dumps(answer, 0) : NULL;
@@ -83,5 +94,6 @@ const Command cmd_system_check = {
 	.options = check_specs,
 	.n_options = G_N_ELEMENTS(check_specs),
 	.options_size = sizeof(CheckOptions),
+	.defaults = set_defaults,
 	.run = check_run,
 };

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -21,6 +22,60 @@ void dh_close(int *fd)
 		errno = saved;
 		*fd = -1;
 	}
+}
+
+/* struct linux_dirent64: no header of the C library has it. */
+typedef struct {
+	guint64 inode;
+	gint64 offset;
+	unsigned short length;
+	unsigned char type;
+	char name[];
+} Entry;
+
+/* Number of the descriptor that a directory entry names, or -1. No strtol: see dh_close_from. */
+static int entry_number(const Entry *e)
+{
+	int n = 0;
+	for (const char *p = e->name; *p; p++) {
+		if (*p < '0' || *p > '9')
+			return -1;
+		n = n * 10 + (*p - '0');
+	}
+	return n;
+}
+
+static int close_listed(unsigned first, int dir)
+{
+	/* guint64: the kernel writes aligned structures into it. */
+	guint64 buf[512];
+	long n;
+	while ((n = syscall(SYS_getdents64, dir, buf, sizeof buf)) > 0) {
+		for (long at = 0; at < n;) {
+			const Entry *e = (const Entry *)(const void *)((const char *)buf + at);
+			int fd = entry_number(e);
+			at += e->length;
+			if (fd >= (int)first && fd != dir)
+				close(fd);
+		}
+	}
+	return n < 0 ? -1 : 0;
+}
+
+int dh_close_from(unsigned first, int proc)
+{
+	if (syscall(SYS_close_range, first, ~0U, 0) == 0)
+		return 0;
+	if (errno != ENOSYS)
+		return -1;
+	const char *path = proc < 0 ? "/proc/self/fd" : "self/fd";
+	int dir = openat(proc < 0 ? AT_FDCWD : proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return -1;
+	int r = close_listed(first, dir), saved = errno;
+	close(dir);
+	errno = saved;
+	return r;
 }
 
 int dh_write_all(int fd, const void *buf, size_t n)

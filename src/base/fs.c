@@ -16,20 +16,33 @@
 
 enum { WALK_ATTEMPTS = 10000 };
 
-int dh_open_in_root(int root, const char *path, int flags, mode_t mode)
+static int open_in_root(int root, const char *path, int flags, mode_t mode, gboolean no_links)
 {
 	struct open_how how = {
 		.flags = (guint64)(flags | O_CLOEXEC),
-		.mode = (flags & (O_CREAT | O_TMPFILE)) ? mode : 0,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+		.mode = (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE ? mode : 0,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS |
+			   (no_links ? RESOLVE_NO_SYMLINKS : 0),
 	};
 	for (int attempt = 0;; attempt++) {
 		long r = syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof how);
+		if (r < 0 && errno == ENOSYS)
+			return dh_walk_in_root(root, path, flags, mode, no_links);
 		/* EAGAIN: a rename or a mount raced with the walk; the kernel asks for another try.
 		 * It goes on asking where the mount is not in any namespace any more. */
 		if (r >= 0 || (errno != EINTR && errno != EAGAIN) || attempt >= WALK_ATTEMPTS)
 			return (int)r;
 	}
+}
+
+int dh_open_in_root(int root, const char *path, int flags, mode_t mode)
+{
+	return open_in_root(root, path, flags, mode, FALSE);
+}
+
+int dh_open_plain_in_root(int root, const char *path, int flags)
+{
+	return open_in_root(root, path, flags, 0, TRUE);
 }
 
 int dh_mkdir_in_root(int root, const char *path, mode_t mode)

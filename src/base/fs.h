@@ -15,6 +15,12 @@
  * Magic links are refused. flags get O_CLOEXEC. Descriptor, or -1 with errno. */
 int dh_open_in_root(int root, const char *path, int flags, mode_t mode);
 
+/* The same; any symlink on the way is ELOOP. */
+int dh_open_plain_in_root(int root, const char *path, int flags);
+
+/* What both do without openat2 (inroot.c). */
+int dh_walk_in_root(int root, const char *path, int flags, mode_t mode, gboolean no_links);
+
 /* mkdir -p below root with the same containment; returns an O_PATH|O_DIRECTORY descriptor of the
  * last component, or -1 with errno. */
 int dh_mkdir_in_root(int root, const char *path, mode_t mode);

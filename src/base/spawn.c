@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -66,7 +65,7 @@ static int child_main(void *arg)
 		if (dup2(moved[i], (int)i) < 0)
 			return child_fail(c, "dup2");
 	}
-	if (syscall(SYS_close_range, total, ~0U, CLOSE_RANGE_UNSHARE) < 0)
+	if (dh_close_from(total, -1) < 0)
 		return child_fail(c, "close_range");
 	if (s->setsid)
 		setsid();

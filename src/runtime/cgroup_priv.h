@@ -69,6 +69,9 @@ typedef struct {
 
 /* "/a/b" -> "a/b"; NULL and an error when empty or with ".." in it. */
 const char *cg_relative(const char *path, GError **error);
+/* The v2 part of a group alone, which is all that a process needs to be born in it;
+ * rt_cgroup_create makes the rest. */
+gboolean cg_create_v2(const char *rel, GError **error);
 void cg_group_open(CgGroup *g, const char *rel);
 void cg_group_close(CgGroup *g);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CgGroup, cg_group_close)

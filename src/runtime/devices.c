@@ -68,6 +68,9 @@ static gboolean make_node(
 			made = mknodat(dir, name, n->mode, n->dev);
 		}
 	}
+	/* Root, but not the machine's. */
+	if (made < 0 && errno == EPERM)
+		return bind_node(dir, name, path, error);
 	if (made < 0 || ((n->uid || n->gid) &&
 				fchownat(dir, name, n->uid, n->gid, AT_SYMLINK_NOFOLLOW) < 0))
 		return rt_error_errno(error, errno, "error creating device nodes: mknod %s", path);

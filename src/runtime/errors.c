@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "runtime/cgroup_priv.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,5 +21,10 @@ gboolean rt_error_errno(GError **error, int errnum, const char *fmt, ...)
 	va_start(ap, fmt);
 	g_autofree char *text = g_strdup_vprintf(fmt, ap);
 	va_end(ap);
+	if (errnum == ENOSYS)
+		return dh_error(error, DH_ERROR_SYSTEM,
+			"%s: %s: this needs Linux 5.12 or newer, and no filter that hides its "
+			"system calls",
+			text, rt_strerror(errnum));
 	return dh_error(error, DH_ERROR_SYSTEM, "%s: %s", text, rt_strerror(errnum));
 }

@@ -5,9 +5,13 @@
  * namespaces with one setns on the pidfd of the container's first process: no /proc/PID/ns path is
  * opened, so no recycled pid can be meant. It is our own child, and from there on it goes the way
  * of the first process (process.c, which also says why the container cannot take it over).
+ *
+ * An ordinary user may enter no namespace before the user namespace, from which there is no way
+ * back. Then a stage in between enters both and makes the process as its brother (CLONE_PARENT).
  */
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/spawn.h"
 #include "runtime/namespaces.h"
 
 #include <errno.h>
@@ -22,7 +26,9 @@ typedef struct {
 	const RtExec *x;
 	CgGroup cgroup;
 	gboolean has_group, user_ns;
-	int join_v2; /* group to be joined by the child itself, or -1 */
+	gboolean staged; /* see above */
+	gboolean apart;  /* in the child: not born in its v2 group */
+	int join_v2;     /* group to be joined by the child itself, or -1 */
 	int sock;
 } Plan;
 
@@ -50,13 +56,31 @@ static gboolean gone(GError **error)
 		"cannot exec in a stopped container: its first process has ended");
 }
 
+static int namespaces_to_join(const Plan *p)
+{
+	static const struct {
+		const char *name;
+		int flag;
+	} types[] = {{"uts", CLONE_NEWUTS}, {"ipc", CLONE_NEWIPC}, {"network", CLONE_NEWNET},
+		{"cgroup", CLONE_NEWCGROUP}};
+	int flags = CLONE_NEWNS | (p->user_ns && !p->staged ? CLONE_NEWUSER : 0) |
+		    (has_namespace(p->x->spec, "time") ? CLONE_NEWTIME : 0);
+	/* Those it shares with its maker are joined as well, by those who may: ours may be others.
+	 */
+	for (guint i = 0; i < G_N_ELEMENTS(types); i++) {
+		if (!p->staged || has_namespace(p->x->spec, types[i].name))
+			flags |= types[i].flag;
+	}
+	return flags;
+}
+
 static gboolean enter(const Plan *p, RtSetup *s, GError **error)
 {
 	const char *where = "";
 	s->proc = rt_open_proc(error);
 	if (s->proc < 0)
 		return FALSE;
-	if (p->has_group && cg_join_self(&p->cgroup, FALSE, &where) < 0)
+	if (p->has_group && cg_join_self(&p->cgroup, p->apart, &where) < 0)
 		return rt_error_errno(error, errno, "join cgroup %s/%s", where, p->cgroup.rel);
 	if (p->join_v2 >= 0) {
 		dh_autofd int procs = openat(p->join_v2, "cgroup.procs", O_WRONLY | O_CLOEXEC);
@@ -65,10 +89,7 @@ static gboolean enter(const Plan *p, RtSetup *s, GError **error)
 	}
 	if (!rt_set_oom_score(s->proc, p->x->process->oom_score_adj, error))
 		return FALSE;
-	int flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWCGROUP |
-		    (p->user_ns ? CLONE_NEWUSER : 0) |
-		    (has_namespace(p->x->spec, "time") ? CLONE_NEWTIME : 0);
-	if (setns(p->x->init_pidfd, flags) < 0)
+	if (setns(p->x->init_pidfd, namespaces_to_join(p)) < 0)
 		return errno == ESRCH ? gone(error)
 				      : rt_error_errno(error, errno, "join namespaces");
 	if (p->user_ns && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
@@ -87,7 +108,7 @@ static gboolean enter(const Plan *p, RtSetup *s, GError **error)
 
 static G_NORETURN void child(const Plan *p)
 {
-	rt_child_begin();
+	rt_child_begin(FALSE);
 	RtSetup setup = {
 		.process = p->x->process,
 		.root = -1,
@@ -96,7 +117,7 @@ static G_NORETURN void child(const Plan *p)
 		.seccomp_fd = p->x->seccomp_fd,
 		.slave = -1,
 		.stdio = p->x->stdio,
-		.user_ns = p->user_ns,
+		.user_ns = p->user_ns || rt_in_user_ns(),
 		.preserve_fds = p->x->preserve_fds,
 		.profile = p->x->spec->linux_ ? p->x->spec->linux_->seccomp : NULL,
 		.personality = p->x->spec->linux_ ? p->x->spec->linux_->personality : NULL,
@@ -128,6 +149,44 @@ static int group_of_init(const Plan *p)
 	return openat(p->cgroup.host->h[0].fd, rel, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
+static G_NORETURN void stage(Plan *p)
+{
+	g_autoptr(GError) error = NULL;
+	RtClone c = {.flags = CLONE_PARENT, .pidns_fd = -1, .cgroup_fd = -1};
+	int pidfd = -1;
+	const char *where = "join user and pid namespace";
+	pid_t pid = -1;
+	if (setns(p->x->init_pidfd, CLONE_NEWUSER | CLONE_NEWPID) == 0)
+		pid = rt_clone(&c, &pidfd, &where);
+	if (pid == 0)
+		child(p);
+	if (pid < 0)
+		rt_error_errno(&error, errno, "unable to start container process: %s", where);
+	else if (rt_channel_send_pid(p->sock, pid, pidfd, &error))
+		_exit(0);
+	rt_channel_send_error(p->sock, error);
+	_exit(1);
+}
+
+/* Our child by way of the stage, or -1 with an error. */
+static pid_t clone_by_stage(Plan *p, int sock, int *ret_pidfd, GError **error)
+{
+	RtClone c = {.pidns_fd = -1, .cgroup_fd = -1};
+	dh_autofd int pidfd = -1;
+	const char *where;
+	pid_t pid = rt_clone(&c, &pidfd, &where);
+	if (pid == 0)
+		stage(p);
+	dh_close(&p->sock);
+	if (pid < 0) {
+		rt_error_errno(error, errno, "unable to start container process: %s", where);
+		return -1;
+	}
+	gboolean ok = rt_channel_wait_pid(sock, &pid, ret_pidfd, error);
+	(void)dh_reap(pidfd);
+	return ok ? pid : -1;
+}
+
 static pid_t clone_into(Plan *p, int *ret_pidfd, const char **ret_where)
 {
 	RtClone c = {
@@ -135,6 +194,7 @@ static pid_t clone_into(Plan *p, int *ret_pidfd, const char **ret_where)
 		.cgroup_fd = p->has_group && p->cgroup.host->has_v2 ? p->cgroup.fd[0] : -1,
 	};
 	pid_t pid = rt_clone(&c, ret_pidfd, ret_where);
+	p->apart = c.apart;
 	if (pid >= 0 || c.cgroup_fd < 0 || (errno != EBUSY && errno != EOPNOTSUPP))
 		return pid;
 	p->join_v2 = group_of_init(p);
@@ -176,9 +236,13 @@ gboolean rt_exec(const RtExec *x, RtProcess *ret, GError **error)
 	p.sock = pair[1];
 	dh_autofd int pidfd = -1;
 	const char *where;
-	pid_t pid = clone_into(&p, &pidfd, &where);
+	p.staged = p.user_ns && geteuid() != 0;
+	pid_t pid =
+		p.staged ? clone_by_stage(&p, sock, &pidfd, error) : clone_into(&p, &pidfd, &where);
 	if (pid == 0)
 		child(&p);
+	if (pid < 0 && p.staged)
+		return FALSE;
 	if (pid < 0) {
 		/* ENOMEM: the pid namespace has lost its first process */
 		if (errno == ESRCH || errno == ENOMEM)

@@ -105,13 +105,26 @@ static gboolean apply_idmap(int mount, const OciSpec *spec, const OciMount *m,
 static gboolean prepare(const OciSpec *spec, const OciMount *m, const RtMountOptions *o, int userns,
 	int *ret, GError **error)
 {
-	dh_autofd int mount = rt_mount_clone(AT_FDCWD, m->source, o, error);
+	g_autoptr(GError) e = NULL;
+	dh_autofd int mount = rt_mount_clone(AT_FDCWD, m->source, o, &e);
+	/* We are an ordinary user: then the child has more rights, in its namespaces. */
+	if (mount < 0 && errno == EPERM && !o->idmap && !mapped(m))
+		return TRUE;
+	if (mount < 0)
+		g_propagate_error(error, g_steal_pointer(&e));
 	if (mount < 0 || !rt_mount_set(mount, o, error))
 		return FALSE;
 	if ((o->idmap || mapped(m)) && !apply_idmap(mount, spec, m, o, userns, error))
 		return FALSE;
 	*ret = dh_steal_fd(&mount);
 	return TRUE;
+}
+
+gboolean rt_in_user_ns(void)
+{
+	unsigned first, host, size;
+	g_autofree char *map = dh_read_file(AT_FDCWD, "/proc/self/uid_map", 4096, NULL, NULL);
+	return map && sscanf(map, "%u %u %u", &first, &host, &size) == 3 && size != G_MAXUINT32;
 }
 
 static void close_one(void *fd)

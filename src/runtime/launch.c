@@ -12,6 +12,11 @@
  * where the clocks of a new time namespace are set, which must happen before anybody is in it. Then
  * there is a stage between: a child that joins and sets, and makes the container's process as its
  * brother (CLONE_PARENT), so that it is our child all the same.
+ *
+ * A network namespace and the groups of seven v1 hierarchies are the two large pieces of work, each
+ * half a millisecond in the kernel. Where there are both, they are done side by side: the child is
+ * cloned without its network namespace as soon as its v2 group exists, makes that namespace while
+ * the parent makes the other groups, and joins those when it is told to.
  */
 #include "base/error.h"
 #include "base/fd.h"
@@ -28,6 +33,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -37,6 +43,10 @@ typedef struct {
 	RtNamespaces ns;
 	gboolean staged;
 	GArray *mounts;    /* see rt_mounts_prepare */
+	gboolean abreast;  /* see above */
+	gboolean ordinary; /* we are not root */
+	gboolean user_ns;  /* the container's, or one that we are in */
+	gboolean apart;    /* in the child: not born in its v2 group */
 	const char *group; /* relative cgroup path or NULL */
 	CgGroup cgroup;
 	int sock; /* the child's end */
@@ -51,6 +61,11 @@ static void plan_clear(Plan *p)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Plan, plan_clear)
 
+static gboolean in_user_ns(const Plan *p)
+{
+	return ((p->ns.fresh | p->ns.joined) & CLONE_NEWUSER) != 0;
+}
+
 static gboolean make_plan(Plan *p, GError **error)
 {
 	const OciSpec *spec = p->l->spec;
@@ -59,21 +74,19 @@ static gboolean make_plan(Plan *p, GError **error)
 	if (!rt_ns_plan(&p->ns, spec, p->l->netns_fd, error))
 		return FALSE;
 	p->staged = rt_ns_needs_stage(&p->ns);
+	p->ordinary = geteuid() != 0;
+	p->user_ns = in_user_ns(p) || rt_in_user_ns();
 	const char *path = spec->linux_->cgroups_path;
 	if (path && *path) {
 		p->group = cg_relative(path, error);
 		if (!p->group)
 			return FALSE;
 	}
+	p->abreast = p->group && !p->staged && (p->ns.fresh & CLONE_NEWNET) && cg_host()->n > 1;
 	return TRUE;
 }
 
 /* ---- the child ---- */
-
-static gboolean in_user_ns(const Plan *p)
-{
-	return ((p->ns.fresh | p->ns.joined) & CLONE_NEWUSER) != 0;
-}
 
 static gboolean set_names(const Plan *p, GError **error)
 {
@@ -144,14 +157,22 @@ static gboolean set_sysctls(const Plan *p, int proc, GError **error)
 	return TRUE;
 }
 
+/* Until the parent has done its part. */
+static gboolean wait_for_parent(const Plan *p, GError **error)
+{
+	char go;
+	return dh_read_full(p->sock, &go, 1) == 1 ||
+	       dh_error(error, DH_ERROR_SYSTEM, "the parent is gone");
+}
+
 /* With a new user namespace the child is nobody until the parent has written the mappings. */
 static gboolean become_root(const Plan *p, GError **error)
 {
-	char go;
 	if (!in_user_ns(p))
 		return TRUE;
-	if ((p->ns.fresh & CLONE_NEWUSER) && dh_read_full(p->sock, &go, 1) != 1)
-		return dh_error(error, DH_ERROR_SYSTEM, "the parent is gone");
+	if ((p->ns.fresh & CLONE_NEWUSER) && !wait_for_parent(p, error))
+		return FALSE;
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	/* Not those of the user namespace's maker; refused where setgroups was given up. */
 	if (setgroups(0, NULL) < 0 && errno != EPERM)
 		return rt_error_errno(error, errno, "setgroups");
@@ -163,7 +184,7 @@ static gboolean become_root(const Plan *p, GError **error)
 static gboolean join_groups(const Plan *p, GError **error)
 {
 	const char *where = "";
-	if (p->group && cg_join_self(&p->cgroup, FALSE, &where) < 0)
+	if (p->group && cg_join_self(&p->cgroup, p->apart, &where) < 0)
 		return rt_error_errno(error, errno, "join cgroup %s/%s", where, p->group);
 	return TRUE;
 }
@@ -211,7 +232,21 @@ static gboolean build_root(const Plan *p, RtRoot *r, int *ret_slave, GError **er
 	       rt_root_protect(r, error) && rt_root_enter(r, error);
 }
 
-static gboolean become_container(const Plan *p, RtSetup *setup, GError **error)
+/* The parent makes our groups meanwhile. */
+static gboolean make_network(Plan *p, GError **error)
+{
+	if (!p->abreast)
+		return TRUE;
+	if (unshare(CLONE_NEWNET) < 0)
+		return rt_error_errno(error, errno, "unshare network namespace");
+	if (!wait_for_parent(p, error))
+		return FALSE;
+	cg_group_close(&p->cgroup);
+	cg_group_open(&p->cgroup, p->group);
+	return TRUE;
+}
+
+static gboolean become_container(Plan *p, RtSetup *setup, GError **error)
 {
 	const OciSpec *spec = p->l->spec;
 	umask(0);
@@ -220,7 +255,7 @@ static gboolean become_container(const Plan *p, RtSetup *setup, GError **error)
 		return FALSE;
 	/* A stage has done this already. */
 	if (!p->staged &&
-		(!join_groups(p, error) ||
+		(!make_network(p, error) || !join_groups(p, error) ||
 			!rt_set_oom_score(setup->proc, spec->process->oom_score_adj, error) ||
 			!rt_ns_join(&p->ns, error)))
 		return FALSE;
@@ -238,7 +273,7 @@ static gboolean become_container(const Plan *p, RtSetup *setup, GError **error)
 		.cgroup = p->group ? &p->cgroup : NULL,
 		.root = -1,
 		.proc = setup->proc,
-		.user_ns = in_user_ns(p),
+		.user_ns = p->user_ns,
 		.cgroup_ns = ((p->ns.fresh | p->ns.joined) & CLONE_NEWCGROUP) != 0,
 		.prepared = p->mounts,
 		.no_pivot = p->l->no_pivot,
@@ -249,10 +284,12 @@ static gboolean become_container(const Plan *p, RtSetup *setup, GError **error)
 	return ok;
 }
 
-static G_NORETURN void child(const Plan *p)
+static G_NORETURN void child(Plan *p)
 {
 	dh_trace("container: cloned");
-	rt_child_begin();
+	/* The files of a process that may not be dumped are root's: an ordinary parent could not
+	 * write our mappings. There is nobody yet to be protected from. */
+	rt_child_begin(p->ordinary && (p->ns.fresh & CLONE_NEWUSER));
 	RtSetup setup = {
 		.process = p->l->spec->process,
 		.root = -1,
@@ -262,7 +299,7 @@ static G_NORETURN void child(const Plan *p)
 		.slave = -1,
 		.stdio = p->l->stdio,
 		.make_cwd = TRUE,
-		.user_ns = in_user_ns(p),
+		.user_ns = p->user_ns,
 		.gate = p->l->gate,
 		.state = p->l->state,
 		.start_hooks = p->l->state && p->l->spec->hooks ? p->l->spec->hooks->start_container
@@ -313,7 +350,7 @@ static gboolean hand_on_listener(void *arg, int fd, GError **error)
 }
 
 /* The stage: see above. */
-static gboolean run_stage(const Plan *p, GError **error)
+static gboolean run_stage(Plan *p, GError **error)
 {
 	guint64 left;
 	dh_autofd int proc = rt_open_proc(error);
@@ -332,7 +369,7 @@ static gboolean run_stage(const Plan *p, GError **error)
 	return rt_channel_send_pid(p->sock, pid, pidfd, error);
 }
 
-static G_NORETURN void stage(const Plan *p)
+static G_NORETURN void stage(Plan *p)
 {
 	g_autoptr(GError) error = NULL;
 	gboolean ok = run_stage(p, &error);
@@ -345,14 +382,16 @@ static G_NORETURN void stage(const Plan *p)
 /* Our child, the container's first process; or -1. */
 static pid_t make_process(Plan *p, int sock, int *ret_pidfd, GError **error)
 {
+	guint64 later = CLONE_NEWCGROUP | (p->abreast ? CLONE_NEWNET : 0);
 	RtClone c = {
-		.flags = p->staged ? 0 : p->ns.fresh & ~(guint64)CLONE_NEWCGROUP,
+		.flags = p->staged ? 0 : p->ns.fresh & ~later,
 		.pidns_fd = p->staged ? -1 : rt_ns_fd(&p->ns, CLONE_NEWPID),
 		.cgroup_fd = p->group && p->cgroup.host->has_v2 ? p->cgroup.fd[0] : -1,
 	};
 	dh_autofd int pidfd = -1;
 	const char *where;
 	pid_t pid = rt_clone(&c, &pidfd, &where);
+	p->apart = c.apart;
 	if (pid == 0 && p->staged)
 		stage(p);
 	if (pid == 0)
@@ -369,6 +408,24 @@ static pid_t make_process(Plan *p, int sock, int *ret_pidfd, GError **error)
 	gboolean ok = rt_channel_wait_pid(sock, &pid, ret_pidfd, error);
 	(void)dh_reap(pidfd);
 	return ok ? pid : -1;
+}
+
+static gboolean make_groups(const Plan *p, GError **error)
+{
+	const OciLinux *l = p->l->spec->linux_;
+	if (!p->group || rt_cgroup_create(l->cgroups_path, l->resources, error))
+		return TRUE;
+	g_prefix_error(
+		error, "unable to start container process: unable to apply cgroup configuration: ");
+	return FALSE;
+}
+
+/* What the child waits for in make_network. */
+static gboolean make_groups_abreast(const Plan *p, int sock, GError **error)
+{
+	return !p->abreast ||
+	       (make_groups(p, error) &&
+		       (dh_write_all(sock, "c", 1) == 0 || rt_error_errno(error, errno, "write")));
 }
 
 static gboolean start(Plan *p, RtProcess *ret, GError **error)
@@ -388,7 +445,8 @@ static gboolean start(Plan *p, RtProcess *ret, GError **error)
 		.hooks = run_early_hooks,
 		.listener = hand_on_listener,
 		.arg = &call};
-	if (!write_mappings(p, pid, sock, error) || !rt_channel_wait(sock, &answers, error)) {
+	if (!make_groups_abreast(p, sock, error) || !write_mappings(p, pid, sock, error) ||
+		!rt_channel_wait(sock, &answers, error)) {
 		rt_abandon(pidfd);
 		return FALSE;
 	}
@@ -406,25 +464,20 @@ gboolean rt_launch(const RtLaunch *l, RtProcess *ret, GError **error)
 	g_autoptr(GError) e = NULL;
 	if (!make_plan(&p, error))
 		return FALSE;
-	p.mounts = rt_mounts_prepare(l->spec, in_user_ns(&p), rt_ns_fd(&p.ns, CLONE_NEWUSER), &e);
+	p.mounts = rt_mounts_prepare(l->spec, p.user_ns, rt_ns_fd(&p.ns, CLONE_NEWUSER), &e);
 	if (e) {
 		g_propagate_prefixed_error(
 			error, g_steal_pointer(&e), "unable to start container process: ");
 		return FALSE;
 	}
-	const OciLinux *linux_ = l->spec->linux_;
-	if (p.group) {
-		if (!rt_cgroup_create(linux_->cgroups_path, linux_->resources, error)) {
-			g_prefix_error(error, "unable to start container process: "
-					      "unable to apply cgroup configuration: ");
-			return FALSE;
-		}
+	if (p.abreast ? !cg_create_v2(p.group, error) : !make_groups(&p, error))
+		return FALSE;
+	if (p.group)
 		cg_group_open(&p.cgroup, p.group);
-	}
 	dh_trace("shim: cgroup made");
 	if (start(&p, ret, error))
 		return TRUE;
 	if (p.group)
-		(void)rt_cgroup_remove(linux_->cgroups_path, NULL);
+		(void)rt_cgroup_remove(l->spec->linux_->cgroups_path, NULL);
 	return FALSE;
 }

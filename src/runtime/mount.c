@@ -176,9 +176,11 @@ int rt_mount_clone(int dirfd, const char *path, const RtMountOptions *o, GError 
 {
 	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (*path ? 0 : AT_EMPTY_PATH) |
 			 (o->recursive ? AT_RECURSIVE : 0);
-	int mount = open_tree(dirfd, path, flags);
-	if (mount < 0)
-		rt_error_errno(error, errno, "bind %s", *path ? path : "directory");
+	int mount = open_tree(dirfd, path, flags), saved = errno;
+	if (mount < 0) {
+		rt_error_errno(error, saved, "bind %s", *path ? path : "directory");
+		errno = saved;
+	}
 	return mount;
 }
 

@@ -8,12 +8,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -63,12 +61,8 @@ static gboolean check_target(int target, const OciMount *m, GError **error)
 
 static int plain_directory(int root, const char *path)
 {
-	struct open_how how = {
-		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS,
-	};
 	dh_autofd int made = rt_root_ensure(root, path, TRUE, NULL);
-	return made < 0 ? -1 : (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+	return made < 0 ? -1 : dh_open_plain_in_root(root, path, O_PATH | O_DIRECTORY);
 }
 
 /* prepared: the source as a detached mount, with its attributes; or -1 */

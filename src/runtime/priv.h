@@ -47,19 +47,21 @@ void rt_gate_report(int report, const GError *e);
 
 /* What rt_launch and rt_exec clone with. */
 typedef struct {
-	guint64 flags; /* CLONE_NEW*, CLONE_PARENT; CLONE_PIDFD is added */
-	int pidns_fd;  /* a pid namespace or a pidfd of a member: the child is born in it; or -1 */
-	int cgroup_fd; /* v2 group to be born into, or -1 */
+	guint64 flags;  /* CLONE_NEW*, CLONE_PARENT; CLONE_PIDFD is added */
+	int pidns_fd;   /* a pid namespace or a pidfd of a member: the child is born in it; or -1 */
+	int cgroup_fd;  /* v2 group to be born into, or -1 */
+	gboolean apart; /* out: it was not; the child has to join it */
 } RtClone;
 
-/* clone3(2); 0 in the child. -1 with errno; *ret_where says what failed. */
-pid_t rt_clone(const RtClone *c, int *ret_pidfd, const char **ret_where);
+/* clone3(2), or clone(2) where that is missing; 0 in the child. -1 with errno; *ret_where says what
+ * failed. */
+pid_t rt_clone(RtClone *c, int *ret_pidfd, const char **ret_where);
 
 /* SIGKILL and reap a child of ours. */
 void rt_abandon(int pidfd);
 
-/* First things in a child: unreadable to others, unharmed by our signal handlers. */
-void rt_child_begin(void);
+/* First things in a child: unreadable to others (else later), unharmed by our signal handlers. */
+void rt_child_begin(gboolean readable);
 
 /* ---- mount.c: one mount at a time, descriptors only ---- */
 
@@ -156,6 +158,8 @@ gboolean rt_copy_up(int proc, int directory, int mount, GError **error);
 int rt_userns_new(const GPtrArray *uids, const GPtrArray *gids, GError **error);
 /* Writes the mappings of a process in a new user namespace. */
 gboolean rt_write_mappings(pid_t pid, const GPtrArray *uids, const GPtrArray *gids, GError **error);
+/* We are in a user namespace of somebody's, where much is refused even to root. */
+gboolean rt_in_user_ns(void);
 /* The mounts that a container in a user namespace may not make itself, and the idmapped ones: a
  * detached mount for each of spec->mounts, or -1. userns: the container's, when it joins one.
  * NULL with *error unset: there are none. */

@@ -23,7 +23,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <linux/filter.h>
 #include <linux/keyctl.h>
 #include <linux/seccomp.h>
@@ -336,7 +335,7 @@ static gboolean close_others(const RtSetup *s, Line *line, GError **error)
 		if (dup3(from[i], *to[i], O_CLOEXEC) < 0)
 			return rt_error_errno(error, errno, "dup");
 	}
-	if (syscall(SYS_close_range, (unsigned)first + n, ~0U, 0) < 0)
+	if (dh_close_from((unsigned)first + n, s->proc) < 0)
 		return rt_error_errno(error, errno, "close_range");
 	for (int fd = 3; fd < first; fd++)
 		(void)dh_set_cloexec(fd, FALSE);

@@ -324,7 +324,7 @@ static void fd_free(gpointer fd)
 
 /* All of a profile in one string: what a digest of its JSON would say, at a fiftieth of the price.
  */
-static char *key_of(const OciSeccomp *p)
+char *rt_seccomp_key(const OciSeccomp *p)
 {
 	GString *key = g_string_sized_new(8192);
 	g_string_append_printf(key, "%s/%" G_GINT64_FORMAT,
@@ -389,7 +389,7 @@ static int cache_make(char *key, const OciSeccomp *profile, GError **error)
 
 int rt_seccomp_cached(const OciSeccomp *profile, GError **error)
 {
-	char *key = key_of(profile);
+	char *key = rt_seccomp_key(profile);
 	int fd = cache_find(key);
 	if (fd < 0)
 		return cache_make(key, profile, error);

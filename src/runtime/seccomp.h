@@ -12,6 +12,9 @@ OciSeccomp *rt_seccomp_default(char *const *capabilities);
 /* Struct sock_filter array, ready for seccomp(2). NULL on error. */
 GBytes *rt_seccomp_compile(const OciSeccomp *profile, GError **error);
 
+/* All of the profile that its filter depends on, as text: equal for equal filters. Caller frees. */
+char *rt_seccomp_key(const OciSeccomp *profile);
+
 /* What a profile may name; NULL-terminated, static. */
 typedef enum {
 	RT_SECCOMP_ACTIONS,

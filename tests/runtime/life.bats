@@ -149,6 +149,39 @@ p["args"] = ["sh", "-c", "echo from-file"]; print(json.dumps(p))' "$B/config.jso
     expect_match '^root +[0-9]+ .* sleep 500$'
 }
 
+@test "a group that somebody has frozen is refused, not joined for ever" {
+    local group=/sys/fs/cgroup/freezer/$C file=freezer.state frozen=FROZEN thawed=THAWED
+    [ -d /sys/fs/cgroup/freezer ] || {
+        group=/sys/fs/cgroup/$C
+        file=cgroup.freeze frozen=1 thawed=0
+    }
+    mkdir "$group"
+    echo $frozen >"$group/$file"
+    inside true
+    echo $thawed >"$group/$file"
+    rmdir "$group"
+    expect_status 1
+    expect_text "container's cgroup unexpectedly frozen"
+}
+
+@test "values that mean nothing are refused, properties that are not known are not" {
+    inside true 'p["env"].append("NOVALUE")'
+    expect_status 1
+    expect_text 'invalid environment variable: \"NOVALUE\"'
+    inside true 'c["process"] = 7'
+    expect_status 1
+    inside true 'c["ociVersion"] = "2.0.0"'
+    expect_status 1
+    inside 'echo ran' 'c["org.example.new"] = {"x": 1}; l["newer"] = [1]; p["other"] = True'
+    expect_status 0
+    expect_output ran
+    config
+    started
+    run rt exec --cap CAP_NO_SUCH "$C" true
+    expect_status 0
+    expect_text "ignoring unknown or unavailable capabilities: [CAP_NO_SUCH]"
+}
+
 @test "pause and resume" {
     started
     run rt resume "$C"

@@ -192,6 +192,9 @@ c.pop('hostname')"
         private) expect_no_match ' / .*(shared|master):' ;;
         esac
     done
+    inside true "l['rootfsPropagation'] = 'nosuch'"
+    expect_status 1
+    expect_text "rootfsPropagation=nosuch is not supported"
 }
 
 @test "devices: the default ones, and those listed with their mode and owner" {

@@ -180,6 +180,42 @@ c['hooks']['startContainer'] = hook('startContainer', '/hook')"
     expect_text "No space left on device"
 }
 
+@test "seccomp: a compiled filter is kept, and nothing that is not ours alone is taken for one" {
+    ours_only "about our own cache"
+    local profile='l["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28}]}'
+    local dir=$B/state/seccomp:cache file before
+    inside 'mkdir /tmp/x' "$profile"
+    expect_text "No space left on device"
+    file=$(ls "$dir")
+    same "$(stat -c %a "$dir") $(stat -c %a "$dir/$file")" "700 600"
+    before=$(stat -c %i "$dir/$file")
+    inside 'mkdir /tmp/x' "$profile"
+    expect_text "No space left on device"
+    same "$(stat -c %i "$dir/$file")" "$before"
+    # another profile is another file
+    inside 'mkdir /tmp/x' "${profile/28/2}"
+    expect_text "No such file or directory"
+    same "$(ls "$dir" | wc -l)" 2
+    # damaged, writable by others, somebody else's, a link: compiled anew
+    local harm
+    for harm in 'printf XXXX | dd of="$dir/$file" bs=1 seek=70 conv=notrunc status=none' \
+        'truncate -s 80 "$dir/$file"' 'chmod 666 "$dir/$file"' 'chown 1000 "$dir/$file"' \
+        'mv "$dir/$file" "$B/moved"; ln -s "$B/moved" "$dir/$file"'; do
+        before=$(stat -c %i "$dir/$file")
+        eval "$harm"
+        inside 'mkdir /tmp/x' "$profile"
+        expect_text "No space left on device"
+        [ "$(stat -c %i "$dir/$file")" != "$before" ] || fail "used in spite of: $harm"
+        same "$(stat -c '%F %a %u' "$dir/$file")" "regular file 600 0"
+    done
+    # a directory that others may write is not used at all
+    chmod 777 "$dir"
+    rm "$dir"/*
+    inside 'mkdir /tmp/x' "$profile"
+    expect_text "No space left on device"
+    [ -z "$(ls "$dir")" ]
+}
+
 @test "seccomp: what is to be notified reaches the listener, with and without new privileges" {
     cat >"$B/agent.py" <<'END'
 import array, fcntl, json, socket, struct, sys

@@ -274,6 +274,73 @@ static void paths_stay_in_root(void **state)
 	assert_true(g_file_test("/etc/passwd", G_FILE_TEST_EXISTS));
 }
 
+/* The walk that replaces openat2 opens what openat2 opens, and fails as it fails. */
+static void both_ways_into_a_root_agree(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *path;
+		int flags;
+	} tries[] = {{"", O_PATH}, {"/", O_RDONLY}, {".", O_PATH}, {"..", O_PATH},
+		{"../../..", O_PATH}, {"a", O_PATH}, {"a/", O_PATH}, {"/a/b/../b/./f", O_RDONLY},
+		{"a/b/f/", O_RDONLY}, {"a/b/f/x", O_RDONLY}, {"a/b/f/..", O_PATH},
+		{"none", O_RDONLY}, {"none/f", O_RDONLY}, {"up", O_PATH}, {"up/a/b/f", O_RDONLY},
+		{"abs", O_RDONLY}, {"abs", O_PATH | O_NOFOLLOW}, {"dir/f", O_RDONLY},
+		{"dir", O_PATH | O_DIRECTORY}, {"dir/", O_PATH}, {"dir/../f", O_RDONLY},
+		{"dir/../b/f", O_RDONLY}, {"loop", O_PATH}, {"loop/x", O_PATH},
+		{"loop", O_PATH | O_NOFOLLOW}, {"dangling", O_RDONLY},
+		{"a/b/f", O_PATH | O_DIRECTORY}, {"a/new1", O_WRONLY | O_CREAT | O_EXCL},
+		{"abs", O_WRONLY | O_CREAT | O_EXCL}, {"abs", O_WRONLY | O_CREAT},
+		{"a", O_WRONLY | O_CREAT}, {"../a/b/../../../a", O_RDONLY | O_DIRECTORY}};
+	g_autofree char *dir = g_dir_make_tmp("dhow-test-XXXXXX", NULL);
+	int root = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_true(root >= 0);
+	assert_int_equal(mkdirat(root, "a", 0755) | mkdirat(root, "a/b", 0755), 0);
+	close(openat(root, "a/b/f", O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+	assert_int_equal(symlinkat("../../../..", root, "up"), 0);
+	assert_int_equal(symlinkat("/a/b/f", root, "abs"), 0);
+	assert_int_equal(symlinkat("/../a/b", root, "dir"), 0);
+	assert_int_equal(symlinkat("loop", root, "loop"), 0);
+	assert_int_equal(symlinkat("/nowhere", root, "dangling"), 0);
+	for (guint links = 0; links < 2; links++) {
+		for (guint i = 0; i < G_N_ELEMENTS(tries); i++) {
+			struct stat a = {0}, b = {0};
+			int flags = tries[i].flags;
+			const char *path = tries[i].path;
+			if (links && (flags & O_CREAT))
+				continue;
+			(void)unlinkat(root, "a/new1", 0);
+			errno = 0;
+			int x = links ? dh_open_plain_in_root(root, path, flags)
+				      : dh_open_in_root(root, path, flags, 0644);
+			int why = x < 0 ? errno : 0;
+			(void)unlinkat(root, "a/new1", 0);
+			int y = dh_walk_in_root(root, path, flags, 0644, links), why2 = errno;
+			if (x < 0 && (y >= 0 || why != why2))
+				fail_msg("%u \"%s\" %o: %s, but %s", links, path, flags,
+					g_strerror(why), y < 0 ? g_strerror(why2) : "opened");
+			if (x >= 0 && y < 0)
+				fail_msg("%u \"%s\" %o: %s", links, path, flags, g_strerror(why2));
+			if (x < 0)
+				continue;
+			assert_int_equal(fstat(x, &a) | fstat(y, &b), 0);
+			if (!(flags & O_EXCL))
+				assert_true(a.st_ino == b.st_ino && a.st_dev == b.st_dev);
+			close(x);
+			close(y);
+		}
+	}
+	close(root);
+	int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(dh_walk_in_root(proc, "self/exe", O_RDONLY, 0, FALSE), -1);
+	assert_int_equal(errno, ELOOP);
+	close(proc);
+	g_autofree char *parent = g_path_get_dirname(dir), *name = g_path_get_basename(dir);
+	int at = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(dh_remove_tree(at, name, NULL));
+	close(at);
+}
+
 static void messages_carry_descriptors(void **state)
 {
 	int pair[2], fds[2], got[4];
@@ -390,6 +457,7 @@ int main(void)
 		cmocka_unit_test(durations_and_times),
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(paths_stay_in_root),
+		cmocka_unit_test(both_ways_into_a_root_agree),
 		cmocka_unit_test(messages_carry_descriptors),
 		cmocka_unit_test(spawn_passes_only_what_is_named),
 		cmocka_unit_test(database),

@@ -3,7 +3,6 @@
 
 #include "base/error.h"
 #include "base/fs.h"
-#include "runtime/cli/command.h"
 #include "runtime/priv.h"
 
 #include <errno.h>
@@ -82,10 +81,15 @@ gboolean config_check_process(const OciProcess *p, GError **error)
 		return dh_error(error, DH_ERROR_INVALID, "Cwd must be an absolute path");
 	if (!p->args || !*p->args)
 		return dh_error(error, DH_ERROR_INVALID, "args must not be empty");
+	for (char **e = p->env; e && *e; e++) {
+		if (!strchr(*e, '=') || **e == '=')
+			return dh_error(error, DH_ERROR_INVALID,
+				"invalid environment variable: \"%s\"", *e);
+	}
 	return TRUE;
 }
 
-static void warn_capabilities(const OciProcess *p)
+void config_warn_capabilities(const OciProcess *p)
 {
 	const OciCapabilities *c = p->capabilities;
 	if (!c)
@@ -201,6 +205,15 @@ static gboolean check_mounts(OciSpec *s, const char *bundle, GError **error)
 	return TRUE;
 }
 
+static gboolean check_propagation(const OciSpec *s, GError **error)
+{
+	static const char *const known[] = {"private", "rprivate", "shared", "rshared", "slave",
+		"rslave", "unbindable", "runbindable", NULL};
+	const char *p = s->linux_->rootfs_propagation;
+	return !p || !*p || g_strv_contains(known, p) ||
+	       dh_error(error, DH_ERROR_INVALID, "rootfsPropagation=%s is not supported", p);
+}
+
 static gboolean check_hooks(const OciSpec *s, GError **error)
 {
 	const OciHooks *h = s->hooks;
@@ -289,9 +302,10 @@ static gboolean check(OciSpec *s, const char *bundle, GError **error)
 		return dh_error(error, DH_ERROR_INVALID, "linux property must not be empty");
 	if (!config_check_process(s->process, error) || !check_root(s, bundle, error) ||
 		!check_namespaces(s, error) || !check_mounts(s, bundle, error) ||
-		!check_hooks(s, error) || !check_seccomp(s, error) || !check_absent(s, error))
+		!check_propagation(s, error) || !check_hooks(s, error) ||
+		!check_seccomp(s, error) || !check_absent(s, error))
 		return FALSE;
-	warn_capabilities(s->process);
+	config_warn_capabilities(s->process);
 	return TRUE;
 }
 
@@ -341,7 +355,7 @@ static void complete_device_rules(OciLinux *l)
 	l->resources->devices = all;
 }
 
-OciSpec *config_load(const char *bundle, const char *id, GError **error)
+OciSpec *config_load(const char *bundle, GError **error)
 {
 	g_autofree char *path = g_build_filename(bundle, "config.json", NULL);
 	g_autoptr(json_t) json =
@@ -356,9 +370,5 @@ OciSpec *config_load(const char *bundle, const char *id, GError **error)
 	note_oom_score(s->process, json_object_get(json, "process"));
 	s->process->dhow_set_home = TRUE;
 	complete_device_rules(s->linux_);
-	if (!s->linux_->cgroups_path || !*s->linux_->cgroups_path) {
-		g_free(s->linux_->cgroups_path);
-		s->linux_->cgroups_path = g_strconcat("/", id, NULL);
-	}
 	return s;
 }

@@ -10,7 +10,6 @@
 #include "runtime/cli/life.h"
 #include "runtime/cli/state.h"
 #include "runtime/priv.h"
-#include "runtime/seccomp.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -96,9 +95,10 @@ gboolean count_fds(int64_t wanted, OciProcess *process, guint *ret, GError **err
 		return dh_error(error, DH_ERROR_INVALID, "invalid number of preserved descriptors");
 	for (int fd = 3; fd < 3 + n + wanted; fd++) {
 		if (fcntl(fd, F_GETFD) < 0)
-			return rt_error_errno(error, errno,
-				"please check that preserved-fd %d (of %d) is present", fd - 2,
-				(int)(n + wanted));
+			return dh_error(error, DH_ERROR_INVALID,
+				"unable to stat preserved-fd %d (of %d): stat /proc/self/fd/%d: no "
+				"such file or directory",
+				fd - 2, (int)(n + wanted), fd);
 	}
 	if (n) {
 		g_autoptr(GStrvBuilder) env = g_strv_builder_new();
@@ -113,21 +113,31 @@ gboolean count_fds(int64_t wanted, OciProcess *process, guint *ret, GError **err
 	return TRUE;
 }
 
-static gboolean compile_filter(const Container *c, int *ret, GError **error)
+static gboolean compile_filter(const Rt *rt, const Container *c, int *ret, GError **error)
 {
 	const OciSeccomp *profile = c->spec->linux_->seccomp;
 	if (!profile)
 		return TRUE;
-	g_autoptr(GBytes) code = rt_seccomp_compile(profile, error);
-	if (!code)
-		return FALSE;
-	gsize n;
-	const void *data = g_bytes_get_data(code, &n);
-	*ret = dh_memfd("seccomp", data, n, error);
+	*ret = filter_compiled(rt, profile, error);
 	return *ret >= 0 && filter_save(c, *ret, error);
 }
 
 /* ---- making it ---- */
+
+/* Another's, or left behind: a process that joins it would wait there for ever. */
+static gboolean check_frozen(const OciSpec *spec, GError **error)
+{
+	const char *path = spec->linux_->cgroups_path;
+	int i = cg_find(CG_FREEZER);
+	if (!path || i < 0)
+		return TRUE;
+	const CgHierarchy *h = &cg_host()->h[i];
+	g_autofree char *file = g_strdup_printf("./%s/freezer.state", path);
+	g_autofree char *state = h->v2 ? NULL : cg_read(h->fd, file);
+	gboolean frozen = h->v2 ? rt_cgroup_frozen(path) : state && strcmp(state, "THAWED") != 0;
+	return !frozen ||
+	       dh_error(error, DH_ERROR_CONFLICT, "container's cgroup unexpectedly frozen");
+}
 
 static Container *prepare(const Rt *rt, const Options *o, const char *id, GError **error)
 {
@@ -142,9 +152,10 @@ static Container *prepare(const Rt *rt, const Options *o, const char *id, GError
 		return NULL;
 	}
 	g_autofree char *bundle = g_get_current_dir();
-	OciSpec *spec = config_load(bundle, id, error);
+	OciSpec *spec = config_load(bundle, error);
 	Container *c = NULL;
-	if (spec && check_console(spec->process->terminal, o->detach, o->console_socket, error))
+	if (spec && config_place(rt, spec, id, error) && check_frozen(spec, error) &&
+		check_console(spec->process->terminal, o->detach, o->console_socket, error))
 		c = container_new(rt, id, error);
 	if (!c) {
 		dh_json_free(&oci_spec_table, spec);
@@ -156,8 +167,8 @@ static Container *prepare(const Rt *rt, const Options *o, const char *id, GError
 	return c;
 }
 
-static gboolean launch(
-	Container *c, const Options *o, const RtGate *gate, RtProcess *ret, GError **error)
+static gboolean launch(const Rt *rt, Container *c, const Options *o, const RtGate *gate,
+	RtProcess *ret, GError **error)
 {
 	dh_autofd int filter = -1;
 	OciState state = container_state(c);
@@ -171,7 +182,7 @@ static gboolean launch(
 		.no_new_keyring = o->no_new_keyring,
 	};
 	if (!count_fds(o->preserve_fds, c->spec->process, &l.preserve_fds, error) ||
-		!compile_filter(c, &filter, error))
+		!compile_filter(rt, c, &filter, error))
 		return FALSE;
 	l.seccomp_fd = filter;
 	return rt_launch(&l, ret, error);
@@ -194,8 +205,10 @@ static void discard(const Rt *rt, Container *c, RtProcess *p)
 {
 	if (p && p->pidfd >= 0) {
 		rt_abandon(p->pidfd);
-		(void)rt_cgroup_kill(container_cgroup(c), NULL);
-		(void)rt_cgroup_remove(container_cgroup(c), NULL);
+		if (container_cgroup(c)) {
+			(void)rt_cgroup_kill(container_cgroup(c), NULL);
+			(void)rt_cgroup_remove(container_cgroup(c), NULL);
+		}
 		dh_close(&p->pidfd);
 		dh_close(&p->console);
 	}
@@ -213,7 +226,7 @@ static int create(const Rt *rt, void *options, char **args, GError **error)
 		return 1;
 	RtGate gate = {-1, -1};
 	RtProcess p = {.pidfd = -1, .console = -1};
-	gboolean ok = gate_make(c, &gate, error) && launch(c, o, &gate, &p, error) &&
+	gboolean ok = gate_make(c, &gate, error) && launch(rt, c, o, &gate, &p, error) &&
 		      settle(c, o, &p, error);
 	if (!ok)
 		discard(rt, c, &p);
@@ -304,7 +317,7 @@ static int run(const Rt *rt, void *options, char **args, GError **error)
 		if (!o->no_subreaper)
 			prctl(PR_SET_CHILD_SUBREAPER, 1);
 	}
-	if (!launch(c, o, NULL, &p, error) || !settle(c, o, &p, error)) {
+	if (!launch(rt, c, o, NULL, &p, error) || !settle(c, o, &p, error)) {
 		discard(rt, c, &p);
 		return 1;
 	}

@@ -155,6 +155,8 @@ static int events(const Rt *rt, void *options, char **args, GError **error)
 		dh_error(error, DH_ERROR_CONFLICT, "container with id %s is not running", c->id);
 		return 1;
 	}
+	if (!container_needs_cgroup(c, error))
+		return 1;
 	if (o->stats)
 		return print_stats(c, error) ? 0 : 1;
 	return stream(c, MAX(interval, DH_NSEC / 1000), error);

@@ -65,15 +65,10 @@ static void add_to_list(char ***list, const GPtrArray *values)
 }
 
 /* As runc: into the sets that make it effective, ambient only where there is such a set. */
-static gboolean add_caps(OciProcess *p, const GPtrArray *caps, GError **error)
+static void add_caps(OciProcess *p, const GPtrArray *caps)
 {
-	for (guint i = 0; caps && i < caps->len; i++) {
-		if (rt_cap_parse(caps->pdata[i]) < 0)
-			return dh_error(error, DH_ERROR_INVALID, "unknown capability \"%s\"",
-				(char *)caps->pdata[i]);
-	}
 	if (!caps)
-		return TRUE;
+		return;
 	if (!p->capabilities)
 		p->capabilities = dh_json_new(&oci_capabilities_table);
 	OciCapabilities *c = p->capabilities;
@@ -84,7 +79,7 @@ static gboolean add_caps(OciProcess *p, const GPtrArray *caps, GError **error)
 		add_to_list(&c->inheritable, caps);
 		add_to_list(&c->ambient, caps);
 	}
-	return TRUE;
+	config_warn_capabilities(p);
 }
 
 static gboolean set_user(OciProcess *p, const char *text, GError **error)
@@ -134,7 +129,8 @@ static gboolean fill_process(OciProcess *p, const Options *o, char **args, GErro
 	replace(&p->selinux_label, o->process_label);
 	p->no_new_privileges = p->no_new_privileges || o->no_new_privs;
 	add_to_list(&p->env, o->env);
-	return add_caps(p, o->caps, error) && (!o->user || set_user(p, o->user, error)) &&
+	add_caps(p, o->caps);
+	return (!o->user || set_user(p, o->user, error)) &&
 	       set_gids(p, o->additional_gids, error) && config_check_process(p, error);
 }
 

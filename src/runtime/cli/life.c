@@ -5,10 +5,15 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "runtime/cgroup.h"
+#include "runtime/priv.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { KILL_MSEC = 10000 };
 
@@ -36,7 +41,7 @@ gboolean container_destroy(const Rt *rt, Container *c, GError **error)
 {
 	const char *cgroup = container_cgroup(c);
 	/* Empty where its first process was the first of a pid namespace as well. */
-	if (!rt_cgroup_remove(cgroup, NULL) &&
+	if (cgroup && !rt_cgroup_remove(cgroup, NULL) &&
 		(!rt_cgroup_kill(cgroup, error) || !rt_cgroup_remove(cgroup, error)))
 		return FALSE;
 	if (!container_forget(rt, c, error))
@@ -44,6 +49,49 @@ gboolean container_destroy(const Rt *rt, Container *c, GError **error)
 	c->pid = 0;
 	container_poststop(c);
 	return TRUE;
+}
+
+const char *container_needs_cgroup(const Container *c, GError **error)
+{
+	if (!container_cgroup(c))
+		dh_error(error, DH_ERROR_CONFLICT,
+			"container %s has no cgroup: it was created without the permission to make "
+			"one",
+			c->id);
+	return container_cgroup(c);
+}
+
+/* Those in the pid namespace of its first process, which has to be the container's own. */
+static GArray *pids_by_namespace(const Container *c, GError **error)
+{
+	GArray *pids = g_array_new(FALSE, FALSE, sizeof(pid_t));
+	char path[48];
+	struct stat ours, st;
+	snprintf(path, sizeof path, "/proc/%d/ns/pid", (int)c->pid);
+	gboolean known = private_pids(c) && stat(path, &ours) == 0;
+	DIR *dir = opendir("/proc");
+	struct dirent *e;
+	if (!dir) {
+		g_array_unref(pids);
+		rt_error_errno(error, errno, "open /proc");
+		return NULL;
+	}
+	while ((e = readdir(dir))) {
+		pid_t pid = (pid_t)g_ascii_strtoll(e->d_name, NULL, 10);
+		if (pid <= 0 || (!known && pid != c->pid))
+			continue;
+		snprintf(path, sizeof path, "/proc/%d/ns/pid", pid);
+		if (!known || (stat(path, &st) == 0 && st.st_ino == ours.st_ino))
+			g_array_append_val(pids, pid);
+	}
+	closedir(dir);
+	return pids;
+}
+
+GArray *container_pids(const Container *c, GError **error)
+{
+	const char *cgroup = container_cgroup(c);
+	return cgroup ? rt_cgroup_pids(cgroup, error) : pids_by_namespace(c, error);
 }
 
 /* ---- kill ---- */
@@ -60,9 +108,9 @@ static const OptionSpec kill_options[] = {
 static gboolean kill_everyone(const Container *c, int sig, GError **error)
 {
 	const char *cgroup = container_cgroup(c);
-	if (sig == SIGKILL)
+	if (cgroup && sig == SIGKILL)
 		return rt_cgroup_kill(cgroup, error);
-	g_autoptr(GArray) pids = rt_cgroup_pids(cgroup, error);
+	g_autoptr(GArray) pids = container_pids(c, error);
 	for (guint i = 0; pids && i < pids->len; i++)
 		(void)kill(g_array_index(pids, pid_t, i), sig);
 	return pids != NULL;
@@ -139,7 +187,8 @@ static gboolean kill_and_wait(const Container *c, GError **error)
 	if (pidfd < 0)
 		return TRUE;
 	(void)rt_kill(pidfd, SIGKILL, NULL);
-	(void)rt_cgroup_kill(container_cgroup(c), NULL);
+	if (container_cgroup(c))
+		(void)rt_cgroup_kill(container_cgroup(c), NULL);
 	struct pollfd p = {.fd = pidfd, .events = POLLIN};
 	if (poll(&p, 1, KILL_MSEC) == 1)
 		return TRUE;
@@ -199,7 +248,8 @@ static int pause_container(const Rt *rt, void *options, char **args, GError **er
 			status_name(s));
 		return 1;
 	}
-	return rt_cgroup_freeze(container_cgroup(c), TRUE, error) ? 0 : 1;
+	const char *cgroup = container_needs_cgroup(c, error);
+	return cgroup && rt_cgroup_freeze(cgroup, TRUE, error) ? 0 : 1;
 }
 
 const RtCommand cmd_pause = {

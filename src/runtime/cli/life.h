@@ -9,6 +9,11 @@ gboolean container_destroy(const Rt *rt, Container *c, GError **error);
 /* Failures are logged only, as the specification asks. */
 void container_poststop(const Container *c);
 
+/* Its cgroup, or NULL with an error: it has none. */
+const char *container_needs_cgroup(const Container *c, GError **error);
+/* All its processes (pid_t), by cgroup, else by pid namespace. */
+GArray *container_pids(const Container *c, GError **error);
+
 /* "root", or "#1000"; of the passwd file alone. Caller frees. */
 char *user_name(uid_t uid);
 

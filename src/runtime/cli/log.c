@@ -84,6 +84,8 @@ void rt_log(RtLogLevel level, const char *fmt, ...)
 
 void rt_log_fatal(const char *message)
 {
+	/* What was printed before it comes before it, where both go to one place. */
+	fflush(stdout);
 	rt_log(RT_LOG_ERROR, "%s", message);
 	if (target.own)
 		fprintf(stderr, "%s\n", message);

@@ -114,7 +114,7 @@ static int ps(const Rt *rt, void *options, char **args, GError **error)
 			"options of ps other than -ef are not supported: use --format json");
 		return 1;
 	}
-	g_autoptr(GArray) pids = rt_cgroup_pids(container_cgroup(c), error);
+	g_autoptr(GArray) pids = container_pids(c, error);
 	if (!pids)
 		return 1;
 	if (json) {

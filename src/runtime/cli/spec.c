@@ -90,6 +90,12 @@ static void make_rootless(json_t *spec)
 			json_array_insert_new(options, 0, json_string("rbind"));
 		}
 	}
+	/* The host's come with /sys. */
+	json_array_foreach (mounts, i, o) {
+		if (is(o, "destination", "/sys/fs/cgroup"))
+			break;
+	}
+	json_array_remove(mounts, i);
 }
 
 /* Indented with tabs. */

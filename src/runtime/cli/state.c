@@ -100,7 +100,8 @@ Container *container_new(const Rt *rt, const char *id, GError **error)
 	g_autofree char *path = g_build_filename(rt->root, id, NULL);
 	if (mkdir(path, 0711) < 0) {
 		if (errno == EEXIST)
-			dh_error(error, DH_ERROR_CONFLICT, "container with id exists: %s", id);
+			dh_error(
+				error, DH_ERROR_CONFLICT, "container with given ID already exists");
 		else
 			rt_error_errno(error, errno, "mkdir %s", path);
 		return NULL;
@@ -114,9 +115,16 @@ Container *container_new(const Rt *rt, const char *id, GError **error)
 	return lock(c, error) ? g_steal_pointer(&c) : NULL;
 }
 
+/* Without it every container would seem to have ended. */
+static gboolean check_pidfds(GError **error)
+{
+	dh_autofd int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	return fd >= 0 || errno != ENOSYS || rt_error_errno(error, errno, "pidfd_open");
+}
+
 Container *container_load(const Rt *rt, const char *id, gboolean locked, GError **error)
 {
-	if (!check_id(id, error))
+	if (!check_id(id, error) || !check_pidfds(error))
 		return NULL;
 	g_autoptr(Container) c = new_container(id);
 	g_autofree char *path = g_build_filename(rt->root, id, NULL);

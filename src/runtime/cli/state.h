@@ -60,11 +60,15 @@ void container_set_process(Container *c, pid_t pid);
 
 /* For hooks and for `state`; borrows. */
 OciState container_state(const Container *c);
+/* NULL: it has none of its own (rootless.c). */
 const char *container_cgroup(const Container *c);
 
 /* The gate: made and opened by create, opened by start, which takes it away again. */
 gboolean gate_make(const Container *c, RtGate *ret, GError **error);
 gboolean gate_pass(const Container *c, GError **error);
+
+/* filter.c: the compiled filter in a memfd, from what earlier invocations have kept or anew; -1. */
+int filter_compiled(const Rt *rt, const OciSeccomp *profile, GError **error);
 
 /* Compiled filter of the container, for the processes that follow the first one; -1: none. */
 gboolean filter_save(const Container *c, int fd, GError **error);

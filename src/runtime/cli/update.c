@@ -156,8 +156,9 @@ static int update(const Rt *rt, void *options, char **args, GError **error)
 	OciResources *change = json ? dh_json_parse(&oci_resources_table, json, error) : NULL;
 	if (!change)
 		return 1;
-	gboolean ok =
-		rt_cgroup_update(container_cgroup(c), change, error) && remember(c, change, error);
+	gboolean ok = container_needs_cgroup(c, error) &&
+		      rt_cgroup_update(container_cgroup(c), change, error) &&
+		      remember(c, change, error);
 	dh_json_free(&oci_resources_table, change);
 	return ok ? 0 : 1;
 }

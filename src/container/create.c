@@ -210,6 +210,9 @@ static void apply_defaults(Container *c)
 		host->log_config.type = g_strdup(engine->log_driver);
 		merge_labels(&host->log_config.config, engine->log_opts);
 	}
+	/* As much swap as memory, unless something else was said. */
+	if (host->memory > 0 && host->memory_swap == 0)
+		host->memory_swap = host->memory * 2;
 	if (host->shm_size == 0)
 		host->shm_size = 64 << 20;
 	inherit(&host->runtime, "runc");

@@ -327,7 +327,7 @@ gboolean validate_create(
 	if (!validate_process(c, error) || !validate_network(c, asked, error) ||
 		!validate_endpoints(c, error) || !validate_namespaces(c, error) ||
 		!validate_restart(h, error) || !validate_mounts(c, error) ||
-		!validate_tmpfs(h, error) || !validate_resources(h, warnings, error) ||
+		!validate_tmpfs(h, error) || !validate_resources(h, FALSE, warnings, error) ||
 		!validate_cgroup_parent(h, error) || !validate_rest(h, error) ||
 		!validate_security(h, error) || !log_config_validate(h, error))
 		return FALSE;
@@ -337,4 +337,9 @@ gboolean validate_create(
 			warnings, g_strdup("Of the other container's IPC, /dev/shm is not shared "
 					   "yet"));
 	return TRUE;
+}
+
+gboolean validate_update(HostConfig *h, GPtrArray *warnings, GError **error)
+{
+	return validate_restart(h, error) && validate_resources(h, TRUE, warnings, error);
 }

@@ -18,7 +18,7 @@ RtCgroupMode rt_cgroup_mode(void);
  * file's name. */
 gboolean rt_cgroup_create(const char *path, const OciResources *resources, GError **error);
 
-/* Applies changed limits to an existing one. */
+/* Applies changed limits to an existing one; on FALSE all are as they were. */
 gboolean rt_cgroup_update(const char *path, const OciResources *resources, GError **error);
 
 /* Moves the calling process (pid 0) or another into it, in every hierarchy. */

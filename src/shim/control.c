@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "runtime/cgroup.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -137,6 +138,16 @@ static gboolean op_close_stdin(Shim *sh, Call *call, ShimReply *reply, GError **
 	return TRUE;
 }
 
+static gboolean op_update(Shim *sh, Call *call, ShimReply *reply, GError **error)
+{
+	(void)reply;
+	if (!call->req->resources)
+		return dh_error(error, DH_ERROR_INVALID, "update needs resources");
+	if (sh->main->ended)
+		return dh_error(error, DH_ERROR_NOT_FOUND, "the container has ended");
+	return rt_cgroup_update(sh->config->oci->linux_->cgroups_path, call->req->resources, error);
+}
+
 static const struct {
 	const char *name;
 	Op fn;
@@ -150,6 +161,7 @@ static const struct {
 	{"exec-status", op_exec_status},
 	{"exec-kill", op_exec_kill},
 	{"close-stdin", op_close_stdin},
+	{"update", op_update},
 };
 
 /* ---- messages ---- */

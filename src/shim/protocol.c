@@ -65,6 +65,7 @@ static const DhJsonField request_fields[] = {
 	DH_F(INT, ShimRequest, signal, "signal", OPT),
 	DH_F(INT, ShimRequest, height, "height", OPT),
 	DH_F(INT, ShimRequest, width, "width", OPT),
+	DH_F(OBJECT, ShimRequest, resources, "resources", OPT, &oci_resources_table),
 };
 DH_JSON_TABLE(shim_request_table, ShimRequest, request_fields, FALSE);
 

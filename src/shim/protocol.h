@@ -107,6 +107,7 @@ extern const DhJsonTable shim_exit_table;
  * "exec-status"  exec_id                               pid, exited, exit
  * "exec-kill"    exec_id, signal                       -
  * "close-stdin"  -                                     -
+ * "update"       resources (what changes)              -        (all of it is set, or nothing)
  * An exec's end is known to "exec-status" before its client sees end of file; processes that it
  * left in the background are read for its client for two more seconds. Ended execs are remembered
  * (the last 256). After the exit event all control connections are closed; clients' connections
@@ -121,6 +122,7 @@ typedef struct {
 	gboolean open_stdin;
 	gboolean has_seccomp;
 	int64_t signal, height, width;
+	OciResources *resources;
 } ShimRequest;
 extern const DhJsonTable shim_request_table;
 

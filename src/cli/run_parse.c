@@ -61,7 +61,7 @@ static const struct {
 	{"--volumes-from", O(volumes_from), "VolumesFrom", parse_plain, NULL_IF_EMPTY},
 };
 
-typedef enum { STRING, STRING_IF_SET, BOOLEAN, INTEGER } PlainType;
+typedef enum { STRING, STRING_IF_SET, BOOLEAN, INTEGER, INTEGER_IF_SET } PlainType;
 
 static const struct {
 	gboolean host; /* in HostConfig */
@@ -106,6 +106,8 @@ static const struct {
 	{TRUE, "MemorySwappiness", INTEGER, O(memory_swappiness)},
 	{TRUE, "OomKillDisable", BOOLEAN, O(oom_kill_disable)},
 	{TRUE, "PidsLimit", INTEGER, O(pids_limit)},
+	/* Unlike docker, which says nothing to a daemon that would say that it cannot. */
+	{TRUE, "KernelMemory", INTEGER_IF_SET, O(kernel_memory)},
 };
 
 static const void *member(const RunOptions *o, size_t offset)
@@ -191,7 +193,9 @@ static void copy_plain(RunParse *p)
 			v = json_boolean(*(const gboolean *)m);
 			break;
 		case INTEGER:
-			v = json_integer(*(const int64_t *)m);
+		case INTEGER_IF_SET:
+			if (plain[i].type == INTEGER || *(const int64_t *)m)
+				v = json_integer(*(const int64_t *)m);
 			break;
 		}
 		if (v)

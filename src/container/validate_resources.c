@@ -11,7 +11,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MEMORY_MIN = 512 * 1024, SMALL_FILE = 64 * 1024, CPUS_MAX = 8192 };
+enum {
+	MEMORY_MIN = 512 * 1024,
+	KERNEL_MEMORY_MIN = 6 * 1024 * 1024,
+	SMALL_FILE = 64 * 1024,
+	CPUS_MAX = 8192
+};
 
 #define CGROUP "/sys/fs/cgroup/"
 #define NO_CGROUP " or the cgroup is not mounted. "
@@ -215,6 +220,9 @@ static gboolean validate_memory(HostConfig *h, gboolean update, GPtrArray *warni
 		    "Limitation discarded.",
 		    warnings))
 		h->memory_reservation = 0;
+	if (h->kernel_memory > 0 && h->kernel_memory < KERNEL_MEMORY_MIN)
+		return dh_error(
+			error, DH_ERROR_INVALID, "Minimum kernel memory limit allowed is 6MB");
 	/* Linux has given them up: nothing is set. */
 	if (h->kernel_memory > 0 || h->kernel_memory_tcp > 0) {
 		g_ptr_array_add(warnings,

@@ -145,7 +145,10 @@ static gboolean op_update(Shim *sh, Call *call, ShimReply *reply, GError **error
 		return dh_error(error, DH_ERROR_INVALID, "update needs resources");
 	if (sh->main->ended)
 		return dh_error(error, DH_ERROR_NOT_FOUND, "the container has ended");
-	return rt_cgroup_update(sh->config->oci->linux_->cgroups_path, call->req->resources, error);
+	if (!rt_cgroup_update(sh->config->oci->linux_->cgroups_path, call->req->resources, error))
+		return FALSE;
+	oom_watch(sh, call->req->resources);
+	return TRUE;
 }
 
 static const struct {

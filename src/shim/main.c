@@ -231,6 +231,7 @@ static gboolean launch(Shim *sh, GError **error)
 	}
 	sh->root_fd = p.root;
 	session_started(s, &p);
+	oom_watch(sh, c->oci->linux_->resources);
 	return TRUE;
 }
 
@@ -274,7 +275,6 @@ static void remove_cgroup(Shim *sh)
 	g_autoptr(GError) error = NULL;
 	if (!cgroup || !*cgroup)
 		return;
-	sh->main->exit.oom_killed = rt_cgroup_oom_kills(cgroup) > 0;
 	/* Usually empty already: PID 1's end has killed its PID namespace. */
 	if (rt_cgroup_remove(cgroup, NULL))
 		return;
@@ -305,6 +305,7 @@ static void container_ended(Shim *sh, int status)
 	s->exit.finished_at = dh_time_now();
 	s->ended = TRUE;
 	dh_trace("shim: PID 1 has ended");
+	oom_end(sh);
 	remove_cgroup(sh);
 	dh_trace("shim: cgroup removed");
 	(void)reap(sh); /* execs that ended with it only now */
@@ -316,10 +317,6 @@ static void container_ended(Shim *sh, int status)
 	write_exit_record(sh);
 	dh_trace("shim: exit record written");
 	sh->ended = TRUE;
-	if (s->exit.oom_killed) {
-		ShimEvent oom = {.event = (char *)"oom"};
-		control_event(sh, &oom);
-	}
 	ShimEvent ev = {.event = (char *)"exit", .exit = &s->exit, .trace = dh_trace_take()};
 	control_event(sh, &ev);
 	json_decref(ev.trace);
@@ -396,6 +393,7 @@ int main(int argc, char **argv)
 	if (!receive_row(row))
 		return 0;
 	sh->signal_fd = sh->listen_fd = sh->spare_fd = sh->seccomp_fd = sh->root_fd = -1;
+	sh->oom_fd = -1;
 	sh->held = g_array_new(FALSE, FALSE, sizeof(int));
 	sh->controls = g_ptr_array_new_with_free_func(control_free);
 	sh->execs = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, session_destroy);

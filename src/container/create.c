@@ -215,6 +215,7 @@ static void apply_defaults(Container *c)
 		host->memory_swap = host->memory * 2;
 	if (host->shm_size == 0)
 		host->shm_size = 64 << 20;
+	inherit(&host->runtime, engine->default_runtime);
 	inherit(&host->runtime, "runc");
 	inherit(&host->ipc_mode, "private");
 	inherit(&host->restart_policy.name, "no");

@@ -26,6 +26,8 @@ typedef struct {
 	GHashTable *labels;
 	int64_t shutdown_timeout;
 	RegistryConfig registry;
+	GHashTable *runtimes;  /* name -> RuntimeProgram (runtimes.h), or NULL */
+	char *default_runtime; /* of a container that names none */
 } EngineConfig;
 
 typedef struct {

@@ -6,6 +6,7 @@
 #include "base/fs.h"
 #include "container/caps.h"
 #include "container/resources.h"
+#include "container/runtimes.h"
 #include "container/spec_mounts.h"
 #include "runtime/seccomp.h"
 
@@ -198,18 +199,42 @@ static const char *seccomp_option(const HostConfig *h)
 	return NULL;
 }
 
+static gboolean is_built_in(const char *option)
+{
+	return !option || strcmp(option, "builtin") == 0;
+}
+
+static OciSeccomp *parse_profile(const char *option, GError **error)
+{
+	OciSeccomp *profile = dh_json_parse_text(&oci_seccomp_table, option, strlen(option), error);
+	if (!profile)
+		g_prefix_error(error, "seccomp profile: ");
+	return profile;
+}
+
+/* Other runtimes compile it themselves. */
+static gboolean add_seccomp(Container *c, OciSpec *o, GError **error)
+{
+	const char *option = seccomp_option(c->host_config);
+	if (c->host_config->privileged || g_strcmp0(option, "unconfined") == 0)
+		return TRUE;
+	o->linux_->seccomp = is_built_in(option)
+				     ? rt_seccomp_default(o->process->capabilities->bounding)
+				     : parse_profile(option, error);
+	return o->linux_->seccomp != NULL;
+}
+
 int container_seccomp_fd(Container *c, const OciProcess *p, gboolean privileged, GError **error)
 {
 	const char *option = seccomp_option(c->host_config);
-	if (privileged || g_strcmp0(option, "unconfined") == 0)
+	if (privileged || g_strcmp0(option, "unconfined") == 0 ||
+		!runtime_is_own(c->host_config->runtime))
 		return -1;
-	if (!option || strcmp(option, "builtin") == 0)
+	if (is_built_in(option))
 		return rt_seccomp_default_cached(p->capabilities->bounding, error);
-	OciSeccomp *profile = dh_json_parse_text(&oci_seccomp_table, option, strlen(option), error);
-	if (!profile) {
-		g_prefix_error(error, "seccomp profile: ");
+	OciSeccomp *profile = parse_profile(option, error);
+	if (!profile)
 		return -1;
-	}
 	int fd = rt_seccomp_cached(profile, error);
 	dh_json_free(&oci_seccomp_table, profile);
 	return fd;
@@ -386,7 +411,9 @@ gboolean container_spec(Container *c, char *const *env, ContainerSpec *ret, GErr
 	o->mounts = o->process ? spec_mounts(c, error) : NULL;
 	o->linux_ = o->mounts ? linux_part(c, error) : NULL;
 	g_autoptr(GError) bad = NULL;
-	if (o->linux_)
+	if (o->linux_ && !runtime_is_own(c->host_config->runtime))
+		(void)add_seccomp(c, o, &bad);
+	else if (o->linux_)
 		ret->seccomp_fd =
 			container_seccomp_fd(c, o->process, c->host_config->privileged, &bad);
 	if (!o->linux_ || bad) {

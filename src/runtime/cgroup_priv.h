@@ -48,6 +48,10 @@ typedef struct {
 typedef struct {
 	CgHierarchy h[CG_MAX]; /* v2 first */
 	guint n;
+	/* v1 hierarchies that we do not use, but other runtimes do: only what they leave there is
+	 * taken away. */
+	int other[CG_MAX];
+	guint n_other;
 	gboolean has_v2; /* h[0] is v2 */
 	RtCgroupMode mode;
 } CgHost;

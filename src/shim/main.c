@@ -17,6 +17,7 @@
  * Execs end before: the kernel lets PID 1 go only when everybody else of its pid namespace has been
  * reaped, and where there is no such namespace emptying the cgroup does it.
  */
+#include "shim/foreign.h"
 #include "shim/shim.h"
 
 #include "base/error.h"
@@ -220,7 +221,8 @@ static gboolean launch(Shim *sh, GError **error)
 	if (!c->oci->process->terminal && !session_pipes(s, c->open_stdin, TRUE, l.stdio, error))
 		return FALSE;
 	s->exit.started_at = dh_time_now();
-	gboolean ok = rt_launch(&l, &p, error);
+	gboolean ok =
+		is_foreign(sh) ? foreign_launch(sh, l.stdio, &p, error) : rt_launch(&l, &p, error);
 	for (int i = 0; i < 3; i++)
 		dh_close(&l.stdio[i]);
 	if (!ok)
@@ -306,6 +308,8 @@ static void container_ended(Shim *sh, int status)
 	s->ended = TRUE;
 	dh_trace("shim: PID 1 has ended");
 	oom_end(sh);
+	if (is_foreign(sh))
+		foreign_end(sh);
 	remove_cgroup(sh);
 	dh_trace("shim: cgroup removed");
 	(void)reap(sh); /* execs that ended with it only now */

@@ -41,6 +41,7 @@ static const DhJsonField config_fields[] = {
 	DH_F(BOOL, ShimConfig, stdin_once, "stdinOnce", OPT),
 	DH_F(EMBED, ShimConfig, log, "log", 0, &log_table),
 	DH_F(LIST, ShimConfig, clients, "clients", OPT, &shim_client_table),
+	DH_F(STRV, ShimConfig, runtime, "runtime", OPT),
 	DH_F(STRING, ShimConfig, init_path, "initPath", OPT),
 	DH_F(BOOL, ShimConfig, trace, "trace", OPT),
 };

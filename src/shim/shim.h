@@ -18,7 +18,8 @@ typedef struct {
 	GQueue *exec_order;  /* Session: oldest first */
 	GPtrArray *controls; /* Control */
 	gboolean ended;
-	int oom_fd; /* oom.c */
+	char *foreign_root; /* foreign.c: where the root is mounted for another runtime */
+	int oom_fd;         /* oom.c */
 	Source *oom_source;
 	int64_t oom_kills;
 	gboolean oom_told;

@@ -65,6 +65,21 @@ gboolean api_container_rename(ApiRequest *r, GError **error)
 	return done(r, container_rename(c, name, error));
 }
 
+gboolean api_container_update(ApiRequest *r, GError **error)
+{
+	g_autoptr(Container) c = api_container(r, error);
+	/* Limits and RestartPolicy, at the top level; what else there is in it, dockerd ignores. */
+	HostConfig *asked = c ? api_body_parse(r, &host_config_table, "EOF", error) : NULL;
+	if (!asked)
+		return FALSE;
+	g_auto(GStrv) warnings = NULL;
+	gboolean ok = container_update(c, asked, &warnings, error);
+	dh_json_free(&host_config_table, asked);
+	if (ok)
+		api_reply_json(r, 200, json_pack("{s:o}", "Warnings", api_strv(warnings)));
+	return ok;
+}
+
 gboolean api_container_resize(ApiRequest *r, GError **error)
 {
 	int64_t height, width;

@@ -41,6 +41,7 @@ gboolean api_container_kill(ApiRequest *r, GError **error);
 gboolean api_container_pause(ApiRequest *r, GError **error);
 gboolean api_container_unpause(ApiRequest *r, GError **error);
 gboolean api_container_rename(ApiRequest *r, GError **error);
+gboolean api_container_update(ApiRequest *r, GError **error);
 gboolean api_container_resize(ApiRequest *r, GError **error);
 gboolean api_container_wait(ApiRequest *r, GError **error);
 /* containers_files.c */

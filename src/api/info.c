@@ -3,6 +3,7 @@
 
 #include "base/fs.h"
 #include "base/timefmt.h"
+#include "container/runtimes.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -170,8 +171,6 @@ static void set_constants(json_t *body)
 	api_set(body, "GenericResources", json_null());
 	api_set(body, "ExperimentalBuild", json_false());
 	api_set(body, "ServerVersion", json_string(DHOW_VERSION));
-	api_set(body, "Runtimes", json_pack("{s:{s:s}}", "dhow", "path", "dhow-runtime"));
-	api_set(body, "DefaultRuntime", json_string("dhow"));
 	api_set(body, "Swarm",
 		json_pack("{s:s,s:s,s:s,s:b,s:s,s:n}", "NodeID", "", "NodeAddr", "",
 			"LocalNodeState", "inactive", "ControlAvailable", 0, "Error", "",
@@ -211,6 +210,26 @@ static void set_host(json_t *body)
 	api_set(body, "SecurityOptions", security);
 }
 
+/* Our own under both names that clients know, and those that were added. */
+static json_t *runtimes(const EngineConfig *config)
+{
+	json_t *out = json_pack("{s:{s:s}, s:{s:s}}", "dhow", "path", "dhow-runtime", "runc",
+		"path", "dhow-runtime");
+	GHashTableIter it;
+	gpointer name, program;
+	if (!config->runtimes)
+		return out;
+	g_hash_table_iter_init(&it, config->runtimes);
+	while (g_hash_table_iter_next(&it, &name, &program)) {
+		const RuntimeProgram *p = program;
+		json_t *r = json_pack("{s:o}", "path", api_string(p->path));
+		if (p->args && *p->args)
+			api_set(r, "runtimeArgs", api_strv(p->args));
+		api_set(out, name, r);
+	}
+	return out;
+}
+
 gboolean api_info(ApiRequest *r, GError **error)
 {
 	Engine *e = api_engine(r);
@@ -232,6 +251,9 @@ gboolean api_info(ApiRequest *r, GError **error)
 	set_limits(body);
 	set_host(body);
 	set_constants(body);
+	api_set(body, "Runtimes", runtimes(&e->config));
+	api_set(body, "DefaultRuntime",
+		json_string(e->config.default_runtime ? e->config.default_runtime : "dhow"));
 	api_set(body, "RegistryConfig", api_registry_config(&e->config.registry));
 	api_set(body, "NFd", json_integer(count_entries("/proc/self/fd")));
 	api_set(body, "NGoroutines", json_integer(count_entries("/proc/self/task")));

@@ -47,7 +47,7 @@ const ApiRoute api_routes[] = {
 	{"POST",   "/containers/{*}/resize",          0,  NONE,   api_container_resize},
 	{"POST",   "/containers/{*}/wait",            0,  NONE,   api_container_wait},
 	{"POST",   "/containers/{*}/attach",          0,  NONE,   api_container_attach},
-	{"POST",   "/containers/{*}/update",          0,  JSON,   NULL},
+	{"POST",   "/containers/{*}/update",          0,  JSON,   api_container_update},
 	{"POST",   "/containers/{*}/exec",            0,  JSON,   api_exec_create},
 	{"DELETE", "/containers/{*}",                 0,  NONE,   api_container_delete},
 

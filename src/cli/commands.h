@@ -34,6 +34,6 @@ extern const Command cmd_commit, cmd_cp, cmd_df, cmd_diff, cmd_export, cmd_syste
 extern const Command cmd_container_inspect, cmd_container_prune, cmd_events, cmd_history,
 	cmd_image_inspect, cmd_image_prune, cmd_images, cmd_import, cmd_info, cmd_inspect, cmd_load,
 	cmd_login, cmd_logout, cmd_logs, cmd_port, cmd_ps, cmd_pull, cmd_push, cmd_rmi, cmd_save,
-	cmd_search, cmd_stats, cmd_tag, cmd_top, cmd_version;
+	cmd_search, cmd_stats, cmd_tag, cmd_top, cmd_update, cmd_version;
 extern const Command cmd_volume_create, cmd_volume_inspect, cmd_volume_ls, cmd_volume_prune,
 	cmd_volume_rm;

@@ -61,7 +61,7 @@ static const struct {
 	{"--volumes-from", O(volumes_from), "VolumesFrom", parse_plain, NULL_IF_EMPTY},
 };
 
-typedef enum { STRING, STRING_IF_SET, BOOLEAN, INTEGER } PlainType;
+typedef enum { STRING, STRING_IF_SET, BOOLEAN, INTEGER, INTEGER_IF_SET } PlainType;
 
 static const struct {
 	gboolean host; /* in HostConfig */
@@ -106,6 +106,8 @@ static const struct {
 	{TRUE, "MemorySwappiness", INTEGER, O(memory_swappiness)},
 	{TRUE, "OomKillDisable", BOOLEAN, O(oom_kill_disable)},
 	{TRUE, "PidsLimit", INTEGER, O(pids_limit)},
+	/* Unlike docker, which says nothing to a daemon that would say that it cannot. */
+	{TRUE, "KernelMemory", INTEGER_IF_SET, O(kernel_memory)},
 };
 
 static const void *member(const RunOptions *o, size_t offset)
@@ -191,7 +193,9 @@ static void copy_plain(RunParse *p)
 			v = json_boolean(*(const gboolean *)m);
 			break;
 		case INTEGER:
-			v = json_integer(*(const int64_t *)m);
+		case INTEGER_IF_SET:
+			if (plain[i].type == INTEGER || *(const int64_t *)m)
+				v = json_integer(*(const int64_t *)m);
 			break;
 		}
 		if (v)
@@ -263,20 +267,31 @@ static gboolean check_modes(RunParse *p, GError **error)
 	return TRUE;
 }
 
-static gboolean parse_restart(RunParse *p, GError **error)
+json_t *parse_restart_policy(const char *v, GError **error)
 {
 	g_autofree char *name = NULL;
-	const char *count = text_cut(p->o->restart, ':', &name);
+	const char *count = text_cut(v, ':', &name);
 	int64_t n = 0;
-	if (count && !*name)
-		return dh_error(error, DH_ERROR_INVALID,
+	if (count && !*name) {
+		dh_error(error, DH_ERROR_INVALID,
 			"invalid restart policy format: no policy provided before colon");
-	if (count && *count && !text_int(count, &n, NULL))
-		return dh_error(error, DH_ERROR_INVALID,
+		return NULL;
+	}
+	if (count && *count && !text_int(count, &n, NULL)) {
+		dh_error(error, DH_ERROR_INVALID,
 			"invalid restart policy format: maximum retry count must be an integer");
-	json_object_set_new(p->host, "RestartPolicy",
-		json_pack(
-			"{s:o, s:I}", "Name", text_json(name), "MaximumRetryCount", (json_int_t)n));
+		return NULL;
+	}
+	return json_pack("{s:o, s:I}", "Name", text_json(name), "MaximumRetryCount", (json_int_t)n);
+}
+
+static gboolean parse_restart(RunParse *p, GError **error)
+{
+	json_t *policy = parse_restart_policy(p->o->restart, error);
+	if (!policy)
+		return FALSE;
+	json_object_set_new(p->host, "RestartPolicy", policy);
+	const char *name = json_string_value(json_object_get(policy, "Name"));
 	if (p->o->auto_remove && *name && strcmp(name, "no") != 0)
 		return dh_error(error, DH_ERROR_INVALID,
 			"conflicting options: cannot specify both --restart and --rm");

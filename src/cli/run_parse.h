@@ -26,6 +26,9 @@ json_t *run_parse(const RunOptions *o, char *const *args, const char *api_socket
 /* Parts, each in its own file. They add to p->config and p->host. */
 typedef gboolean (*ValueParser)(const char *value, json_t *into, GError **error);
 
+/* run_parse.c: "on-failure:3" as RestartPolicy, a new reference. */
+json_t *parse_restart_policy(const char *v, GError **error);
+
 /* run_parse_values.c: one value of a list flag each; into is an array or object. */
 gboolean parse_attach(const char *v, json_t *into, GError **error);
 gboolean parse_plain(const char *v, json_t *into, GError **error);

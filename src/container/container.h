@@ -55,7 +55,7 @@ struct Container {
 
 	/* immutable after creation */
 	ContainerConfig *config;
-	HostConfig *host_config;
+	HostConfig *host_config; /* but its limits and restart policy: (s), update.c */
 	NetworkingConfig *networking;
 	char *image_id; /* "sha256:..." */
 	char *dir, *run_dir, *log_path;
@@ -103,6 +103,8 @@ gboolean container_restart(Container *c, const char *signal, int64_t timeout, GE
 gboolean container_kill(Container *c, const char *signal, GError **error);
 gboolean container_pause(Container *c, GError **error);
 gboolean container_unpause(Container *c, GError **error);
+/* The limits and the restart policy of asked, which is changed. *ret_warnings: strv. */
+gboolean container_update(Container *c, HostConfig *asked, char ***ret_warnings, GError **error);
 gboolean container_rename(Container *c, const char *new_name, GError **error);
 gboolean container_resize(Container *c, int64_t height, int64_t width, GError **error);
 gboolean container_remove(Container *c, gboolean force, gboolean volumes, GError **error);

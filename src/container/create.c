@@ -210,8 +210,12 @@ static void apply_defaults(Container *c)
 		host->log_config.type = g_strdup(engine->log_driver);
 		merge_labels(&host->log_config.config, engine->log_opts);
 	}
+	/* As much swap as memory, unless something else was said. */
+	if (host->memory > 0 && host->memory_swap == 0)
+		host->memory_swap = host->memory * 2;
 	if (host->shm_size == 0)
 		host->shm_size = 64 << 20;
+	inherit(&host->runtime, engine->default_runtime);
 	inherit(&host->runtime, "runc");
 	inherit(&host->ipc_mode, "private");
 	inherit(&host->restart_policy.name, "no");

@@ -27,6 +27,8 @@ typedef struct {
 	int64_t shutdown_timeout;
 	RegistryConfig registry;
 	gboolean no_reserve; /* sets no space aside for removals on a full disk */
+	GHashTable *runtimes;  /* name -> RuntimeProgram (runtimes.h), or NULL */
+	char *default_runtime; /* of a container that names none */
 } EngineConfig;
 
 typedef struct {

@@ -230,7 +230,9 @@ json_t *container_inspect(Container *c, gboolean size)
 	g_autofree char *hostname = g_build_filename(c->dir, "hostname", NULL);
 	g_autofree char *resolv = g_build_filename(c->dir, "resolv.conf", NULL);
 	gboolean has_log = g_strcmp0(c->host_config->log_config.type, "json-file") == 0;
+	g_mutex_lock(&c->state_lock); /* update */
 	json_t *host = dh_json_emit(&host_config_table, c->host_config);
+	g_mutex_unlock(&c->state_lock);
 	json_object_set_new(host, "Links", links_json(c, s->name));
 
 	json_t *state = state_json(&s->state);

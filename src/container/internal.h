@@ -15,8 +15,9 @@ gboolean container_register(Container *c, GError **error);
 /* Out of the tables and the database. */
 gboolean container_unregister(Container *c, GError **error);
 
-/* Writes the configuration, which only rm --link changes. */
-gboolean container_save_config(Container *c, GError **error);
+/* Writes the configuration, which only rm --link and update change; with host (or NULL) in place of
+ * c->host_config. With c->op held. */
+gboolean container_save_config(Container *c, const HostConfig *host, GError **error);
 /* Writes the mutable part of the row (name, state, endpoint); on a full disk, too: what runs can be
  * stopped, and what has ended has. */
 gboolean container_save(Container *c, GError **error);

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "container/restart.h"
+#include "container/runtimes.h"
 #include "container/start.h"
 #include "shim/client.h"
 
@@ -48,6 +49,18 @@ static gboolean send_signal(Container *c, int signal, GError **error)
 	return FALSE;
 }
 
+/* With our own runtime at once, as nothing but the group is needed. */
+static gboolean freeze(Container *c, gboolean frozen, GError **error)
+{
+	if (runtime_is_own(c->host_config->runtime))
+		return rt_cgroup_freeze(c->cgroup, frozen, error);
+	ShimRequest req = {.op = (char *)(frozen ? "pause" : "resume")};
+	ShimReply *reply = shim_request(c->run_dir, &req, NULL, 0, error);
+	gboolean ok = reply != NULL;
+	dh_json_free(&shim_reply_table, reply);
+	return ok;
+}
+
 static gboolean thaw_if_paused(Container *c, GError **error)
 {
 	g_mutex_lock(&c->state_lock);
@@ -58,7 +71,7 @@ static gboolean thaw_if_paused(Container *c, GError **error)
 	g_autoptr(GError) failed = NULL;
 	for (guint i = 0; paused && i < 2; i++) {
 		g_clear_error(&failed);
-		if (rt_cgroup_freeze(c->cgroup, FALSE, &failed) ||
+		if (freeze(c, FALSE, &failed) ||
 			g_error_matches(failed, DH_ERROR, DH_ERROR_NOT_FOUND))
 			return TRUE;
 	}
@@ -204,19 +217,19 @@ static void set_paused(Container *c, gboolean paused)
 	g_mutex_unlock(&c->state_lock);
 }
 
-static gboolean pause_op(Container *c, ContainerOp op, gboolean freeze, GError **error)
+static gboolean pause_op(Container *c, ContainerOp op, gboolean frozen, GError **error)
 {
 	g_mutex_lock(&c->op);
-	gboolean ok = check_op(c, op, NULL, error) && rt_cgroup_freeze(c->cgroup, freeze, error);
+	gboolean ok = check_op(c, op, NULL, error) && freeze(c, frozen, error);
 	if (ok) {
-		set_paused(c, freeze);
+		set_paused(c, frozen);
 		ok = container_save(c, error);
 		if (!ok && rt_cgroup_freeze(c->cgroup, !freeze, NULL))
 			set_paused(c, !freeze);
 	}
 	g_mutex_unlock(&c->op);
 	if (ok)
-		container_event(c, freeze ? "pause" : "unpause", NULL);
+		container_event(c, frozen ? "pause" : "unpause", NULL);
 	return ok;
 }
 

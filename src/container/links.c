@@ -109,7 +109,7 @@ gboolean container_unlink(Engine *e, const char *name, GError **error)
 		c->links = g_steal_pointer(&left);
 	}
 	g_mutex_unlock(&c->state_lock);
-	ok = ok && container_save_config(c, error);
+	ok = ok && container_save_config(c, NULL, error);
 	g_mutex_unlock(&c->op);
 	g_clear_pointer(&left, g_ptr_array_unref);
 	g_ptr_array_unref(old);

@@ -5,14 +5,12 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "container/caps.h"
+#include "container/resources.h"
+#include "container/runtimes.h"
 #include "container/spec_mounts.h"
 #include "runtime/seccomp.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 static const char *const masked_paths[] = {"/proc/asound", "/proc/acpi", "/proc/interrupts",
@@ -201,18 +199,42 @@ static const char *seccomp_option(const HostConfig *h)
 	return NULL;
 }
 
+static gboolean is_built_in(const char *option)
+{
+	return !option || strcmp(option, "builtin") == 0;
+}
+
+static OciSeccomp *parse_profile(const char *option, GError **error)
+{
+	OciSeccomp *profile = dh_json_parse_text(&oci_seccomp_table, option, strlen(option), error);
+	if (!profile)
+		g_prefix_error(error, "seccomp profile: ");
+	return profile;
+}
+
+/* Other runtimes compile it themselves. */
+static gboolean add_seccomp(Container *c, OciSpec *o, GError **error)
+{
+	const char *option = seccomp_option(c->host_config);
+	if (c->host_config->privileged || g_strcmp0(option, "unconfined") == 0)
+		return TRUE;
+	o->linux_->seccomp = is_built_in(option)
+				     ? rt_seccomp_default(o->process->capabilities->bounding)
+				     : parse_profile(option, error);
+	return o->linux_->seccomp != NULL;
+}
+
 int container_seccomp_fd(Container *c, const OciProcess *p, gboolean privileged, GError **error)
 {
 	const char *option = seccomp_option(c->host_config);
-	if (privileged || g_strcmp0(option, "unconfined") == 0)
+	if (privileged || g_strcmp0(option, "unconfined") == 0 ||
+		!runtime_is_own(c->host_config->runtime))
 		return -1;
-	if (!option || strcmp(option, "builtin") == 0)
+	if (is_built_in(option))
 		return rt_seccomp_default_cached(p->capabilities->bounding, error);
-	OciSeccomp *profile = dh_json_parse_text(&oci_seccomp_table, option, strlen(option), error);
-	if (!profile) {
-		g_prefix_error(error, "seccomp profile: ");
+	OciSeccomp *profile = parse_profile(option, error);
+	if (!profile)
 		return -1;
-	}
 	int fd = rt_seccomp_cached(profile, error);
 	dh_json_free(&oci_seccomp_table, profile);
 	return fd;
@@ -277,78 +299,17 @@ static gboolean parse_cgroup_rule(const char *text, GPtrArray *rules, GError **e
 	return TRUE;
 }
 
-static GPtrArray *throttle(const GPtrArray *devices, GError **error)
-{
-	GPtrArray *out = dh_json_list_new();
-	for (guint i = 0; devices && i < devices->len; i++) {
-		const ThrottleDevice *d = devices->pdata[i];
-		struct stat st;
-		if (!d->path || stat(d->path, &st) < 0) {
-			dh_error_errno(error, errno, "%s", d->path ? d->path : "");
-			g_ptr_array_unref(out);
-			return NULL;
-		}
-		OciBlkioDevice *b = dh_json_new(&oci_blkio_device_table);
-		b->major = major(st.st_rdev);
-		b->minor = minor(st.st_rdev);
-		b->rate = d->rate;
-		g_ptr_array_add(out, b);
-	}
-	return out;
-}
-
-static gboolean blkio(const HostConfig *h, OciResources *r, GError **error)
-{
-	r->block_io = dh_json_new(&oci_blkio_table);
-	r->block_io->weight = h->blkio_weight;
-	return (r->block_io->throttle_read_bps = throttle(h->blkio_device_read_bps, error)) &&
-	       (r->block_io->throttle_write_bps = throttle(h->blkio_device_write_bps, error)) &&
-	       (r->block_io->throttle_read_iops = throttle(h->blkio_device_read_iops, error)) &&
-	       (r->block_io->throttle_write_iops = throttle(h->blkio_device_write_iops, error));
-}
-
 OciResources *container_resources(Container *c, GError **error)
 {
 	HostConfig *h = c->host_config;
-	OciResources *r = dh_json_new(&oci_resources_table);
+	OciResources *r = resources_limits(h, error);
+	if (!r)
+		return NULL;
 	r->devices = dh_json_list_new();
 	device_rules(h, r->devices);
 	gboolean ok = TRUE;
 	for (char **rule = h->device_cgroup_rules; ok && rule && *rule; rule++)
 		ok = parse_cgroup_rule(*rule, r->devices, error);
-	if (h->memory || h->memory_reservation || h->memory_swap || h->oom_kill_disable > 0 ||
-		json_is_integer(h->memory_swappiness)) {
-		r->memory = dh_json_new(&oci_memory_table);
-		r->memory->limit = h->memory;
-		r->memory->reservation = h->memory_reservation;
-		/* As much swap as memory, unless something else was said. */
-		r->memory->swap = h->memory_swap ? h->memory_swap : h->memory * 2;
-		r->memory->swappiness = json_is_integer(h->memory_swappiness)
-						? json_integer_value(h->memory_swappiness)
-						: -1;
-		r->memory->disable_oom_killer = h->oom_kill_disable;
-	}
-	if (h->cpu_shares || h->cpu_quota || h->cpu_period || h->nano_cpus ||
-		is_set(h->cpuset_cpus) || is_set(h->cpuset_mems) || h->cpu_realtime_period ||
-		h->cpu_realtime_runtime) {
-		r->cpu = dh_json_new(&oci_cpu_table);
-		r->cpu->shares = h->cpu_shares;
-		r->cpu->period = h->nano_cpus ? 100000 : h->cpu_period;
-		r->cpu->quota = h->nano_cpus ? h->nano_cpus / 10000 : h->cpu_quota;
-		r->cpu->realtime_period = h->cpu_realtime_period;
-		r->cpu->realtime_runtime = h->cpu_realtime_runtime;
-		r->cpu->cpus = is_set(h->cpuset_cpus) ? g_strdup(h->cpuset_cpus) : NULL;
-		r->cpu->mems = is_set(h->cpuset_mems) ? g_strdup(h->cpuset_mems) : NULL;
-	}
-	if (json_is_integer(h->pids_limit) && json_integer_value(h->pids_limit) != 0) {
-		r->pids = dh_json_new(&oci_pids_table);
-		r->pids->limit = json_integer_value(h->pids_limit);
-	}
-	if (ok && (h->blkio_weight || (h->blkio_device_read_bps && h->blkio_device_read_bps->len) ||
-			  (h->blkio_device_write_bps && h->blkio_device_write_bps->len) ||
-			  (h->blkio_device_read_iops && h->blkio_device_read_iops->len) ||
-			  (h->blkio_device_write_iops && h->blkio_device_write_iops->len)))
-		ok = blkio(h, r, error);
 	if (!ok) {
 		dh_json_free(&oci_resources_table, r);
 		r = NULL;
@@ -450,7 +411,9 @@ gboolean container_spec(Container *c, char *const *env, ContainerSpec *ret, GErr
 	o->mounts = o->process ? spec_mounts(c, error) : NULL;
 	o->linux_ = o->mounts ? linux_part(c, error) : NULL;
 	g_autoptr(GError) bad = NULL;
-	if (o->linux_)
+	if (o->linux_ && !runtime_is_own(c->host_config->runtime))
+		(void)add_seccomp(c, o, &bad);
+	else if (o->linux_)
 		ret->seccomp_fd =
 			container_seccomp_fd(c, o->process, c->host_config->privileged, &bad);
 	if (!o->linux_ || bad) {

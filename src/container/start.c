@@ -20,6 +20,7 @@
 #include "base/trace.h"
 #include "container/health.h"
 #include "container/root.h"
+#include "container/runtimes.h"
 #include "container/start.h"
 #include "shim/client.h"
 
@@ -198,6 +199,12 @@ static gboolean run_shim(
 		g_ptr_array_add(clients, p->client);
 	}
 	g_autoptr(json_t) hold = port_fds(s);
+	g_autoptr(GError) unknown = NULL;
+	g_auto(GStrv) runtime = runtime_command(c->engine, c->host_config->runtime, &unknown);
+	if (unknown) {
+		g_propagate_error(error, g_steal_pointer(&unknown));
+		return FALSE;
+	}
 	ShimConfig config = {.id = c->id,
 		.dir = c->dir,
 		.run_dir = c->run_dir,
@@ -209,6 +216,7 @@ static gboolean run_shim(
 		.open_stdin = c->config->open_stdin,
 		.stdin_once = c->config->stdin_once,
 		.clients = clients,
+		.runtime = runtime,
 		.init_path = c->host_config->init > 0 ? c->engine->config.init_path : NULL,
 		.trace = dh_trace_ring != NULL};
 	gboolean ok = log_config_fill(c, &config.log, error) &&

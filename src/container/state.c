@@ -133,6 +133,13 @@ static const Refusal refusals[N_OPS][N_STATUSES] = {
 			[STATUS_REMOVING] = REMOVING_ALREADY,
 			[STATUS_DEAD] = NO("container %i is dead and can only be removed"),
 		},
+	[OP_UPDATE] =
+		{
+			[STATUS_REMOVING] =
+				NO("container is marked for removal and cannot be \"update\""),
+			[STATUS_DEAD] =
+				NO("container is marked for removal and cannot be \"update\""),
+		},
 	[OP_REMOVE] =
 		{
 			[STATUS_RUNNING] = NO(

@@ -28,6 +28,7 @@ typedef enum {
 	OP_RESIZE,
 	OP_TOP,
 	OP_RENAME,
+	OP_UPDATE,
 	OP_REMOVE,
 	OP_FORCE_REMOVE,
 	N_OPS

@@ -149,11 +149,13 @@ static void unref_container(void *c)
 	container_unref(c);
 }
 
-static char *config_text(Container *c)
+/* host: instead of the container's own, or NULL. */
+static char *config_text(Container *c, const HostConfig *host)
 {
 	g_autoptr(GPtrArray) links = container_links(c);
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&c->state_lock);
 	ConfigRow row = {.config = c->config,
-		.host_config = c->host_config,
+		.host_config = host ? (HostConfig *)host : c->host_config,
 		.networking = c->networking,
 		.image_id = c->image_id,
 		.lower = c->lower,
@@ -208,7 +210,7 @@ gboolean container_register(Container *c, GError **error)
 	g_hash_table_insert(e->by_id, c->id, container_ref(c));
 	g_mutex_unlock(&e->lock);
 
-	g_autofree char *config = config_text(c);
+	g_autofree char *config = config_text(c, NULL);
 	g_mutex_lock(&c->state_lock);
 	g_autofree char *state = state_text(c, &c->state);
 	g_mutex_unlock(&c->state_lock);
@@ -268,9 +270,9 @@ gboolean container_save_starting(Container *c, int64_t started_at, GError **erro
 	return save(c, &as, TRUE, error);
 }
 
-gboolean container_save_config(Container *c, GError **error)
+gboolean container_save_config(Container *c, const HostConfig *host, GError **error)
 {
-	g_autofree char *config = config_text(c);
+	g_autofree char *config = config_text(c, host);
 	return dh_db_exec(c->engine->db, error, "UPDATE containers SET config=? WHERE id=?", "ss",
 		config, c->id);
 }

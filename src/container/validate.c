@@ -7,6 +7,7 @@
 #include "base/id.h"
 #include "base/size.h"
 #include "container/mounts.h"
+#include "container/runtimes.h"
 #include "runtime/runtime.h"
 
 #include <string.h>
@@ -267,9 +268,6 @@ static gboolean validate_rest(HostConfig *h, GError **error)
 	if (h->device_requests && json_array_size(h->device_requests) > 0)
 		return dh_error(
 			error, DH_ERROR_NOT_BUILT, "device requests (GPUs) are not built yet");
-	if (is_set(h->runtime) && strcmp(h->runtime, "runc") != 0)
-		return dh_error(
-			error, DH_ERROR_INVALID, "unknown or invalid runtime name: %s", h->runtime);
 	if (h->storage_opt && g_hash_table_size(h->storage_opt) > 0)
 		return dh_error(error, DH_ERROR_NOT_BUILT, "storage options are not built yet");
 	return TRUE;
@@ -327,9 +325,10 @@ gboolean validate_create(
 	if (!validate_process(c, error) || !validate_network(c, asked, error) ||
 		!validate_endpoints(c, error) || !validate_namespaces(c, error) ||
 		!validate_restart(h, error) || !validate_mounts(c, error) ||
-		!validate_tmpfs(h, error) || !validate_resources(h, warnings, error) ||
-		!validate_cgroup_parent(h, error) || !validate_rest(h, error) ||
-		!validate_security(h, error) || !log_config_validate(h, error))
+		!validate_tmpfs(h, error) || !validate_resources(h, FALSE, warnings, error) ||
+		!runtime_check(c->engine, h->runtime, error) || !validate_cgroup_parent(h, error) ||
+		!validate_rest(h, error) || !validate_security(h, error) ||
+		!log_config_validate(h, error))
 		return FALSE;
 	warn_network(h, warnings);
 	if (has_prefix(h->ipc_mode, "container:"))
@@ -337,4 +336,9 @@ gboolean validate_create(
 			warnings, g_strdup("Of the other container's IPC, /dev/shm is not shared "
 					   "yet"));
 	return TRUE;
+}
+
+gboolean validate_update(HostConfig *h, GPtrArray *warnings, GError **error)
+{
+	return validate_restart(h, error) && validate_resources(h, TRUE, warnings, error);
 }

@@ -10,5 +10,7 @@
  * image's was merged into it. warnings gets strings (char *). Texts are docker's. */
 gboolean validate_create(
 	Container *c, const ContainerConfig *asked, GPtrArray *warnings, GError **error);
-/* Its part for limits (validate_resources.c). */
-gboolean validate_resources(HostConfig *h, GPtrArray *warnings, GError **error);
+/* What "update" asks: limits and restart policy. */
+gboolean validate_update(HostConfig *h, GPtrArray *warnings, GError **error);
+/* The part of both for limits (validate_resources.c). */
+gboolean validate_resources(HostConfig *h, gboolean update, GPtrArray *warnings, GError **error);

@@ -11,7 +11,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MEMORY_MIN = 6 * 1024 * 1024, SMALL_FILE = 64 * 1024, CPUS_MAX = 8192 };
+enum {
+	MEMORY_MIN = 512 * 1024,
+	KERNEL_MEMORY_MIN = 6 * 1024 * 1024,
+	SMALL_FILE = 64 * 1024,
+	CPUS_MAX = 8192
+};
 
 #define CGROUP "/sys/fs/cgroup/"
 #define NO_CGROUP " or the cgroup is not mounted. "
@@ -159,23 +164,23 @@ static gboolean validate_cpuset(HostConfig *h, GPtrArray *warnings, GError **err
 
 /* ---- memory ---- */
 
-static gboolean validate_memory_sizes(const HostConfig *h, GError **error)
+static gboolean validate_memory_sizes(const HostConfig *h, gboolean update, GError **error)
 {
 	if (h->memory < 0 || h->memory_reservation < 0)
 		return dh_error(error, DH_ERROR_INVALID, "resource limits cannot be negative");
-	/* Below this the runtime itself does not come up (moby's linuxMinMemory). */
+	/* Below this nothing comes up; runc, and so dockerd, needs twelve times as much. */
 	if (h->memory > 0 && h->memory < MEMORY_MIN)
-		return dh_error(error, DH_ERROR_INVALID, "Minimum memory limit allowed is 6MB");
+		return dh_error(error, DH_ERROR_INVALID, "Minimum memory limit allowed is 512KB");
 	if (h->memory > 0 && h->memory_swap > 0 && h->memory_swap < h->memory)
 		return dh_error(error, DH_ERROR_INVALID,
 			"Minimum memoryswap limit should be larger than memory limit, see usage");
-	if (h->memory == 0 && h->memory_swap > 0)
+	if (h->memory == 0 && h->memory_swap > 0 && !update)
 		return dh_error(error, DH_ERROR_INVALID,
 			"You should always set the Memory limit when using Memoryswap limit, see "
 			"usage");
 	if (h->memory_reservation > 0 && h->memory_reservation < MEMORY_MIN)
 		return dh_error(
-			error, DH_ERROR_INVALID, "Minimum memory reservation allowed is 6MB");
+			error, DH_ERROR_INVALID, "Minimum memory reservation allowed is 512KB");
 	if (h->memory > 0 && h->memory < h->memory_reservation)
 		return dh_error(error, DH_ERROR_INVALID,
 			"Minimum memory limit can not be less than memory reservation limit, see "
@@ -183,7 +188,7 @@ static gboolean validate_memory_sizes(const HostConfig *h, GError **error)
 	return TRUE;
 }
 
-static gboolean validate_memory(HostConfig *h, GPtrArray *warnings, GError **error)
+static gboolean validate_memory(HostConfig *h, gboolean update, GPtrArray *warnings, GError **error)
 {
 	if (lacking(h->memory > 0, CAN_MEMORY,
 		    "Your kernel does not support memory limit capabilities" NO_CGROUP
@@ -195,7 +200,7 @@ static gboolean validate_memory(HostConfig *h, GPtrArray *warnings, GError **err
 		    "Memory limited without swap.",
 		    warnings))
 		h->memory_swap = -1;
-	if (!validate_memory_sizes(h, error))
+	if (!validate_memory_sizes(h, update, error))
 		return FALSE;
 	int64_t swappiness = json_is_integer(h->memory_swappiness)
 				     ? json_integer_value(h->memory_swappiness)
@@ -215,6 +220,9 @@ static gboolean validate_memory(HostConfig *h, GPtrArray *warnings, GError **err
 		    "Limitation discarded.",
 		    warnings))
 		h->memory_reservation = 0;
+	if (h->kernel_memory > 0 && h->kernel_memory < KERNEL_MEMORY_MIN)
+		return dh_error(
+			error, DH_ERROR_INVALID, "Minimum kernel memory limit allowed is 6MB");
 	/* Linux has given them up: nothing is set. */
 	if (h->kernel_memory > 0 || h->kernel_memory_tcp > 0) {
 		g_ptr_array_add(warnings,
@@ -239,7 +247,7 @@ static gboolean validate_memory(HostConfig *h, GPtrArray *warnings, GError **err
 
 /* ---- processes and processors ---- */
 
-static gboolean validate_pids(HostConfig *h, GPtrArray *warnings, GError **error)
+static gboolean validate_pids(HostConfig *h, gboolean update, GPtrArray *warnings, GError **error)
 {
 	json_t *limit = h->pids_limit;
 	if (limit && !json_is_null(limit) && !json_is_integer(limit))
@@ -247,11 +255,12 @@ static gboolean validate_pids(HostConfig *h, GPtrArray *warnings, GError **error
 			"json: cannot unmarshal value into field HostConfig.PidsLimit of type "
 			"int64");
 	gboolean asked = json_is_integer(limit) && json_integer_value(limit) > 0;
-	/* None and "unlimited" are the same, and shown as null. */
-	if (!asked || lacking(asked, CAN_PIDS,
-			      "Your kernel does not support PIDs limit capabilities" NO_CGROUP
-			      "PIDs limit discarded.",
-			      warnings))
+	/* None and "unlimited" are the same, and shown as null; an update takes one away. */
+	if ((!asked && !update) ||
+		lacking(asked, CAN_PIDS,
+			"Your kernel does not support PIDs limit capabilities" NO_CGROUP
+			"PIDs limit discarded.",
+			warnings))
 		g_clear_pointer(&h->pids_limit, json_decref);
 	return TRUE;
 }
@@ -340,9 +349,9 @@ static gboolean validate_blkio(HostConfig *h, GPtrArray *warnings, GError **erro
 	return TRUE;
 }
 
-gboolean validate_resources(HostConfig *h, GPtrArray *warnings, GError **error)
+gboolean validate_resources(HostConfig *h, gboolean update, GPtrArray *warnings, GError **error)
 {
-	return validate_memory(h, warnings, error) && validate_pids(h, warnings, error) &&
-	       validate_cpu(h, warnings, error) && validate_cpuset(h, warnings, error) &&
-	       validate_blkio(h, warnings, error);
+	return validate_memory(h, update, warnings, error) &&
+	       validate_pids(h, update, warnings, error) && validate_cpu(h, warnings, error) &&
+	       validate_cpuset(h, warnings, error) && validate_blkio(h, warnings, error);
 }

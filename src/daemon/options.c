@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "container/runtimes.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -12,7 +13,9 @@
 typedef struct {
 	char *data_root, *exec_root, *pidfile, *group, *log_level, *log_driver, *bridge, *bip,
 		*fixed_cidr, *default_ip, *cgroup_parent, *config_file, *icc, *ip_forward, *ip_masq,
-		*live_restore;
+		*live_restore, *default_runtime;
+	char **add_runtime;
+	json_t *runtimes;
 	char **hosts, **log_opts, **dns, **dns_search, **dns_opts, **labels, **insecure, **mirrors;
 	int64_t mtu, shutdown_timeout, max_downloads, max_uploads, max_attempts;
 	int mtu_flag, shutdown_flag, downloads_flag, uploads_flag, attempts_flag;
@@ -55,6 +58,8 @@ static const DhJsonField file_fields[] = {
 	DH_F(TRISTATE, Raw, no_reserve_key, "no-reserve", 0),
 	DH_F(TRISTATE, Raw, debug_key, "debug", 0),
 	DH_F(TRISTATE, Raw, live_restore_key, "live-restore", 0),
+	DH_F(STRING, Raw, default_runtime, "default-runtime", 0),
+	DH_F(RAW, Raw, runtimes, "runtimes", 0),
 };
 static DH_JSON_TABLE(file_table, Raw, file_fields, TRUE);
 
@@ -108,6 +113,10 @@ static gboolean parse_flags(int argc, char **argv, Raw *r, GError **error)
 		{"debug", 'D', 0, G_OPTION_ARG_NONE, &r->debug, "Same as --log-level debug", NULL},
 		{"cgroup-parent", 0, 0, G_OPTION_ARG_STRING, &r->cgroup_parent,
 			"Parent of the containers' cgroups", "PATH"},
+		{"add-runtime", 0, 0, G_OPTION_ARG_STRING_ARRAY, &r->add_runtime,
+			"Another OCI runtime, for --runtime NAME, repeatable", "NAME=PATH"},
+		{"default-runtime", 0, 0, G_OPTION_ARG_STRING, &r->default_runtime,
+			"Runtime of containers that name none", "NAME"},
 		{"live-restore", 0, 0, G_OPTION_ARG_STRING, &r->live_restore,
 			"Accepted; containers always survive the daemon", "BOOL"},
 		{"shutdown-timeout", 0, 0, G_OPTION_ARG_INT, &r->shutdown_flag, "Accepted",
@@ -177,6 +186,7 @@ static gboolean merge_file(Raw *r, Raw *f, GError **error)
 	if (f->max_attempts && !r->max_attempts)
 		r->max_attempts = f->max_attempts;
 	r->log_opts_map = g_steal_pointer(&f->log_opts_map);
+	r->runtimes = g_steal_pointer(&f->runtimes);
 	r->debug |= f->debug_key > 0;
 	r->no_reserve |= f->no_reserve_key > 0;
 	r->icc_key = f->icc_key;
@@ -262,6 +272,58 @@ static void registry_options(Raw *r, RegistryConfig *c)
 	c->certs_dirs[1] = g_strdup("/etc/docker/certs.d");
 }
 
+/* ---- runtimes ---- */
+
+static gboolean add_runtime(
+	EngineConfig *e, const char *name, const char *path, const json_t *args, GError **error)
+{
+	if (!*name || !path || !*path)
+		return dh_error(
+			error, DH_ERROR_INVALID, "invalid runtime: %s: not NAME=PATH", name);
+	if (runtime_is_own(name))
+		return dh_error(error, DH_ERROR_INVALID, "runtime name '%s' is reserved", name);
+	if (g_hash_table_contains(e->runtimes, name))
+		return dh_error(
+			error, DH_ERROR_INVALID, "runtime '%s' was already registered", name);
+	g_autoptr(GStrvBuilder) words = g_strv_builder_new();
+	json_t *arg;
+	size_t i;
+	json_array_foreach ((json_t *)args, i, arg) {
+		if (!json_is_string(arg))
+			return dh_error(error, DH_ERROR_INVALID,
+				"runtime '%s': runtimeArgs are strings", name);
+		g_strv_builder_add(words, json_string_value(arg));
+	}
+	RuntimeProgram *p = g_new0(RuntimeProgram, 1);
+	p->path = g_strdup(path);
+	p->args = g_strv_builder_end(words);
+	g_hash_table_insert(e->runtimes, g_strdup(name), p);
+	return TRUE;
+}
+
+static gboolean runtime_options(Raw *r, EngineConfig *e, GError **error)
+{
+	const char *name;
+	json_t *value;
+	e->runtimes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, runtime_program_free);
+	for (char **a = r->add_runtime; a && *a; a++) {
+		g_auto(GStrv) kv = g_strsplit(*a, "=", 2);
+		if (!add_runtime(e, kv[0] ? kv[0] : "", kv[0] ? kv[1] : NULL, NULL, error))
+			return FALSE;
+	}
+	json_object_foreach (r->runtimes, name, value) {
+		if (!add_runtime(e, name, json_string_value(json_object_get(value, "path")),
+			    json_object_get(value, "runtimeArgs"), error))
+			return FALSE;
+	}
+	e->default_runtime = g_steal_pointer(&r->default_runtime);
+	if (runtime_is_own(e->default_runtime) ||
+		g_hash_table_contains(e->runtimes, e->default_runtime))
+		return TRUE;
+	return dh_error(error, DH_ERROR_INVALID, "specified default runtime '%s' does not exist",
+		e->default_runtime);
+}
+
 static gboolean finish(Raw *r, DaemonOptions *o, GError **error)
 {
 	EngineConfig *e = &o->engine;
@@ -297,7 +359,7 @@ static gboolean finish(Raw *r, DaemonOptions *o, GError **error)
 	e->net.default_host_ip = g_steal_pointer(&r->default_ip);
 	e->net.mtu = r->mtu;
 	registry_options(r, &e->registry);
-	return registry_config_check(&e->registry, error) &&
+	return registry_config_check(&e->registry, error) && runtime_options(r, e, error) &&
 	       key_values(r->log_opts, "log option", e->log_opts, error) &&
 	       key_values(r->labels, "label", e->labels, error) &&
 	       parse_bool("icc", r->icc, r->icc_key, &e->net.icc, error) &&
@@ -313,6 +375,7 @@ gboolean daemon_options_parse(int argc, char **argv, DaemonOptions *ret, GError 
 		      finish(&r, ret, error);
 	dh_json_clear(&file_table, &r);
 	g_strfreev(r.log_opts);
+	g_strfreev(r.add_runtime);
 	g_free(r.config_file);
 	g_free(r.icc);
 	g_free(r.ip_forward);

@@ -29,6 +29,7 @@ void cg_group_open(CgGroup *g, const char *rel)
 	g->host = cg_host();
 	g->rel = rel;
 	g->v2_controllers = 0;
+	g->undo = NULL;
 	for (guint i = 0; i < CG_MAX; i++)
 		g->fd[i] = i < g->host->n ? openat(g->host->h[i].fd, rel,
 						    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
@@ -39,6 +40,7 @@ void cg_group_close(CgGroup *g)
 {
 	for (guint i = 0; g->host && i < CG_MAX; i++)
 		dh_close(&g->fd[i]);
+	g_clear_pointer(&g->undo, g_ptr_array_unref);
 }
 
 int cg_group_fd(const CgGroup *g, unsigned controller, gboolean *ret_v2)
@@ -54,6 +56,7 @@ int cg_group_fd(const CgGroup *g, unsigned controller, gboolean *ret_v2)
 gboolean cg_write_at(
 	const CgGroup *g, int index, const char *file, const char *value, GError **error)
 {
+	cg_undo_note(g, index, file, value);
 	dh_autofd int fd = openat(g->fd[index], file, O_WRONLY | O_CLOEXEC);
 	ssize_t r = -1;
 	if (fd >= 0) {
@@ -322,7 +325,11 @@ gboolean rt_cgroup_update(const char *path, const OciResources *resources, GErro
 	cg_group_open(&g, rel);
 	if (g.host->has_v2 && g.fd[0] >= 0)
 		delegate(&g);
-	return cg_apply(&g, resources, error);
+	g.undo = cg_undo_new();
+	gboolean ok = cg_apply(&g, resources, error);
+	if (!ok)
+		cg_undo(&g);
+	return ok;
 }
 
 /* ---- membership ---- */

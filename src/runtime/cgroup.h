@@ -18,7 +18,7 @@ RtCgroupMode rt_cgroup_mode(void);
  * file's name. */
 gboolean rt_cgroup_create(const char *path, const OciResources *resources, GError **error);
 
-/* Applies changed limits to an existing one. */
+/* Applies changed limits to an existing one; on FALSE all are as they were. */
 gboolean rt_cgroup_update(const char *path, const OciResources *resources, GError **error);
 
 /* Moves the calling process (pid 0) or another into it, in every hierarchy. */
@@ -45,9 +45,9 @@ GArray *rt_cgroup_pids(const char *path, GError **error);
 int64_t rt_cgroup_oom_kills(const char *path);
 
 /* A descriptor that becomes readable when it may have run out of memory, -1: no such thing; and
- * what to do then. */
+ * what to do then. TRUE: it surely has, else the number of kills tells. */
 int rt_cgroup_oom_watch(const char *path);
-void rt_cgroup_oom_taken(int fd);
+gboolean rt_cgroup_oom_taken(int fd);
 
 typedef struct {
 	uint64_t cpu_total, cpu_user, cpu_system; /* ns */

@@ -103,9 +103,11 @@ static void add_line(CgHost *host, const char *line, unsigned *seen)
 		return;
 	unsigned bits = bits_of(f[dash + 3], ",", FALSE) & ~*seen;
 	if (bits == CG_SYSTEMD && !systemd_runs())
-		return;
+		bits = 0;
 	if (bits && add(host, mountpoint, bits, FALSE))
 		*seen |= bits;
+	else if (!bits && host->n_other < CG_MAX)
+		host->other[host->n_other++] = open(mountpoint, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
 static gpointer read_layout(gpointer unused)

@@ -212,5 +212,7 @@ gboolean rt_cgroup_remove(const char *path, GError **error)
 			break;
 		}
 	}
+	for (guint i = 0; i < host->n_other; i++)
+		(void)remove_below(host->other[i], rel, 0);
 	return ok;
 }

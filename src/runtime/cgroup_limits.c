@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+enum { SHARES_MIN = 2, SHARES_MAX = 262144 };
+
 static gboolean cpu_asked(const OciResources *r)
 {
 	const OciCpu *c = r->cpu;
@@ -84,6 +86,20 @@ static gboolean set_pids(const CgGroup *g, const OciResources *r, GError **error
 				  : cg_write_int(g, CG_PIDS, "pids.max", r->pids->limit, error);
 }
 
+/* The kernel would clamp them without a word. */
+static gboolean check_shares(const OciCpu *c, GError **error)
+{
+	if (!c || !c->shares)
+		return TRUE;
+	if (c->shares < SHARES_MIN)
+		return dh_error(error, DH_ERROR_INVALID, "the minimum allowed cpu-shares is %d",
+			SHARES_MIN);
+	if (c->shares > SHARES_MAX)
+		return dh_error(error, DH_ERROR_INVALID, "the maximum allowed cpu-shares is %d",
+			SHARES_MAX);
+	return TRUE;
+}
+
 typedef gboolean (*Apply)(const CgGroup *g, const OciResources *r, GError **error);
 
 static const struct {
@@ -132,6 +148,8 @@ static gboolean set_unified(const CgGroup *g, GHashTable *unified, GError **erro
 
 gboolean cg_apply(const CgGroup *g, const OciResources *r, GError **error)
 {
+	if (!check_shares(r->cpu, error))
+		return FALSE;
 	for (guint i = 0; i < G_N_ELEMENTS(areas); i++) {
 		if (!areas[i].asked(r))
 			continue;

@@ -47,10 +47,13 @@ int rt_cgroup_oom_watch(const char *path)
 	return v2 ? watch_v2(&g) : watch_v1(&g);
 }
 
-void rt_cgroup_oom_taken(int fd)
+gboolean rt_cgroup_oom_taken(int fd)
 {
 	char buf[4096];
-	while (read(fd, buf, sizeof buf) > 0) {
-		/* inotify events or a counter: only that there were some matters */
-	}
+	ssize_t n;
+	gboolean sure = FALSE;
+	/* Events of inotify, which are longer, or v1's counter. */
+	while ((n = read(fd, buf, sizeof buf)) > 0)
+		sure |= n == sizeof(uint64_t);
+	return sure;
 }

@@ -48,6 +48,10 @@ typedef struct {
 typedef struct {
 	CgHierarchy h[CG_MAX]; /* v2 first */
 	guint n;
+	/* v1 hierarchies that we do not use, but other runtimes do: only what they leave there is
+	 * taken away. */
+	int other[CG_MAX];
+	guint n_other;
 	gboolean has_v2; /* h[0] is v2 */
 	RtCgroupMode mode;
 } CgHost;
@@ -65,6 +69,7 @@ typedef struct {
 	const char *rel;
 	int fd[CG_MAX];          /* O_PATH, -1: not there */
 	unsigned v2_controllers; /* enabled for the group itself; only after cg_group_create */
+	GPtrArray *undo;         /* what each write replaces (cgroup_undo.c), or NULL */
 } CgGroup;
 
 /* "/a/b" -> "a/b"; NULL and an error when empty or with ".." in it. */
@@ -98,6 +103,12 @@ int64_t cg_read_key(int dirfd, const char *file, const char *key);
 /* strerror(3) as Go spells it, and so Docker's users know it: "no such file or directory". */
 const char *rt_strerror(int errnum);
 gboolean rt_error_errno(GError **error, int errnum, const char *fmt, ...) G_GNUC_PRINTF(3, 4);
+
+/* Before value is written to file: remembers in g->undo what stands there. */
+void cg_undo_note(const CgGroup *g, int index, const char *file, const char *value);
+/* Writes all of it back, the last first. */
+void cg_undo(CgGroup *g);
+GPtrArray *cg_undo_new(void);
 
 /* Applying limits: cgroup_limits.c decides where each goes. */
 unsigned cg_controllers_asked(const OciResources *r);

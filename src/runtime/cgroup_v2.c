@@ -9,6 +9,21 @@
 #include <stdio.h>
 #include <string.h>
 
+/* One file for both: a period alone leaves the quota as it stands. */
+static gboolean set_max(const CgGroup *g, const OciCpu *c, GError **error)
+{
+	g_autofree char *now = c->quota ? NULL : cg_read(cg_group_fd(g, CG_CPU, NULL), "cpu.max");
+	char text[64] = "max";
+	if (c->quota > 0)
+		snprintf(text, sizeof text, "%" G_GINT64_FORMAT, c->quota);
+	else if (now)
+		snprintf(text, sizeof text, "%.*s", (int)MIN(strcspn(now, " "), 24), now);
+	if (c->period)
+		snprintf(text + strlen(text), sizeof text - strlen(text), " %" G_GINT64_FORMAT,
+			c->period);
+	return cg_write(g, CG_CPU, "cpu.max", text, error);
+}
+
 gboolean cg_v2_cpu(const CgGroup *g, const OciResources *r, GError **error)
 {
 	const OciCpu *c = r->cpu;
@@ -20,16 +35,8 @@ gboolean cg_v2_cpu(const CgGroup *g, const OciResources *r, GError **error)
 		if (!cg_write_int(g, CG_CPU, "cpu.weight", 1 + (shares - 2) * 9999 / 262142, error))
 			return FALSE;
 	}
-	if (c->quota || c->period) {
-		char text[64] = "max";
-		if (c->quota > 0)
-			snprintf(text, sizeof text, "%" G_GINT64_FORMAT, c->quota);
-		if (c->period)
-			snprintf(text + strlen(text), sizeof text - strlen(text),
-				" %" G_GINT64_FORMAT, c->period);
-		if (!cg_write(g, CG_CPU, "cpu.max", text, error))
-			return FALSE;
-	}
+	if ((c->quota || c->period) && !set_max(g, c, error))
+		return FALSE;
 	if (c->burst && !cg_write_int(g, CG_CPU, "cpu.max.burst", c->burst, error))
 		return FALSE;
 	return !c->idle || cg_write_int(g, CG_CPU, "cpu.idle", c->idle, error);
@@ -41,12 +48,33 @@ static gboolean bytes(const CgGroup *g, const char *file, int64_t value, GError 
 			 : cg_write_int(g, CG_MEMORY, file, value, error);
 }
 
+/* Here the kernel does not refuse a limit below what is used, as v1 does: it would kill. So first
+ * what can be taken back is, and then we refuse. */
+static gboolean make_room(const CgGroup *g, int64_t limit, GError **error)
+{
+	int fd = cg_group_fd(g, CG_MEMORY, NULL);
+	uint64_t usage = cg_read_u64(fd, "memory.current", 0);
+	if (limit <= 0 || usage <= (uint64_t)limit)
+		return TRUE;
+	(void)cg_write_int(
+		g, CG_MEMORY, "memory.reclaim", (int64_t)(usage - (uint64_t)limit), NULL);
+	usage = cg_read_u64(fd, "memory.current", 0);
+	if (usage <= (uint64_t)limit)
+		return TRUE;
+	return dh_error(error, DH_ERROR_SYSTEM,
+		"unable to set memory limit to %" G_GINT64_FORMAT
+		" (current usage: %" G_GUINT64_FORMAT ", peak usage: %" G_GUINT64_FORMAT ")",
+		limit, usage, cg_read_u64(fd, "memory.peak", usage));
+}
+
 gboolean cg_v2_memory(const CgGroup *g, const OciResources *r, GError **error)
 {
 	const OciMemory *m = r->memory;
 	int64_t swap = m->swap;
 	if (m->limit == -1 && !swap)
 		swap = -1;
+	if (!make_room(g, m->limit, error))
+		return FALSE;
 	if (swap > 0) {
 		if (m->limit <= 0)
 			return dh_error(error, DH_ERROR_INVALID,

@@ -87,6 +87,9 @@ gboolean rt_exec(const RtExec *x, RtProcess *ret, GError **error);
 gboolean rt_hooks_run(const GPtrArray *hooks, const OciState *state, const char *status, pid_t pid,
 	GError **error);
 
+/* Takes what goes beyond the specification out of p, looked up below root: users by name, HOME. */
+gboolean rt_process_plain(int root, OciProcess *p, GError **error);
+
 /* pidfd_send_signal(2). */
 gboolean rt_kill(int pidfd, int signal, GError **error);
 

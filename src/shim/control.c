@@ -5,10 +5,12 @@
  * connect. Events go to the connections that subscribed; a subscriber that does not read loses
  * events, not the shim its time: what matters is on disk and in "status".
  */
+#include "shim/foreign.h"
 #include "shim/shim.h"
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "runtime/cgroup.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -99,6 +101,8 @@ static gboolean kill_session(Session *s, int64_t signal, GError **error)
 static gboolean op_kill(Shim *sh, Call *call, ShimReply *reply, GError **error)
 {
 	(void)reply;
+	if (is_foreign(sh) && !sh->main->ended && call->req->signal >= 1 && call->req->signal <= 64)
+		return foreign_kill(sh, (int)call->req->signal, error);
 	return kill_session(sh->main, call->req->signal, error);
 }
 
@@ -137,6 +141,45 @@ static gboolean op_close_stdin(Shim *sh, Call *call, ShimReply *reply, GError **
 	return TRUE;
 }
 
+static gboolean freeze(Shim *sh, gboolean frozen, GError **error)
+{
+	if (sh->main->ended)
+		return dh_error(error, DH_ERROR_NOT_FOUND, "the container has ended");
+	return is_foreign(sh)
+		       ? foreign_freeze(sh, frozen, error)
+		       : rt_cgroup_freeze(sh->config->oci->linux_->cgroups_path, frozen, error);
+}
+
+static gboolean op_pause(Shim *sh, Call *call, ShimReply *reply, GError **error)
+{
+	(void)call;
+	(void)reply;
+	return freeze(sh, TRUE, error);
+}
+
+static gboolean op_resume(Shim *sh, Call *call, ShimReply *reply, GError **error)
+{
+	(void)call;
+	(void)reply;
+	return freeze(sh, FALSE, error);
+}
+
+static gboolean op_update(Shim *sh, Call *call, ShimReply *reply, GError **error)
+{
+	(void)reply;
+	if (!call->req->resources)
+		return dh_error(error, DH_ERROR_INVALID, "update needs resources");
+	if (sh->main->ended)
+		return dh_error(error, DH_ERROR_NOT_FOUND, "the container has ended");
+	gboolean ok = is_foreign(sh) ? foreign_update(sh, call->req->resources, error)
+				     : rt_cgroup_update(sh->config->oci->linux_->cgroups_path,
+					       call->req->resources, error);
+	if (!ok)
+		return FALSE;
+	oom_watch(sh, call->req->resources);
+	return TRUE;
+}
+
 static const struct {
 	const char *name;
 	Op fn;
@@ -150,6 +193,9 @@ static const struct {
 	{"exec-status", op_exec_status},
 	{"exec-kill", op_exec_kill},
 	{"close-stdin", op_close_stdin},
+	{"pause", op_pause},
+	{"resume", op_resume},
+	{"update", op_update},
 };
 
 /* ---- messages ---- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* exec.c - the other processes that are started in the container. */
+#include "shim/foreign.h"
 #include "shim/shim.h"
 
 #include "base/error.h"
@@ -49,7 +50,8 @@ static gboolean launch(Shim *sh, Session *s, const ShimRequest *req, int seccomp
 					       req->client != NULL, x.stdio, error))
 		return FALSE;
 	s->exit.started_at = dh_time_now();
-	gboolean ok = rt_exec(&x, &p, error);
+	gboolean ok = is_foreign(sh) ? foreign_exec(sh, req->process, x.stdio, &p, error)
+				     : rt_exec(&x, &p, error);
 	for (int i = 0; i < 3; i++)
 		dh_close(&x.stdio[i]);
 	if (ok)

@@ -17,6 +17,7 @@
  * Execs end before: the kernel lets PID 1 go only when everybody else of its pid namespace has been
  * reaped, and where there is no such namespace emptying the cgroup does it.
  */
+#include "shim/foreign.h"
 #include "shim/shim.h"
 
 #include "base/error.h"
@@ -260,7 +261,8 @@ static gboolean launch(Shim *sh, GError **error)
 	if (!c->oci->process->terminal && !session_pipes(s, c->open_stdin, TRUE, l.stdio, error))
 		return FALSE;
 	s->exit.started_at = dh_time_now();
-	gboolean ok = rt_launch(&l, &p, error);
+	gboolean ok =
+		is_foreign(sh) ? foreign_launch(sh, l.stdio, &p, error) : rt_launch(&l, &p, error);
 	for (int i = 0; i < 3; i++)
 		dh_close(&l.stdio[i]);
 	if (!ok)
@@ -271,6 +273,7 @@ static gboolean launch(Shim *sh, GError **error)
 	}
 	sh->root_fd = p.root;
 	session_started(s, &p);
+	oom_watch(sh, c->oci->linux_->resources);
 	return TRUE;
 }
 
@@ -305,7 +308,6 @@ static void remove_cgroup(Shim *sh)
 	g_autoptr(GError) error = NULL;
 	if (!cgroup || !*cgroup)
 		return;
-	sh->main->exit.oom_killed = rt_cgroup_oom_kills(cgroup) > 0;
 	/* Usually empty already: PID 1's end has killed its PID namespace. */
 	if (rt_cgroup_remove(cgroup, NULL))
 		return;
@@ -336,6 +338,9 @@ static void container_ended(Shim *sh, int status)
 	s->exit.finished_at = dh_time_now();
 	s->ended = TRUE;
 	dh_trace("shim: PID 1 has ended");
+	oom_end(sh);
+	if (is_foreign(sh))
+		foreign_end(sh);
 	remove_cgroup(sh);
 	dh_trace("shim: cgroup removed");
 	(void)reap(sh); /* execs that ended with it only now */
@@ -347,10 +352,6 @@ static void container_ended(Shim *sh, int status)
 	write_exit_record(sh);
 	dh_trace("shim: exit record written");
 	sh->ended = TRUE;
-	if (s->exit.oom_killed) {
-		ShimEvent oom = {.event = (char *)"oom"};
-		control_event(sh, &oom);
-	}
 	ShimEvent ev = {.event = (char *)"exit", .exit = &s->exit, .trace = dh_trace_take()};
 	control_event(sh, &ev);
 	json_decref(ev.trace);
@@ -428,7 +429,7 @@ int main(int argc, char **argv)
 	if (!receive_row(row))
 		return 0;
 	sh->signal_fd = sh->listen_fd = sh->spare_fd = sh->seccomp_fd = sh->root_fd = sh->exit_fd =
-		-1;
+		sh->oom_fd = -1;
 	sh->held = g_array_new(FALSE, FALSE, sizeof(int));
 	sh->controls = g_ptr_array_new_with_free_func(control_free);
 	sh->execs = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, session_destroy);

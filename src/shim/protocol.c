@@ -41,6 +41,7 @@ static const DhJsonField config_fields[] = {
 	DH_F(BOOL, ShimConfig, stdin_once, "stdinOnce", OPT),
 	DH_F(EMBED, ShimConfig, log, "log", 0, &log_table),
 	DH_F(LIST, ShimConfig, clients, "clients", OPT, &shim_client_table),
+	DH_F(STRV, ShimConfig, runtime, "runtime", OPT),
 	DH_F(STRING, ShimConfig, init_path, "initPath", OPT),
 	DH_F(BOOL, ShimConfig, trace, "trace", OPT),
 };
@@ -66,6 +67,7 @@ static const DhJsonField request_fields[] = {
 	DH_F(INT, ShimRequest, signal, "signal", OPT),
 	DH_F(INT, ShimRequest, height, "height", OPT),
 	DH_F(INT, ShimRequest, width, "width", OPT),
+	DH_F(OBJECT, ShimRequest, resources, "resources", OPT, &oci_resources_table),
 };
 DH_JSON_TABLE(shim_request_table, ShimRequest, request_fields, FALSE);
 

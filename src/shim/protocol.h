@@ -79,6 +79,7 @@ typedef struct {
 	gboolean stdin_once; /* close stdin when the first client that has it goes away */
 	ShimLog log;
 	GPtrArray *clients; /* ShimClient: attached from the first byte on */
+	char **runtime;     /* another OCI runtime's program, then arguments; NULL: our own */
 	char *init_path; /* dhow-init on the host: run as PID 1 in front of process.args; or NULL */
 	gboolean trace;  /* base/trace.h: events bring what was marked */
 } ShimConfig;
@@ -108,6 +109,9 @@ extern const DhJsonTable shim_exit_table;
  * "exec-status"  exec_id                               pid, exited, exit
  * "exec-kill"    exec_id, signal                       -
  * "close-stdin"  -                                     -
+ * "pause"        -                                     -
+ * "resume"       -                                     -
+ * "update"       resources (what changes)              -        (all of it is set, or nothing)
  * An exec's end is known to "exec-status" before its client sees end of file; processes that it
  * left in the background are read for its client for two more seconds. Ended execs are remembered
  * (the last 256). After the exit event all control connections are closed; clients' connections
@@ -122,6 +126,7 @@ typedef struct {
 	gboolean open_stdin;
 	gboolean has_seccomp;
 	int64_t signal, height, width;
+	OciResources *resources;
 } ShimRequest;
 extern const DhJsonTable shim_request_table;
 

@@ -19,6 +19,11 @@ typedef struct {
 	GQueue *exec_order;  /* Session: oldest first */
 	GPtrArray *controls; /* Control */
 	gboolean ended;
+	char *foreign_root; /* foreign.c: where the root is mounted for another runtime */
+	int oom_fd;         /* oom.c */
+	Source *oom_source;
+	int64_t oom_kills;
+	gboolean oom_told;
 } Shim;
 
 /* ---- control.c ---- */
@@ -43,6 +48,13 @@ void exec_reaped(Shim *sh, pid_t pid, int status);
 void exec_end_all(Shim *sh);
 /* No client waits for the rest of its output. */
 gboolean exec_all_flushed(Shim *sh);
+
+/* ---- oom.c ---- */
+
+/* The container has these limits now. */
+void oom_watch(Shim *sh, const OciResources *r);
+/* Its group is about to go. */
+void oom_end(Shim *sh);
 
 /* ---- main.c ---- */
 

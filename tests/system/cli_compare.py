@@ -288,7 +288,6 @@ busybox:1.2 sh -c 'echo $HOME; exit 3'
 --memory-swappiness 60 busybox
 --memory-swappiness 101 busybox
 --memory-swappiness -2 busybox
---kernel-memory 64m busybox
 --oom-kill-disable busybox
 --oom-kill-disable -m 64m busybox
 --oom-score-adj -500 busybox

@@ -140,7 +140,7 @@ cgroup_of() {
         '--cpu-quota 5|CPU cfs quota can not be less than 1ms (i.e. 1000)' \
         '--cpu-period 5|CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s' \
         '--memory 10m --memory-reservation 20m|Minimum memory limit can not be less than memory reservation limit' \
-        '--memory-reservation 10|Minimum memory reservation allowed is 6MB'; do
+        '--memory-reservation 10|Minimum memory reservation allowed is '; do
         # shellcheck disable=SC2086
         run --separate-stderr docker run --rm --net none ${row%%|*} busybox true
         expect_status 125

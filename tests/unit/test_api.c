@@ -128,6 +128,11 @@ gboolean container_rename(Container *c, const char *new_name, GError **error)
 {
 	return TRUE;
 }
+gboolean container_update(Container *c, HostConfig *asked, char ***ret_warnings, GError **error)
+{
+	*ret_warnings = NULL;
+	return asked->memory == 64 << 20;
+}
 gboolean container_resize(Container *c, int64_t height, int64_t width, GError **error)
 {
 	return height == 24 && width == 80;

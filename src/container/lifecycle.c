@@ -224,8 +224,8 @@ static gboolean pause_op(Container *c, ContainerOp op, gboolean frozen, GError *
 	if (ok) {
 		set_paused(c, frozen);
 		ok = container_save(c, error);
-		if (!ok && rt_cgroup_freeze(c->cgroup, !freeze, NULL))
-			set_paused(c, !freeze);
+		if (!ok && freeze(c, !frozen, NULL))
+			set_paused(c, !frozen);
 	}
 	g_mutex_unlock(&c->op);
 	if (ok)

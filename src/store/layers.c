@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/error.h"
 #include "base/fd.h"
-#include "base/fs.h"
 #include "store/internal.h"
 #include "store/recipe.h"
 
@@ -18,7 +17,7 @@ void staged_layer_free(StagedLayer *l)
 	if (!l)
 		return;
 	if (l->name)
-		(void)dh_remove_tree(l->store->tmp_fd, l->name, NULL);
+		place_remove(l->store->places, l->name);
 	g_free(l->name);
 	g_free(l->got.diff_id);
 	g_free(l);
@@ -30,10 +29,8 @@ StagedLayer *layer_stage(
 	g_autoptr(StagedLayer) l = g_new0(StagedLayer, 1);
 	l->store = s;
 	l->name = store_tmp_name(s, "layer");
-	if (mkdirat(s->tmp_fd, l->name, 0700) < 0) {
-		dh_error_errno(error, errno, "create layer");
+	if (!place_make(s->places, l->name, error))
 		return NULL;
-	}
 	dh_autofd int dir = openat(s->tmp_fd, l->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0) {
 		dh_error_errno(error, errno, "create layer");
@@ -105,7 +102,7 @@ void layer_destroy(Store *s, char *detached)
 {
 	if (!detached)
 		return;
-	(void)dh_remove_tree(s->tmp_fd, detached, NULL);
+	place_remove(s->places, detached);
 	g_free(detached);
 }
 

@@ -160,6 +160,23 @@ static gboolean spend(Untar *u, int64_t n, const char *path, GError **error)
 	return TRUE;
 }
 
+/* The file is ours and no socket, which dh_write_all would ask for each block. */
+static gboolean write_at(
+	int fd, const char *path, const char *buf, size_t n, int64_t offset, GError **error)
+{
+	while (n > 0) {
+		ssize_t done = pwrite(fd, buf, n, offset);
+		if (done < 0 && errno != EINTR)
+			return dh_error_errno(error, errno, "write /%s", path);
+		if (done > 0) {
+			buf += done;
+			n -= (size_t)done;
+			offset += done;
+		}
+	}
+	return TRUE;
+}
+
 static gboolean write_payload(
 	Untar *u, int fd, const char *path, gboolean sparse, int64_t size, GError **error)
 {
@@ -178,10 +195,8 @@ static gboolean write_payload(
 		if (offset < end || offset > size || (int64_t)n > size - offset)
 			return dh_error(
 				error, DH_ERROR_INVALID, "invalid archive: data of %s", path);
-		if (offset > end && lseek(fd, offset, SEEK_SET) < 0)
-			return dh_error_errno(error, errno, "write /%s", path);
-		if (dh_write_all(fd, buf, n) < 0)
-			return dh_error_errno(error, errno, "write /%s", path);
+		if (!write_at(fd, path, buf, n, offset, error))
+			return FALSE;
 		end = offset + (int64_t)n;
 	}
 	if (end == size)

@@ -182,3 +182,12 @@ engine_destroy() {
     fi
     rm -rf --one-file-system "$E_DIR"
 }
+
+# debian_sources SUITE: where this machine gets Debian's packages from; without an answer mmdebstrap knows where they
+# are to be had.
+debian_sources() {
+    local keys=signed-by=/usr/share/keyrings/debian-archive-keyring.gpg
+    # shellcheck disable=SC2016
+    apt-get indextargets --format "deb [$keys] \$(REPO_URI) \$(RELEASE) main" 'Created-By: Packages' \
+        'Origin: Debian' 'Component: main' | grep " $1" | sort -u
+}

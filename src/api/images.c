@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/handlers.h"
 
+#include "base/error.h"
 #include "base/timefmt.h"
 #include "container/observe.h"
+#include "registry/platform.h"
 
 #include <fnmatch.h>
 #include <string.h>
@@ -188,11 +190,30 @@ static json_t *graph_driver(Store *s, const Image *i)
 	return json_pack("{s:s,s:o}", "Name", "overlay2", "Data", data);
 }
 
+/* Clients may ask for one platform's image only, since 1.49. */
+static gboolean check_platform(ApiRequest *r, const Image *i, GError **error)
+{
+	const char *text = api_query(r, "platform");
+	g_auto(Platform) want = {0};
+	if (!text || !*text || api_minor(r) < 49)
+		return TRUE;
+	if (!platform_decode(text, &want, error))
+		return FALSE;
+	if (platform_serves(i->os, i->architecture, i->variant, &want))
+		return TRUE;
+	g_autofree char *wanted = platform_text(&want);
+	return dh_error(error, DH_ERROR_NOT_FOUND,
+		"image with reference %s was found but its platform (%s/%s%s%s) does not match "
+		"the specified platform (%s)",
+		api_param(r, 0), i->os, i->architecture, i->variant && *i->variant ? "/" : "",
+		i->variant ? i->variant : "", wanted);
+}
+
 gboolean api_image_inspect(ApiRequest *r, GError **error)
 {
 	Store *s = api_engine(r)->store;
 	g_autoptr(Image) i = store_image_find(s, api_param(r, 0), error);
-	if (!i)
+	if (!i || !check_platform(r, i, error))
 		return FALSE;
 	json_t *o = json_object();
 	api_set(o, "Id", api_string(i->id));

@@ -3,7 +3,8 @@
  * indexes. Words only, no network. */
 #pragma once
 
-#include <glib.h>
+#include "registry/platform.h"
+
 #include <stdint.h>
 
 #define MEDIA_DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
@@ -16,17 +17,6 @@
 
 /* Headers of a request for a manifest. */
 extern char *const manifest_accept[];
-
-typedef struct {
-	char *os, *architecture, *variant; /* "" if not said */
-} Platform;
-void platform_clear(Platform *p);
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Platform, platform_clear)
-/* os[/architecture[/variant]] in docker's and the kernel's spellings; NULL or "": this machine's.
- */
-gboolean platform_parse(const char *text, Platform *ret, GError **error);
-/* Caller frees. */
-char *platform_text(const Platform *p);
 
 typedef struct {
 	char *digest, *media_type;

@@ -39,6 +39,9 @@ struct Extract {
 	char *parent;      /* as written */
 	char *parent_real; /* without symlinks */
 	int parent_fd;
+	gboolean parent_setgid; /* gives its group to what is made in it */
+	uid_t uid;              /* ours: what is made belongs to */
+	gid_t gid;
 
 	GArray *dirs;        /* DirTime */
 	GHashTable *skipped; /* set of paths */
@@ -62,6 +65,8 @@ Extract *extract_new(int root, gboolean lowest, RecipeWriter *recipe)
 	x->lowest = lowest;
 	x->recipe = recipe;
 	x->parent_fd = -1;
+	x->uid = geteuid();
+	x->gid = getegid();
 	x->dirs = g_array_new(FALSE, FALSE, sizeof(DirTime));
 	x->skipped = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	x->unreferred = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -222,6 +227,8 @@ static gboolean enter_parent(Extract *x, const char *path, const char **ret_name
 	x->parent_fd = open_dir(x, dir, TRUE, &x->parent_real);
 	if (x->parent_fd < 0)
 		return dh_error_errno(error, errno, "extract %s", path);
+	struct stat st;
+	x->parent_setgid = fstat(x->parent_fd, &st) < 0 || (st.st_mode & S_ISGID);
 	x->parent = g_steal_pointer(&dir);
 	return TRUE;
 }
@@ -336,11 +343,18 @@ static gboolean set_xattrs(int fd, const char *path, const ExtractMeta *m, GErro
 	return TRUE;
 }
 
+/* Whether what was just made in the parent has its owner already: nearly everything has. */
+static gboolean owned(const Extract *x, const ExtractMeta *m)
+{
+	return m->uid == x->uid && m->gid == x->gid && !x->parent_setgid;
+}
+
 /* Order matters: chown drops capabilities and setuid bits. */
-static gboolean set_meta(int fd, const char *path, const ExtractMeta *m, GError **error)
+static gboolean set_meta(
+	int fd, const char *path, const ExtractMeta *m, gboolean is_owned, GError **error)
 {
 	struct timespec times[2] = {m->mtime, m->mtime};
-	if (fchown(fd, m->uid, m->gid) < 0)
+	if (!is_owned && fchown(fd, m->uid, m->gid) < 0)
 		return dh_error_errno(error, errno, "chown %s", path);
 	if (archive_entry_xattr_count(m->entry) > 0 && !set_xattrs(fd, path, m, error))
 		return FALSE;
@@ -361,16 +375,24 @@ static gboolean set_opaque(int fd, const char *path, GError **error)
 gboolean extract_directory(Extract *x, const char *path, const ExtractMeta *m, GError **error)
 {
 	dh_autofd int fd = -1;
+	gboolean is_new = FALSE;
 	DirTime t = {NULL, m->mtime};
 	if (!*path) {
+		forget_parent(x); /* it may become another */
 		fd = dh_open_in_root(x->root, "", O_RDONLY | O_DIRECTORY, 0);
 		t.path = g_strdup("");
 	} else {
 		const char *name;
-		Was was;
-		if (!prepare(x, path, TRUE, &name, &was, error))
+		Was was = WAS_NOTHING;
+		if (!enter_parent(x, path, &name, error))
 			return FALSE;
-		if (was != WAS_DIRECTORY && mkdirat(x->parent_fd, name, 0700) < 0)
+		is_new = mkdirat(x->parent_fd, name, 0700) == 0;
+		if (!is_new && errno == EEXIST) {
+			if (!retire(x, name, TRUE, &was, error))
+				return FALSE;
+			is_new = was != WAS_DIRECTORY && mkdirat(x->parent_fd, name, 0700) == 0;
+		}
+		if (!is_new && was != WAS_DIRECTORY)
 			return dh_error_errno(error, errno, "mkdir %s", path);
 		fd = openat(x->parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		/* The whiteout hid the lower layers' directory: the new one must not merge with it.
@@ -382,7 +404,7 @@ gboolean extract_directory(Extract *x, const char *path, const ExtractMeta *m, G
 	g_array_append_val(x->dirs, t);
 	if (fd < 0)
 		return dh_error_errno(error, errno, "open %s", path);
-	return set_meta(fd, path, m, error) && charge(x, t.path, error);
+	return set_meta(fd, path, m, is_new && owned(x, m), error) && charge(x, t.path, error);
 }
 
 gboolean extract_symlink(
@@ -390,11 +412,18 @@ gboolean extract_symlink(
 {
 	const char *name;
 	Was was;
-	if (!prepare(x, path, FALSE, &name, &was, error))
+	if (!enter_parent(x, path, &name, error))
 		return FALSE;
+	int r = symlinkat(target, x->parent_fd, name);
+	if (r < 0 && errno == EEXIST) {
+		if (!retire(x, name, FALSE, &was, error))
+			return FALSE;
+		r = symlinkat(target, x->parent_fd, name);
+	}
 	struct timespec times[2] = {m->mtime, m->mtime};
-	if (symlinkat(target, x->parent_fd, name) < 0 ||
-		fchownat(x->parent_fd, name, m->uid, m->gid, AT_SYMLINK_NOFOLLOW) < 0 ||
+	if (r < 0 ||
+		(!owned(x, m) &&
+			fchownat(x->parent_fd, name, m->uid, m->gid, AT_SYMLINK_NOFOLLOW) < 0) ||
 		utimensat(x->parent_fd, name, times, AT_SYMLINK_NOFOLLOW) < 0)
 		return dh_error_errno(error, errno, "symlink %s", path);
 	x->size += (int64_t)strlen(target); /* as docker counts */
@@ -438,7 +467,7 @@ gboolean extract_hardlink(
 		openat(x->parent_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return dh_error_errno(error, errno, "open %s", path);
-	return remember(x, x->unreferred, real, error) && set_meta(fd, path, m, error);
+	return remember(x, x->unreferred, real, error) && set_meta(fd, path, m, FALSE, error);
 }
 
 gboolean extract_skip(Extract *x, const char *path, GError **error)
@@ -516,30 +545,40 @@ gboolean extract_whiteout(Extract *x, const char *path, const char *base, GError
 	return TRUE;
 }
 
+static int create_file(Extract *x, const char *name)
+{
+	return openat(
+		x->parent_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
 int extract_file(Extract *x, const char *path, gboolean stored, char **ret_real, GError **error)
 {
 	const char *name;
 	Was was;
-	if (!prepare(x, path, FALSE, &name, &was, error))
+	if (!enter_parent(x, path, &name, error))
 		return -1;
-	g_autofree char *real = join(x->parent_real, name);
-	if (!stored && !remember(x, x->unreferred, real, error))
-		return -1;
-	int fd = openat(
-		x->parent_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	dh_autofd int fd = create_file(x, name);
+	if (fd < 0 && errno == EEXIST) {
+		if (!retire(x, name, FALSE, &was, error))
+			return -1;
+		fd = create_file(x, name);
+	}
 	if (fd < 0) {
 		dh_error_errno(error, errno, "create %s", path);
 		return -1;
 	}
+	g_autofree char *real = join(x->parent_real, name);
+	if (!stored && !remember(x, x->unreferred, real, error))
+		return -1;
 	*ret_real = g_steal_pointer(&real);
-	return fd;
+	return dh_steal_fd(&fd);
 }
 
 gboolean extract_file_done(
 	Extract *x, int fd, const char *path, const ExtractMeta *m, int64_t size, GError **error)
 {
 	x->size += size;
-	return set_meta(fd, path, m, error);
+	return set_meta(fd, path, m, owned(x, m), error);
 }
 
 gboolean extract_finish(Extract *x, GError **error)

@@ -5,26 +5,22 @@
  * Layers are gzip, zstd or plain tar: these are decompressed here. The first bytes tell which; a
  * stream of another kind (xz, bzip2) is left to libarchive, which sees it from its start.
  *
- * Reading ahead is a ring of blocks between two threads. The producer fills the block at `head`
- * while the consumer uses the one at `tail`; both indexes only grow. Inflating and unpacking, the
- * two halves of the work of a pull, thus run side by side.
+ * Reading ahead is a thread that fills the blocks of a ring. Reading, inflating and hashing on one
+ * side, parsing and writing on the other are the two halves of the work of a pull, and take about
+ * as long.
  */
 #include "store/inflow.h"
 
 #include "base/error.h"
+#include "store/digest.h"
+#include "store/ring.h"
 #include "store/unpack.h"
 
 #include <archive.h>
 #include <errno.h>
 #include <string.h>
 
-#define CHUNK (256 * 1024)
-#define BLOCKS (INFLOW_AHEAD / CHUNK)
-
-typedef struct {
-	char *bytes; /* CHUNK */
-	size_t n;
-} Block;
+#define CHUNK RING_BLOCK
 
 struct Inflow {
 	StoreRead read;
@@ -38,14 +34,10 @@ struct Inflow {
 	struct archive *a; /* xz, bzip2 */
 	gboolean handed;   /* libarchive has had `in` */
 
+	Digest *digest;  /* of what is given out */
 	GThread *thread; /* NULL: not ahead */
-	GMutex lock;
-	GCond changed;
-	Block blocks[BLOCKS];
-	guint head, tail;
-	gboolean in_use; /* the consumer holds blocks[tail] */
-	gboolean end, stop;
-	GError *error;
+	Ring *ring;      /* with a thread; or: */
+	char *block;
 };
 
 /* ---- the source ---- */
@@ -165,54 +157,15 @@ static ssize_t fill(Inflow *in, char *out, size_t room, GError **error)
 static void *produce(void *arg)
 {
 	Inflow *in = arg;
-	g_mutex_lock(&in->lock);
-	while (!in->stop && !in->end) {
-		if (in->head - in->tail == BLOCKS) {
-			g_cond_wait(&in->changed, &in->lock);
-			continue;
-		}
-		Block *b = &in->blocks[in->head % BLOCKS];
-		g_mutex_unlock(&in->lock);
-		if (!b->bytes)
-			b->bytes = g_malloc(CHUNK);
-		GError *e = NULL;
-		ssize_t n = fill(in, b->bytes, CHUNK, &e);
-		g_mutex_lock(&in->lock);
-		if (n > 0) {
-			b->n = (size_t)n;
-			in->head++;
-		} else {
-			in->error = e;
-			in->end = TRUE;
-		}
-		g_cond_broadcast(&in->changed);
+	GError *e = NULL;
+	char *block;
+	ssize_t n;
+	while ((block = ring_room(in->ring)) && (n = fill(in, block, CHUNK, &e)) > 0) {
+		digest_update(in->digest, block, (size_t)n);
+		ring_put(in->ring, (size_t)n);
 	}
-	g_mutex_unlock(&in->lock);
+	ring_end(in->ring, e);
 	return NULL;
-}
-
-static ssize_t consume(Inflow *in, const void **ret_buf, GError **error)
-{
-	ssize_t n = 0;
-	g_mutex_lock(&in->lock);
-	if (in->in_use) {
-		in->in_use = FALSE;
-		in->tail++;
-		g_cond_broadcast(&in->changed);
-	}
-	while (in->head == in->tail && !in->end)
-		g_cond_wait(&in->changed, &in->lock);
-	if (in->head != in->tail) {
-		const Block *b = &in->blocks[in->tail % BLOCKS];
-		*ret_buf = b->bytes;
-		n = (ssize_t)b->n;
-		in->in_use = TRUE;
-	} else if (in->error) {
-		g_propagate_error(error, g_error_copy(in->error));
-		n = -1;
-	}
-	g_mutex_unlock(&in->lock);
-	return n;
 }
 
 /* ---- both ---- */
@@ -220,8 +173,7 @@ static ssize_t consume(Inflow *in, const void **ret_buf, GError **error)
 Inflow *inflow_open(StoreRead read, void *arg, gboolean ahead, GError **error)
 {
 	g_autoptr(Inflow) in = g_new0(Inflow, 1);
-	g_mutex_init(&in->lock);
-	g_cond_init(&in->changed);
+	in->digest = digest_new();
 	in->read = read;
 	in->arg = arg;
 	if (!first_input(in, error))
@@ -234,6 +186,7 @@ Inflow *inflow_open(StoreRead read, void *arg, gboolean ahead, GError **error)
 		in->unpack = unpack_new(kind);
 	}
 	if (ahead) {
+		in->ring = ring_new();
 		in->thread = g_thread_try_new("inflate", produce, in, error);
 		if (!in->thread)
 			return NULL;
@@ -246,29 +199,31 @@ void inflow_close(Inflow *in)
 	if (!in)
 		return;
 	if (in->thread) {
-		g_mutex_lock(&in->lock);
-		in->stop = TRUE;
-		g_cond_broadcast(&in->changed);
-		g_mutex_unlock(&in->lock);
+		ring_stop(in->ring);
 		g_thread_join(in->thread);
 	}
 	unpack_free(in->unpack);
 	archive_read_free(in->a);
-	for (guint i = 0; i < BLOCKS; i++)
-		g_free(in->blocks[i].bytes);
-	g_clear_error(&in->error);
-	g_mutex_clear(&in->lock);
-	g_cond_clear(&in->changed);
+	ring_free(in->ring);
+	digest_free(in->digest);
+	g_free(in->block);
 	g_free(in);
 }
 
 ssize_t inflow_next(Inflow *in, const void **ret_buf, GError **error)
 {
 	if (in->thread)
-		return consume(in, ret_buf, error);
-	Block *b = &in->blocks[0];
-	if (!b->bytes)
-		b->bytes = g_malloc(CHUNK);
-	*ret_buf = b->bytes;
-	return fill(in, b->bytes, CHUNK, error);
+		return ring_next(in->ring, ret_buf, error);
+	if (!in->block)
+		in->block = g_malloc(CHUNK);
+	ssize_t n = fill(in, in->block, CHUNK, error);
+	if (n > 0)
+		digest_update(in->digest, in->block, (size_t)n);
+	*ret_buf = in->block;
+	return n;
+}
+
+char *inflow_digest(Inflow *in)
+{
+	return digest_finish(in->digest);
 }

@@ -30,6 +30,7 @@
 
 #include "registry/reference.h"
 #include "store/digest.h"
+#include "store/place.h"
 #include "store/store.h"
 #include "store/untar.h"
 
@@ -54,6 +55,7 @@ struct Store {
 	GHashTable *layers; /* chain ID -> Layer */
 	GPtrArray *lost;    /* messages */
 	guint serial;       /* of names in tmp/ */
+	Places *places;     /* in tmp/ */
 };
 
 typedef struct {

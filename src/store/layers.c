@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/error.h"
 #include "base/fd.h"
-#include "base/fs.h"
 #include "store/internal.h"
 #include "store/recipe.h"
+#include "store/ring.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,7 @@ void staged_layer_free(StagedLayer *l)
 	if (!l)
 		return;
 	if (l->name)
-		(void)dh_remove_tree(l->store->tmp_fd, l->name, NULL);
+		place_remove(l->store->places, l->name);
 	g_free(l->name);
 	g_free(l->got.diff_id);
 	g_free(l);
@@ -30,10 +30,8 @@ StagedLayer *layer_stage(
 	g_autoptr(StagedLayer) l = g_new0(StagedLayer, 1);
 	l->store = s;
 	l->name = store_tmp_name(s, "layer");
-	if (mkdirat(s->tmp_fd, l->name, 0700) < 0) {
-		dh_error_errno(error, errno, "create layer");
+	if (!place_make(s->places, l->name, error))
 		return NULL;
-	}
 	dh_autofd int dir = openat(s->tmp_fd, l->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0) {
 		dh_error_errno(error, errno, "create layer");
@@ -49,23 +47,54 @@ StagedLayer *layer_stage(
 	return g_steal_pointer(&l);
 }
 
-typedef struct {
-	Digest *digest;
-	StoreWrite write;
-	void *arg;
-	int64_t left;
-} TarSink;
+/* ---- the tar of a layer: one thread reads it together, the caller's hashes and sends it ---- */
 
-static gboolean on_tar(void *arg, const void *buf, size_t n, GError **error)
+typedef struct {
+	int dir;
+	Ring *ring;
+} Reader;
+
+/* Copies: a block of the ring is filled by several calls, and one of these by several reads. */
+static gboolean to_ring(void *arg, const void *buf, size_t n, GError **error)
 {
-	TarSink *t = arg;
-	if ((int64_t)n > t->left)
-		return dh_error(error, DH_ERROR_SYSTEM, "the layer is longer than it was");
-	t->left -= (int64_t)n;
-	digest_update(t->digest, buf, n);
-	if (t->write(t->arg, buf, n) < 0)
-		return dh_error_errno(error, errno, "write archive");
+	const Reader *r = arg;
+	char *room = ring_room(r->ring);
+	if (!room)
+		return dh_error(error, DH_ERROR_SYSTEM, "nobody reads the layer");
+	memcpy(room, buf, n);
+	ring_put(r->ring, n);
 	return TRUE;
+}
+
+static void *read_layer(void *arg)
+{
+	Reader *r = arg;
+	GError *e = NULL;
+	(void)recipe_replay(r->dir, to_ring, r, &e);
+	ring_end(r->ring, e);
+	return NULL;
+}
+
+static gboolean send_layer(Ring *ring, const Layer *l, StoreWrite write, void *arg, GError **error)
+{
+	g_autoptr(Digest) digest = digest_new();
+	int64_t left = l->tar_size;
+	const void *buf;
+	ssize_t n;
+	while ((n = ring_next(ring, &buf, error)) > 0) {
+		if (n > left)
+			return dh_error(error, DH_ERROR_SYSTEM, "the layer is longer than it was");
+		left -= n;
+		digest_update(digest, buf, (size_t)n);
+		if (write(arg, buf, (size_t)n) < 0)
+			return dh_error_errno(error, errno, "write archive");
+	}
+	if (n < 0)
+		return FALSE;
+	g_autofree char *is = digest_finish(digest);
+	return (left == 0 && strcmp(is, l->diff_id) == 0) ||
+	       dh_error(error, DH_ERROR_SYSTEM,
+		       "it was changed behind the engine's back: its digest is now %s", is);
 }
 
 gboolean layer_write_tar(Store *s, const Layer *l, StoreWrite write, void *arg, GError **error)
@@ -74,18 +103,18 @@ gboolean layer_write_tar(Store *s, const Layer *l, StoreWrite write, void *arg, 
 		openat(s->layers_fd, digest_hex(l->chain_id), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return dh_error_errno(error, errno, "open layer %s", l->chain_id);
-	g_autoptr(Digest) digest = digest_new();
-	TarSink sink = {digest, write, arg, l->tar_size};
-	if (!recipe_replay(dir, on_tar, &sink, error)) {
-		g_prefix_error(error, "layer %s: ", l->diff_id);
-		return FALSE;
+	Reader r = {dir, ring_new()};
+	GThread *t = g_thread_try_new("layer", read_layer, &r, error);
+	gboolean ok = FALSE;
+	if (t) {
+		ok = send_layer(r.ring, l, write, arg, error);
+		ring_stop(r.ring);
+		g_thread_join(t);
 	}
-	g_autofree char *is = digest_finish(digest);
-	if (sink.left != 0 || strcmp(is, l->diff_id) != 0)
-		return dh_error(error, DH_ERROR_SYSTEM,
-			"layer %s was changed behind the engine's back: its digest is now %s",
-			l->diff_id, is);
-	return TRUE;
+	ring_free(r.ring);
+	if (!ok)
+		g_prefix_error(error, "layer %s: ", l->diff_id);
+	return ok;
 }
 
 char *layer_mount_dir(Store *s, const char *chain_id)
@@ -105,7 +134,7 @@ void layer_destroy(Store *s, char *detached)
 {
 	if (!detached)
 		return;
-	(void)dh_remove_tree(s->tmp_fd, detached, NULL);
+	place_remove(s->places, detached);
 	g_free(detached);
 }
 

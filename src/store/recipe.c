@@ -19,6 +19,7 @@
 #include "base/fd.h"
 #include "base/fs.h"
 #include "store/beneath.h"
+#include "store/ring.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +31,7 @@
 #include <zstd.h>
 
 #define RAW_MAX (64 * 1024)
-#define COPY_BUF (256 * 1024)
+#define BLOCK RING_BLOCK
 #define EXTRA_LIST_MAX (64 * 1024 * 1024)
 
 struct RecipeWriter {
@@ -172,7 +173,8 @@ typedef struct {
 	gboolean eof;
 	RecipeSink sink;
 	void *arg;
-	char *copy;
+	char *block; /* of the stream, given to the sink when it is full */
+	size_t n;
 	GHashTable *extra; /* path -> GQueue of numbers + 1 */
 } Replay;
 
@@ -182,7 +184,7 @@ static void replay_clear(Replay *r)
 	dh_close(&r->fd);
 	ZSTD_freeDCtx(r->zstd);
 	g_free(r->in_buf);
-	g_free(r->copy);
+	g_free(r->block);
 	if (r->extra)
 		g_hash_table_unref(r->extra);
 }
@@ -209,6 +211,22 @@ static gboolean take(Replay *r, void *buf, size_t n, GError **error)
 		if (ZSTD_isError(left) || (r->eof && out.pos == before))
 			return damaged(error);
 	}
+	return TRUE;
+}
+
+static gboolean flush_block(Replay *r, GError **error)
+{
+	size_t n = r->n;
+	r->n = 0;
+	return n == 0 || r->sink(r->arg, r->block, n, error);
+}
+
+/* Room for at least one byte more; *ret_room: for how many. */
+static gboolean make_room(Replay *r, size_t *ret_room, GError **error)
+{
+	if (r->n == BLOCK && !flush_block(r, error))
+		return FALSE;
+	*ret_room = BLOCK - r->n;
 	return TRUE;
 }
 
@@ -255,16 +273,19 @@ static gboolean replay_file(Replay *r, const char *path, guint64 size, GError **
 	if (!S_ISREG(st.st_mode) || (guint64)st.st_size != size)
 		return dh_error(error, DH_ERROR_SYSTEM,
 			"layer file %s was changed behind the engine's back", path);
-	if (size >= 4 * COPY_BUF)
+	if (size >= 4 * BLOCK)
 		(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	while (size > 0) {
-		ssize_t n = dh_read_full(fd, r->copy, (size_t)MIN(size, COPY_BUF));
-		if (n <= 0)
+		size_t room;
+		if (!make_room(r, &room, error))
+			return FALSE;
+		size_t want = (size_t)MIN(size, room);
+		ssize_t n = dh_read_full(fd, r->block + r->n, want);
+		if (n < 0 || (size_t)n < want)
 			return dh_error_errno(
 				error, n < 0 ? errno : EIO, "read layer file %s", path);
-		if (!r->sink(r->arg, r->copy, (size_t)n, error))
-			return FALSE;
-		size -= (guint64)n;
+		r->n += want;
+		size -= want;
 	}
 	return TRUE;
 }
@@ -278,7 +299,17 @@ static gboolean replay_record(Replay *r, char kind, GError **error)
 		n = GUINT32_FROM_LE(n);
 		if (n > RAW_MAX)
 			return damaged(error);
-		return take(r, r->copy, n, error) && r->sink(r->arg, r->copy, n, error);
+		while (n > 0) {
+			size_t room;
+			if (!make_room(r, &room, error))
+				return FALSE;
+			guint32 part = (guint32)MIN(n, room);
+			if (!take(r, r->block + r->n, part, error))
+				return FALSE;
+			r->n += part;
+			n -= part;
+		}
+		return TRUE;
 	}
 	if (kind == 'F') {
 		guint64 size;
@@ -305,7 +336,7 @@ gboolean recipe_replay(int dirfd, RecipeSink sink, void *arg, GError **error)
 		return dh_error_errno(error, errno, "open layer");
 	r.zstd = ZSTD_createDCtx();
 	r.in_buf = g_malloc(ZSTD_DStreamInSize());
-	r.copy = g_malloc(COPY_BUF);
+	r.block = g_malloc(BLOCK);
 	if (!load_extra(&r, error))
 		return FALSE;
 	for (;;) {
@@ -313,7 +344,7 @@ gboolean recipe_replay(int dirfd, RecipeSink sink, void *arg, GError **error)
 		if (!take(&r, &kind, 1, error))
 			return FALSE;
 		if (kind == 'E')
-			return TRUE;
+			return flush_block(&r, error);
 		if (!replay_record(&r, kind, error))
 			return FALSE;
 	}

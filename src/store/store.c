@@ -67,6 +67,7 @@ Store *store_open(const char *data_root, DhDb *db, GError **error)
 		store_close(s);
 		return NULL;
 	}
+	s->places = places_new(s->tmp_fd);
 	g_ptr_array_add(s->lost, NULL);
 	return s;
 }
@@ -80,6 +81,7 @@ void store_close(Store *s)
 	g_hash_table_unref(s->names);
 	g_hash_table_unref(s->layers);
 	g_ptr_array_unref(s->lost);
+	places_free(s->places);
 	dh_close(&s->root_fd);
 	dh_close(&s->blobs_fd);
 	dh_close(&s->layers_fd);

@@ -2,9 +2,9 @@
 /*
  * Theory of operation
  *
- * Two libarchive handles in a row: the first one (inflow) only decompresses, the second one parses
- * the tar. Between them sits Source, which sees every byte of the uncompressed tar: it hashes them
- * (the diff ID) and tells the recipe which of them are payload of a file that is unpacked.
+ * Inflow decompresses, and hashes what comes out (the diff ID); libarchive parses the tar. Between
+ * them sits Source, which sees every byte of the uncompressed tar and tells the recipe which of
+ * them are payload of a file that is unpacked.
  *
  * libarchive reads ahead: when it reports a header, bytes behind it have already passed through
  * Source. These wait in a window until it is known what they are. Positions are counted in the
@@ -18,7 +18,6 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/timefmt.h"
-#include "store/digest.h"
 #include "store/extract.h"
 #include "store/inflow.h"
 
@@ -32,7 +31,6 @@
 
 typedef struct {
 	Inflow *in;
-	Digest *digest;
 	RecipeWriter *recipe;
 	GByteArray *window;
 	size_t head;      /* start of the undecided bytes in the window */
@@ -89,7 +87,7 @@ static void receive(Source *s, const char *buf, int64_t n)
 	g_byte_array_append(s->window, (const guint8 *)buf + payload, (guint)(n - payload));
 }
 
-/* The next block, hashed. Bytes, 0 at the end, -1 with s->error. */
+/* The next block. Bytes, 0 at the end, -1 with s->error. */
 static ssize_t source_next(Source *s, const void **ret_buf)
 {
 	ssize_t n = inflow_next(s->in, ret_buf, &s->error);
@@ -99,7 +97,6 @@ static ssize_t source_next(Source *s, const void **ret_buf)
 		dh_error(&s->error, DH_ERROR_INVALID, "invalid archive: layer is too large");
 		return -1;
 	}
-	digest_update(s->digest, *ret_buf, (size_t)n);
 	receive(s, *ret_buf, n);
 	return n;
 }
@@ -163,6 +160,23 @@ static gboolean spend(Untar *u, int64_t n, const char *path, GError **error)
 	return TRUE;
 }
 
+/* The file is ours and no socket, which dh_write_all would ask for each block. */
+static gboolean write_at(
+	int fd, const char *path, const char *buf, size_t n, int64_t offset, GError **error)
+{
+	while (n > 0) {
+		ssize_t done = pwrite(fd, buf, n, offset);
+		if (done < 0 && errno != EINTR)
+			return dh_error_errno(error, errno, "write /%s", path);
+		if (done > 0) {
+			buf += done;
+			n -= (size_t)done;
+			offset += done;
+		}
+	}
+	return TRUE;
+}
+
 static gboolean write_payload(
 	Untar *u, int fd, const char *path, gboolean sparse, int64_t size, GError **error)
 {
@@ -181,10 +195,8 @@ static gboolean write_payload(
 		if (offset < end || offset > size || (int64_t)n > size - offset)
 			return dh_error(
 				error, DH_ERROR_INVALID, "invalid archive: data of %s", path);
-		if (offset > end && lseek(fd, offset, SEEK_SET) < 0)
-			return dh_error_errno(error, errno, "write /%s", path);
-		if (dh_write_all(fd, buf, n) < 0)
-			return dh_error_errno(error, errno, "write /%s", path);
+		if (!write_at(fd, path, buf, n, offset, error))
+			return FALSE;
 		end = offset + (int64_t)n;
 	}
 	if (end == size)
@@ -314,7 +326,6 @@ static void untar_clear(Untar *u)
 	archive_read_free(u->a);
 	extract_free(u->x);
 	inflow_close(u->src.in);
-	digest_free(u->src.digest);
 	recipe_writer_free(u->src.recipe);
 	if (u->src.window)
 		g_byte_array_unref(u->src.window);
@@ -338,7 +349,6 @@ gboolean untar_layer(
 	u.src.recipe = u.src.in ? recipe_writer_new(dirfd, error) : NULL;
 	if (!u.src.recipe)
 		return FALSE;
-	u.src.digest = digest_new();
 	u.src.window = g_byte_array_new();
 	u.x = extract_new(diff, how & UNTAR_LOWEST, u.src.recipe);
 	u.a = archive_read_new();
@@ -349,7 +359,7 @@ gboolean untar_layer(
 	if (!read_entries(&u, error) || !read_trailer(&u, error) || !extract_finish(u.x, error) ||
 		!recipe_finish(u.src.recipe, error))
 		return FALSE;
-	ret->diff_id = digest_finish(u.src.digest);
+	ret->diff_id = inflow_digest(u.src.in);
 	ret->size = extract_size(u.x);
 	ret->tar_size = u.src.pos;
 	return TRUE;

@@ -276,6 +276,8 @@ static Image *new_image(void)
 	i->id = (char *)"sha256:aa";
 	i->repo_tags = (char **)tags;
 	i->config = &fake.config;
+	i->os = (char *)"linux";
+	i->architecture = (char *)"amd64";
 	return i;
 }
 void image_unref(Image *i)
@@ -659,6 +661,9 @@ static void paths_and_methods(void **state)
 	EXPECT("GET", "/containers/../../etc/passwd", NULL, " 405 ");
 }
 
+#define IMAGE "/v1.49/images/registry/ns/app:1/json"
+#define PLATFORM(arch) "%7B%22os%22:%22linux%22,%22architecture%22:%22" arch "%22%7D"
+
 static void images_with_slashes(void **state)
 {
 	EXPECT("GET", "/images/registry/ns/app:1/json", NULL, " 200 ", "\"Id\":\"sha256:aa\"",
@@ -666,6 +671,16 @@ static void images_with_slashes(void **state)
 	EXPECT("GET", "/v1.40/images/registry%2Fns%2Fapp%3A1/json", NULL, " 200 ",
 		"\"VirtualSize\":0");
 	EXPECT("GET", "/images/none/json", NULL, " 404 ", "No such image: none");
+	EXPECT("GET", IMAGE "?platform=" PLATFORM("amd64"), NULL, " 200 ", "\"Id\":\"sha256:aa\"");
+	EXPECT("GET", IMAGE "?platform=" PLATFORM("x86_64"), NULL, " 200 ");
+	EXPECT("GET", IMAGE "?platform=" PLATFORM("arm64"), NULL, " 404 ",
+		"image with reference registry/ns/app:1 was found but its platform (linux/amd64) "
+		"does not match the specified platform (linux/arm64)");
+	EXPECT("GET", IMAGE "?platform=linux", NULL, " 400 ", "failed to parse platform");
+	EXPECT("GET", IMAGE "?platform=%7B%22os%22:%22linux%22%7D", NULL, " 400 ",
+		"both OS and Architecture must be provided");
+	EXPECT("GET", "/v1.48/images/registry/ns/app:1/json?platform=" PLATFORM("arm64"), NULL,
+		" 200 "); /* older clients did not ask */
 	EXPECT("GET", "/images/json", NULL, "[{\"Containers\":-1,");
 	EXPECT("GET", "/images/json?filters=%7B%22reference%22%3A%5B%22registry%2Fns%2Fa*%22%5D%7D",
 		NULL, "\"RepoTags\":[\"registry/ns/app:1\"]");

@@ -70,6 +70,18 @@ static gboolean unpack(Fixture *f, gboolean lowest)
 	return untar_layer(f->fd, memory_read, &m, lowest, &f->got, &f->error);
 }
 
+/* The header that was put last belongs to this group. */
+static void tar_give(GByteArray *t, guint gid)
+{
+	char *h = (char *)t->data + t->len - 512;
+	unsigned sum = 0;
+	g_snprintf(h + 116, 8, "%07o", gid);
+	memset(h + 148, ' ', 8);
+	for (int i = 0; i < 512; i++)
+		sum += (unsigned char)h[i];
+	g_snprintf(h + 148, 8, "%06o", sum);
+}
+
 /* The recipe gives back these very bytes. */
 static void comes_back(Fixture *f, const GByteArray *tar)
 {
@@ -596,12 +608,48 @@ static void tampering_is_noticed(void **state)
 	assert_string_equal(f->error->message, "the layer's recipe is damaged");
 }
 
+/* A directory that gives its group to what is made in it gives it to nothing of an archive. */
+static void owners_are_the_archives(void **state)
+{
+	static const char *const dirs[] = {"./", "d/", "d/sub/"};
+	static const char *const made[] = {"in-root", "d/file", "d/link", "d/sub", "d/sub/file",
+		"d/sub/link", "d/plain", "d/plain/file"};
+	Fixture *f = *state;
+	struct stat st;
+	tar_put_file(
+		f->tar, "first", "x"); /* the root is the parent already when its entry comes */
+	for (gsize i = 0; i < G_N_ELEMENTS(dirs); i++) {
+		tar_put_header(f->tar, dirs[i], '5', 02775, 0, NULL);
+		tar_give(f->tar, i < 2 ? 50 : 0);
+	}
+	tar_put_file(f->tar, "in-root", "x");
+	tar_put_file(f->tar, "d/file", "x");
+	tar_put_link(f->tar, "d/link", '2', "file");
+	tar_put_dir(f->tar, "d/plain");
+	tar_put_file(f->tar, "d/plain/file", "x");
+	tar_put_file(f->tar, "d/sub/file", "x");
+	tar_put_link(f->tar, "d/sub/link", '2', "file");
+	tar_put_header(f->tar, "d/theirs", '0', 0644, 0, NULL);
+	tar_give(f->tar, 7);
+	works(f, TRUE);
+	for (gsize i = 0; i < G_N_ELEMENTS(made); i++) {
+		assert_true(stat_of(f, made[i], &st));
+		if (st.st_uid != 0 || st.st_gid != 0)
+			fail_msg("%s belongs to %u:%u", made[i], st.st_uid, st.st_gid);
+	}
+	assert_true(stat_of(f, "d", &st) && st.st_gid == 50 && (st.st_mode & 07777) == 02775);
+	assert_true(stat_of(f, "", &st) && st.st_gid == 50 && (st.st_mode & 07777) == 02775);
+	assert_true(stat_of(f, "d/plain", &st) && (st.st_mode & 07777) == 0755);
+	assert_true(stat_of(f, "d/theirs", &st) && st.st_gid == 7);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(absolute_names_stay_inside),
+		T(owners_are_the_archives),
 		T(climbing_names_are_refused),
 		T(climbing_inside_a_name_is_refused),
 		T(symlinks_lead_nowhere),

@@ -49,7 +49,7 @@ static DH_JSON_TABLE(config_row_table, ConfigRow, config_row_fields, FALSE);
 typedef struct {
 	char *status;
 	gboolean oom_killed, manually_stopped;
-	int64_t pid, exit_code, started_at, finished_at, restart_count, restart_delay;
+	int64_t pid, exit_code, started_at, finished_at, restart_count, restart_delay, restart_at;
 	char *error;
 	NetEndpoint *endpoint;
 	char *endpoint_id, *sandbox_id;
@@ -64,6 +64,7 @@ static const DhJsonField state_row_fields[] = {
 	DH_F(INT, StateRow, finished_at, "FinishedAt", DH_JSON_OMITEMPTY),
 	DH_F(INT, StateRow, restart_count, "RestartCount", DH_JSON_OMITEMPTY),
 	DH_F(INT, StateRow, restart_delay, "RestartDelay", DH_JSON_OMITEMPTY),
+	DH_F(INT, StateRow, restart_at, "RestartAt", DH_JSON_OMITEMPTY),
 	DH_F(STRING, StateRow, error, "Error", DH_JSON_OMITEMPTY),
 	DH_F(OBJECT, StateRow, endpoint, "Endpoint", DH_JSON_OMITEMPTY, &net_endpoint_table),
 	DH_F(STRING, StateRow, endpoint_id, "EndpointID", DH_JSON_OMITEMPTY),
@@ -171,6 +172,7 @@ static char *state_text(Container *c, const ContainerState *s)
 		.finished_at = s->finished_at,
 		.restart_count = s->restart_count,
 		.restart_delay = s->restart_delay,
+		.restart_at = s->restart_at,
 		.error = s->error,
 		.endpoint = c->endpoint,
 		.endpoint_id = c->endpoint_id,
@@ -394,6 +396,7 @@ static void restore_state(Container *c, StateRow *row)
 	s->finished_at = row->finished_at;
 	s->restart_count = row->restart_count;
 	s->restart_delay = row->restart_delay;
+	s->restart_at = row->restart_at;
 	s->restarting = s->status == STATUS_RESTARTING;
 	s->error = g_steal_pointer(&row->error);
 	c->endpoint = g_steal_pointer(&row->endpoint);

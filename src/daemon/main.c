@@ -242,7 +242,7 @@ static gboolean serve(DaemonOptions *o, const sigset_t *signals, GError **error)
 		unlink_sockets(o);
 	}
 	gboolean ok = server != NULL;
-	engine_close(engine);
+	engine_close(engine, FALSE);
 	(void)unlink(o->pidfile);
 	return ok;
 }

@@ -124,8 +124,7 @@ gboolean api_container_wait(ApiRequest *r, GError **error)
 		return FALSE;
 	ContainerWait *w = container_wait_begin(c, condition);
 	if (before)
-		container_wait_resume(
-			w, json_integer_value(json_object_get(before, "FinishedAt")));
+		container_wait_resume(w, json_integer_value(json_object_get(before, "FinishedAt")));
 	int64_t since = container_wait_since(w);
 	api_stream_begin(r, 200, "application/json");
 	g_autofree char *text = NULL;

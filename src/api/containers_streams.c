@@ -117,9 +117,9 @@ gboolean api_container_logs(ApiRequest *r, GError **error)
 	if (!container_logs(c, &logs, api_stream_write, r, api_resumable_fd(r), error))
 		return FALSE;
 	if (api_yields(r) && at.unfinished)
-		return api_hand_over(r,
-			json_pack("{s:I,s:I,s:I}", "Device", (json_int_t)at.dev, "Inode",
-				(json_int_t)at.ino, "Position", (json_int_t)at.pos));
+		return api_hand_over(
+			r, json_pack("{s:I,s:I,s:I}", "Device", (json_int_t)at.dev, "Inode",
+				   (json_int_t)at.ino, "Position", (json_int_t)at.pos));
 	return TRUE;
 }
 

@@ -31,17 +31,17 @@ typedef struct {
 struct ApiServer {
 	Engine *engine;
 	const ApiHooks *hooks;
-	GArray *listeners;    /* int */
-	GPtrArray *daemons;   /* struct MHD_Daemon */
+	GArray *listeners;     /* int */
+	GPtrArray *daemons;    /* struct MHD_Daemon */
 	int stop_fd, yield_fd; /* eventfds: readable when stopping, or yielding */
 	GMutex lock;
 	GCond changed; /* something below */
 	/* below: under lock */
-	GPtrArray *active; /* ApiRequest that are being handled */
-	guint fresh;       /* connections that have not had a request yet */
-	gboolean draining; /* who is accepted now is left for the next daemon */
-	GArray *unread;    /* int: their connections */
-	json_t *handed;    /* requests that go on elsewhere */
+	GPtrArray *active;       /* ApiRequest that are being handled */
+	guint fresh;             /* connections that have not had a request yet */
+	gboolean draining;       /* who is accepted now is left for the next daemon */
+	GArray *unread;          /* int: their connections */
+	json_t *handed;          /* requests that go on elsewhere */
 	gint stopping, yielding; /* atomic */
 };
 
@@ -66,7 +66,7 @@ struct ApiRequest {
 	int status;
 	const char *content_type;
 	GByteArray *out;
-	GPtrArray *headers; /* char*: name, value ... */
+	GPtrArray *headers;    /* char*: name, value ... */
 	gboolean stream_begun; /* its head is on the wire */
 	gboolean stream_gone, stream_aborted;
 	GByteArray *unsent; /* of a stream that is being handed over */
@@ -120,9 +120,9 @@ void handover_keep_unread(ApiServer *s, int fd);
 
 /* server.c */
 gboolean server_accept(ApiServer *s, GError **error); /* on all its listening sockets */
-void server_take(ApiServer *s, int fd); /* a connection that was accepted elsewhere */
-void server_quiesce(ApiServer *s);         /* accepts no more */
-void server_end_connections(ApiServer *s); /* all that are left */
+void server_take(ApiServer *s, int fd);               /* a connection that was accepted elsewhere */
+void server_quiesce(ApiServer *s);                    /* accepts no more */
+void server_end_connections(ApiServer *s);            /* all that are left */
 void server_free(ApiServer *s);
 void request_enter(ApiRequest *r);
 void request_leave(ApiRequest *r);

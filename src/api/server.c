@@ -10,8 +10,8 @@
  * connection: libmicrohttpd pulls content from a callback, while logs, events and archives are
  * pushed, and must be on the wire at once.
  *
- * An upgrade (handover.c) first ends the accepting. A connection that was accepted in that moment is
- * taken away from libmicrohttpd unread, one accepted before may still send its first request.
+ * An upgrade (handover.c) first ends the accepting. A connection that was accepted in that moment
+ * is taken away from libmicrohttpd unread, one accepted before may still send its first request.
  *
  * Idle connections are closed after IDLE_SECONDS; the limit is lifted while a request is handled,
  * since libmicrohttpd would count the handler's time as idleness.
@@ -293,8 +293,7 @@ gboolean server_accept(ApiServer *s, GError **error)
 	for (guint i = 0; i < s->listeners->len; i++) {
 		struct MHD_Daemon *d = listen_on(s, g_array_index(s->listeners, int, i));
 		if (!d)
-			return dh_error(
-				error, DH_ERROR_SYSTEM, "starting the HTTP server failed");
+			return dh_error(error, DH_ERROR_SYSTEM, "starting the HTTP server failed");
 		g_ptr_array_add(s->daemons, d);
 	}
 	return TRUE;

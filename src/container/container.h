@@ -112,8 +112,8 @@ typedef struct ContainerWait ContainerWait;
 /* The condition is remembered at the call, so that a caller may answer its client before it blocks.
  */
 ContainerWait *container_wait_begin(Container *c, WaitCondition condition);
-/* When the container had last ended at the call; another daemon that goes on with the wait begins it
- * anew and says that time, so that an end in between counts. */
+/* When the container had last ended at the call; another daemon that goes on with the wait begins
+ * it anew and says that time, so that an end in between counts. */
 int64_t container_wait_since(const ContainerWait *w);
 void container_wait_resume(ContainerWait *w, int64_t finished_at);
 /* Blocks until it holds or cancel_fd (-1: none) becomes readable (FALSE without error). */

@@ -15,8 +15,8 @@ typedef struct {
 
 typedef struct {
 	gboolean use_stdout, use_stderr, follow, timestamps, details;
-	int64_t since, until; /* ns; 0: none */
-	int64_t tail;         /* lines; -1: all */
+	int64_t since, until;   /* ns; 0: none */
+	int64_t tail;           /* lines; -1: all */
 	LogsPosition *position; /* or NULL */
 } LogsRequest;
 

@@ -8,8 +8,8 @@
 #define HANDOVER_PROTOCOL 1
 
 /* What the program before us left: members Lock, Listeners, Api, Engine, Version, Since (monotonic,
- * us), Program and Arguments (of it), Failed (why another one gave up); NULL: we were started in the ordinary way. To be called
- * once, before any thread exists. */
+ * us), Program and Arguments (of it), Failed (why another one gave up); NULL: we were started in
+ * the ordinary way. To be called once, before any thread exists. */
 json_t *handover_arrive(void);
 
 /* Leaves for another program: state holds the members above, whose descriptors (all integers named

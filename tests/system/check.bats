@@ -125,7 +125,7 @@ page_at() {
     finds_and_mends 'interface dh[0-9a-f]+ is down'
     page_at 18078
     ip link del "$(veth_of cc)"
-    ! page_at 18078
+    run ! page_at 18078
     finds_and_mends 'interface dh[0-9a-f]+ is gone'
     page_at 18078
     # And from within.
@@ -172,7 +172,7 @@ page_at() {
     # What is added does no harm until somebody looks.
     nft add element inet "$table" ports '{ tcp . 9 : 10.0.0.9 . 9 }'
     finds_and_mends 'firewall table .*1 of 1 published ports, 1 that nobody published'
-    ! nft list map inet "$table" ports | grep -q 10.0.0.9
+    [ -z "$(nft list map inet "$table" ports | grep 10.0.0.9)" ]
     # What is taken away is noticed at once.
     nft flush map inet "$table" ports_on
     wait_until 5 page_at 18081
@@ -194,7 +194,7 @@ page_at() {
     engine_start
     page_at 18082
     page_at 18083
-    ! nft list map inet "$table" ports_on | grep -q 18084
+    [ -z "$(nft list map inet "$table" ports_on | grep 18084)" ]
     ok check
     # A chain that is missing: the table is written anew.
     engine_signal KILL

@@ -74,7 +74,7 @@ ticker() {
     # No descriptor and no dead child piles up.
     few_descriptors() { [ "$(find "/proc/$daemon/fd" | wc -l)" -le $((fds + 2)) ]; }
     wait_until 5 few_descriptors
-    no_zombies() { ! ps -o stat= --ppid "$daemon" | grep -q Z; }
+    no_zombies() { [ -z "$(ps -o stat= --ppid "$daemon" | awk '/^Z/')" ]; }
     wait_until 5 no_zombies
     ok "$BUILD/src/cli/dhow" -H "unix://$E_SOCK" system check
     docker stop -t 0 web
@@ -220,7 +220,7 @@ ticker() {
     rm "$BATS_TEST_TMPDIR/on"
     wait "${hammers[@]}"
     cat "$BATS_TEST_TMPDIR"/hammer?
-    ! grep -q failed "$BATS_TEST_TMPDIR"/hammer? "$BATS_TEST_TMPDIR/port"
+    run ! grep failed "$BATS_TEST_TMPDIR"/hammer? "$BATS_TEST_TMPDIR/port"
     run docker run --rm -p 127.0.0.1:38190:80 busybox true
     expect_status 125
 }

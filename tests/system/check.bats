@@ -88,12 +88,15 @@ assert c["LastStart"]["Milliseconds"] < 2000, c
     is_state cc running
 }
 
-# The host's end of a container's interface.
+# veth_of PID: the host's end of the interface of the container that the process is in.
 veth_of() {
-    local pid index
-    pid=$(docker inspect -f '{{.State.Pid}}' "$1")
-    index=$(nsenter -t "$pid" -n cat /sys/class/net/eth0/iflink)
+    local index
+    index=$(nsenter -t "$1" -n ip -o link show eth0 | sed 's/.*@if\([0-9]*\):.*/\1/')
     ip -o link | sed -n "s/^$index: \\(dh[0-9a-f]*\\)[@:].*/\\1/p"
+}
+
+pid_of() {
+    docker inspect -f '{{.State.Pid}}' "$1"
 }
 
 # finds_and_mends WHAT: check tells a problem that matches, --repair mends it, and nothing is left.
@@ -118,13 +121,13 @@ page_at() {
 
 @test "an interface that is deleted, down, or out of its bridge" {
     serves_page cc 18078
-    ip link set "$(veth_of cc)" nomaster
+    ip link set "$(veth_of "$(pid_of cc)")" nomaster
     finds_and_mends 'interface dh[0-9a-f]+ is not a port of its bridge'
     page_at 18078
-    ip link set "$(veth_of cc)" down
+    ip link set "$(veth_of "$(pid_of cc)")" down
     finds_and_mends 'interface dh[0-9a-f]+ is down'
     page_at 18078
-    ip link del "$(veth_of cc)"
+    ip link del "$(veth_of "$(pid_of cc)")"
     run ! page_at 18078
     finds_and_mends 'interface dh[0-9a-f]+ is gone'
     page_at 18078
@@ -137,7 +140,7 @@ page_at() {
     local pid
     pid=$(docker inspect -f '{{.State.Pid}}' cc)
     engine_signal KILL
-    ip link del "$(ip -o link | sed -n "s/^$(nsenter -t "$pid" -n cat /sys/class/net/eth0/iflink): \\(dh[0-9a-f]*\\)[@:].*/\\1/p")"
+    ip link del "$(veth_of "$pid")"
     engine_start
     page_at 18079
     ok check

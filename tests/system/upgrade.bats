@@ -131,6 +131,8 @@ ticker() {
     docker run -d --rm --name gone busybox sh -c 'while ! [ -e /end ]; do sleep 0.1; done; exit 6'
     in_bg events docker events --filter type=container --format '{{.Actor.Attributes.name}} {{.Action}}'
     events=$BG
+    listened() { [ "$(docker info -f '{{.NEventsListener}}')" -ge 1 ]; }
+    wait_until 10 listened
     in_bg wait docker wait web gone
     waiter=$BG
     in_bg stats docker stats --format '{{.Name}}' web

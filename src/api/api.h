@@ -46,7 +46,8 @@ extern const guint api_n_routes;
 /* ---- asking ---- */
 
 Engine *api_engine(const ApiRequest *r);
-int api_minor(const ApiRequest *r); /* API version of the request: 1.<this> */
+const ApiHooks *api_hooks(const ApiRequest *r); /* or NULL */
+int api_minor(const ApiRequest *r);             /* API version of the request: 1.<this> */
 const char *api_param(const ApiRequest *r, guint i);
 const char *api_header(const ApiRequest *r, const char *name);
 
@@ -65,8 +66,17 @@ json_t *api_body(const ApiRequest *r);
  * StoreRead with the request as its argument. */
 ssize_t api_body_read(void *request, void *buf, size_t n);
 
-/* Readable or hung up when the client has gone away (or the server stops). */
+/* Readable when the client has gone away (or the server stops); the request's. -1 when there are no
+ * descriptors left: it cannot be cancelled then. */
 int api_cancel_fd(ApiRequest *r);
+
+/* The same for a request that another daemon can go on with: readable also when it is to be handed
+ * over. The handler then returns by api_hand_over, and is called again there, with the state that
+ * it left, and with its stream begun if it had begun it. */
+int api_resumable_fd(ApiRequest *r);
+gboolean api_yields(const ApiRequest *r);             /* it is to be handed over */
+gboolean api_hand_over(ApiRequest *r, json_t *state); /* takes state over; TRUE */
+const json_t *api_resumed(const ApiRequest *r);       /* that state, or NULL */
 
 /* ---- answering ---- */
 
@@ -78,7 +88,8 @@ void api_reply_header(ApiRequest *r, const char *name, const char *value);
 /* Sends the head now. */
 void api_stream_begin(ApiRequest *r, int status, const char *content_type);
 gboolean api_stream_begun(const ApiRequest *r);
-/* 0, or -1: the client is gone. A LogsSink with the request as its argument. */
+/* 0, or -1: the client is gone; or 1: taken, but the request is to be handed over and the client
+ * takes no more at the moment. A LogsSink with the request as its argument. */
 int api_stream_write(void *request, const void *buf, size_t n);
 /* One value and a line end; takes value over. */
 int api_stream_json(ApiRequest *r, json_t *value, const char *line_end);

@@ -121,19 +121,32 @@ gboolean api_container_wait(ApiRequest *r, GError **error)
 	if (!parse_condition(r, &condition, error))
 		return FALSE;
 	int64_t status = 0;
+	const json_t *before = api_resumed(r);
 	g_autoptr(Container) c = container_find(api_engine(r), api_param(r, 0), error);
-	if (!c && condition == WAIT_REMOVED &&
+	if (!c && (before || condition == WAIT_REMOVED) &&
 		container_departed(api_engine(r), api_param(r, 0), &status)) {
 		g_clear_error(error);
-		api_reply_json(r, 200, json_pack("{s:I}", "StatusCode", (json_int_t)status));
+		json_t *body = json_pack("{s:I}", "StatusCode", (json_int_t)status);
+		if (!before) {
+			api_reply_json(r, 200, body);
+			return TRUE;
+		}
+		api_stream_begin(r, 200, "application/json");
+		api_stream_json(r, body, "\n");
 		return TRUE;
 	}
 	if (!c)
 		return FALSE;
 	ContainerWait *w = container_wait_begin(c, condition);
+	if (before)
+		container_wait_resume(w, json_integer_value(json_object_get(before, "FinishedAt")));
+	int64_t since = container_wait_since(w);
 	api_stream_begin(r, 200, "application/json");
 	g_autofree char *text = NULL;
-	if (!container_wait_end(w, api_cancel_fd(r), &status, &text)) {
+	if (!container_wait_end(w, api_resumable_fd(r), &status, &text)) {
+		if (api_yields(r))
+			return api_hand_over(
+				r, json_pack("{s:I}", "FinishedAt", (json_int_t)since));
 		api_stream_abort(r);
 		return TRUE;
 	}

@@ -103,8 +103,24 @@ gboolean api_container_logs(ApiRequest *r, GError **error)
 	g_autoptr(Container) c = api_container(r, error);
 	if (!c || !container_logs_check(c, error))
 		return FALSE;
+	const json_t *before = api_resumed(r);
+	LogsPosition at = {0};
+	if (before)
+		at = (LogsPosition){
+			.known = TRUE,
+			.dev = (dev_t)json_integer_value(json_object_get(before, "Device")),
+			.ino = (ino_t)json_integer_value(json_object_get(before, "Inode")),
+			.pos = json_integer_value(json_object_get(before, "Position")),
+		};
+	logs.position = &at;
 	api_stream_begin(r, 200, api_stream_type(r, c->config->tty));
-	return container_logs(c, &logs, api_stream_write, r, api_cancel_fd(r), error);
+	if (!container_logs(c, &logs, api_stream_write, r, api_resumable_fd(r), error))
+		return FALSE;
+	if (api_yields(r) && at.unfinished)
+		return api_hand_over(
+			r, json_pack("{s:I,s:I,s:I}", "Device", (json_int_t)at.dev, "Inode",
+				   (json_int_t)at.ino, "Position", (json_int_t)at.pos));
+	return TRUE;
 }
 
 /* ---- stats and top ---- */
@@ -114,7 +130,7 @@ static gboolean wait_sample(ApiRequest *r, gint64 *next)
 {
 	for (;;) {
 		gint64 left = *next - g_get_monotonic_time();
-		struct pollfd p = {api_cancel_fd(r), POLLIN | POLLRDHUP, 0};
+		struct pollfd p = {api_resumable_fd(r), POLLIN, 0};
 		int n = left > 0 ? poll(&p, 1, (int)(left / 1000) + 1) : 0;
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -131,11 +147,14 @@ static gboolean is_removed(Container *c)
 	return removed;
 }
 
-static void stream_stats(ApiRequest *r, Container *c)
+static gboolean stream_stats(ApiRequest *r, Container *c)
 {
 	gint64 next = g_get_monotonic_time() + G_USEC_PER_SEC;
-	g_autoptr(json_t) previous = NULL;
+	g_autoptr(json_t) previous = json_incref((json_t *)api_resumed(r));
 	api_stream_begin(r, 200, "application/json");
+	/* Who comes from another daemon got his sample there less than an interval ago. */
+	if (previous && !wait_sample(r, &next))
+		return api_yields(r) ? api_hand_over(r, g_steal_pointer(&previous)) : TRUE;
 	do {
 		/* A sample that fails is of a container that ends just now: the next one is empty.
 		 */
@@ -144,9 +163,12 @@ static void stream_stats(ApiRequest *r, Container *c)
 			continue;
 		json_decref(previous);
 		previous = json_incref(sample);
-		if (api_stream_json(r, sample, "\n") < 0)
-			return;
+		if (api_stream_json(r, sample, "\n") != 0)
+			break;
 	} while (wait_sample(r, &next) && !is_removed(c));
+	if (api_yields(r) && previous)
+		return api_hand_over(r, g_steal_pointer(&previous));
+	return TRUE;
 }
 
 gboolean api_container_stats(ApiRequest *r, GError **error)
@@ -159,17 +181,15 @@ gboolean api_container_stats(ApiRequest *r, GError **error)
 	g_autoptr(Container) c = api_container(r, error);
 	if (!c)
 		return FALSE;
-	if (stream) {
-		stream_stats(r, c);
-		return TRUE;
-	}
+	if (stream)
+		return stream_stats(r, c);
 	g_autoptr(json_t) sample = container_stats(c, NULL, error);
 	/* Two samples, so that the client can compute a rate; one that does not run has none. */
 	if (sample && !one_shot &&
 		json_object_get(json_object_get(sample, "cpu_stats"), "system_cpu_usage")) {
 		gint64 next = g_get_monotonic_time() + G_USEC_PER_SEC;
 		if (!wait_sample(r, &next))
-			return TRUE;
+			return api_yields(r) ? api_hand_over(r, json_object()) : TRUE;
 		json_t *second = container_stats(c, sample, error);
 		json_decref(sample);
 		sample = second;

@@ -109,12 +109,15 @@ static int send_event(void *arg, Event *e)
 	Watch *w = arg;
 	if (e->seq <= w->last)
 		return 0;
-	if (w->last > 0 && e->seq > w->last + 1 && tell_lost(w, e->seq - w->last - 1) < 0)
+	if (w->last > 0 && e->seq > w->last + 1 && tell_lost(w, e->seq - w->last - 1) != 0)
 		return -1;
 	w->last = e->seq;
 	if (e->time < w->since || (w->until && e->time > w->until))
 		return 0;
-	return matches(w->filters, e) ? api_stream_json(w->request, event_to_json(e), "\n") : 0;
+	if (!matches(w->filters, e))
+		return 0;
+	/* Taken, though the client was slow: the next one is another daemon's affair. */
+	return api_stream_json(w->request, event_to_json(e), "\n") ? -1 : 0;
 }
 
 static int timeout_of(const Watch *w)
@@ -130,7 +133,7 @@ static gboolean send_present(Watch *w, EventsSub *sub)
 {
 	struct pollfd p[] = {
 		{events_sub_fd(sub), POLLIN, 0},
-		{api_cancel_fd(w->request), POLLIN | POLLRDHUP, 0},
+		{api_resumable_fd(w->request), POLLIN | POLLRDHUP, 0},
 	};
 	while (!events_sub_overflowed(sub)) {
 		int n = poll(p, G_N_ELEMENTS(p), timeout_of(w));
@@ -187,7 +190,14 @@ gboolean api_events(ApiRequest *r, GError **error)
 		return FALSE;
 	w.filters = filters;
 	int64_t now = dh_time_now();
+	const json_t *before = api_resumed(r);
+	if (before) {
+		w.last = (uint64_t)json_integer_value(json_object_get(before, "Last"));
+		resume = TRUE;
+	}
 	api_stream_begin(r, 200, "application/json");
 	watch(&w, resume || w.since || (w.until && w.until <= now), !w.until || w.until > now);
+	if (api_yields(r) && (!w.until || dh_time_now() < w.until))
+		return api_hand_over(r, json_pack("{s:I}", "Last", (json_int_t)w.last));
 	return TRUE;
 }

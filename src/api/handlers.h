@@ -13,6 +13,7 @@ gboolean api_dhow_check(ApiRequest *r, GError **error);
 gboolean api_dhow_trace(ApiRequest *r, GError **error);
 gboolean api_dhow_trace_start(ApiRequest *r, GError **error);
 gboolean api_dhow_repair(ApiRequest *r, GError **error);
+gboolean api_dhow_upgrade(ApiRequest *r, GError **error);
 gboolean api_version(ApiRequest *r, GError **error);
 /* absent.c */
 gboolean api_no_swarm(ApiRequest *r, GError **error);

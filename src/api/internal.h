@@ -6,7 +6,13 @@
 
 #include <microhttpd.h>
 
-typedef enum { REPLY_NONE, REPLY_RECORDED, REPLY_STREAM, REPLY_UPGRADE } ReplyKind;
+typedef enum {
+	REPLY_NONE,
+	REPLY_RECORDED,
+	REPLY_STREAM,
+	REPLY_UPGRADE,
+	REPLY_HANDED_OVER
+} ReplyKind;
 
 /* Bytes on their way from the connection's thread to the handler's. */
 typedef struct {
@@ -24,11 +30,19 @@ typedef struct {
 
 struct ApiServer {
 	Engine *engine;
-	GPtrArray *daemons; /* struct MHD_Daemon */
+	const ApiHooks *hooks;
+	GArray *listeners;     /* int */
+	GPtrArray *daemons;    /* struct MHD_Daemon */
+	int stop_fd, yield_fd; /* eventfds: readable when stopping, or yielding */
 	GMutex lock;
-	GCond idle;        /* active is empty */
-	GPtrArray *active; /* ApiRequest that are being handled */
-	gboolean stopping;
+	GCond changed; /* something below */
+	/* below: under lock */
+	GPtrArray *active;       /* ApiRequest that are being handled */
+	guint fresh;             /* connections that have not had a request yet */
+	gboolean draining;       /* who is accepted now is left for the next daemon */
+	GArray *unread;          /* int: their connections */
+	json_t *handed;          /* requests that go on elsewhere */
+	gint stopping, yielding; /* atomic */
 };
 
 struct ApiRequest {
@@ -36,7 +50,8 @@ struct ApiRequest {
 	struct MHD_Connection *connection;
 	int fd;
 	char *uri;
-	gboolean begun, http10, active, cancellable;
+	gboolean begun, http10, active, cancellable, resumable;
+	int cancel_fd;
 	const ApiRoute *route;
 	int minor;
 	GPtrArray *params; /* char* */
@@ -51,8 +66,12 @@ struct ApiRequest {
 	int status;
 	const char *content_type;
 	GByteArray *out;
-	GPtrArray *headers; /* char*: name, value ... */
+	GPtrArray *headers;    /* char*: name, value ... */
+	gboolean stream_begun; /* its head is on the wire */
 	gboolean stream_gone, stream_aborted;
+	GByteArray *unsent; /* of a stream that is being handed over */
+	json_t *state;      /* to be handed over, or handed over to us */
+	gboolean resumed;
 
 	ApiUpgraded upgraded;
 	void *upgrade_arg;
@@ -89,6 +108,22 @@ void reply_common_headers(GString *head);
 
 /* upgrade.c */
 enum MHD_Result upgrade_start(ApiRequest *r);
+/* Puts another socket under fd's number, for whoever goes on using that; returns the real one, or
+ * -1. The other's far end is the caller's, or closed when ret_other is NULL. */
+int change_places(int fd, int *ret_other);
+
+/* handover.c */
+/* Keeps the request for the next daemon; its connection leaves libmicrohttpd. */
+void handover_keep(ApiRequest *r);
+/* A connection of which nothing has been read. */
+void handover_keep_unread(ApiServer *s, int fd);
 
 /* server.c */
+gboolean server_accept(ApiServer *s, GError **error); /* on all its listening sockets */
+void server_take(ApiServer *s, int fd);               /* a connection that was accepted elsewhere */
+void server_quiesce(ApiServer *s);                    /* accepts no more */
+void server_end_connections(ApiServer *s);            /* all that are left */
+void server_free(ApiServer *s);
+void request_enter(ApiRequest *r);
+void request_leave(ApiRequest *r);
 void request_run(ApiRequest *r); /* the handler, its error recorded */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define LINGER_MS 3000
+#define STREAM_UNSENT_MAX (8 * 1024 * 1024)
 
 static const char *const common[][2] = {
 	{"Api-Version", API_VERSION},
@@ -203,11 +204,16 @@ static gboolean body_is_coming(ApiRequest *r)
 void api_stream_begin(ApiRequest *r, int status, const char *content_type)
 {
 	r->content_type = content_type;
+	if (r->stream_begun) { /* by another daemon */
+		r->reply = REPLY_STREAM;
+		return;
+	}
 	if (body_is_coming(r)) { /* keep it until then */
 		record(r, status, content_type, "", 0);
 		return;
 	}
 	r->reply = REPLY_STREAM;
+	r->stream_begun = TRUE;
 	GString *head = head_of(r, status);
 	if (!r->http10)
 		g_string_append(head, "Transfer-Encoding: chunked\r\n");
@@ -219,6 +225,56 @@ void api_stream_begin(ApiRequest *r, int status, const char *content_type)
 gboolean api_stream_begun(const ApiRequest *r)
 {
 	return r->reply == REPLY_STREAM;
+}
+
+/* Kept for the daemon that goes on with the stream. */
+static int keep_unsent(ApiRequest *r, const char *p, size_t n)
+{
+	if (!r->unsent)
+		r->unsent = g_byte_array_new();
+	if (r->unsent->len + n > STREAM_UNSENT_MAX) {
+		r->stream_gone = TRUE;
+		return -1;
+	}
+	g_byte_array_append(r->unsent, (const guint8 *)p, (guint)n);
+	return 1;
+}
+
+/* Until there is room: 0; 1: the request is to be handed over first; -1: the peer is gone. */
+static int await_room(ApiRequest *r)
+{
+	struct pollfd f[] = {
+		{r->fd, POLLOUT, 0},
+		{r->resumable ? r->server->yield_fd : -1, POLLIN, 0},
+	};
+	if (poll(f, G_N_ELEMENTS(f), -1) < 0 && errno != EINTR)
+		return -1;
+	if (f[0].revents & (POLLERR | POLLNVAL | POLLHUP))
+		return -1;
+	return f[1].revents && !f[0].revents;
+}
+
+/* As api_stream_write. */
+static int stream_send(ApiRequest *r, const char *p, size_t n)
+{
+	while (n > 0) {
+		ssize_t sent = r->unsent ? -1 : send(r->fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (r->unsent)
+			return keep_unsent(r, p, n);
+		if (sent >= 0) {
+			p += sent;
+			n -= (size_t)sent;
+			continue;
+		}
+		int wait = errno == EAGAIN ? await_room(r) : errno == EINTR ? 0 : -1;
+		if (wait > 0)
+			return keep_unsent(r, p, n);
+		if (wait < 0) {
+			r->stream_gone = TRUE;
+			return -1;
+		}
+	}
+	return 0;
 }
 
 int api_stream_write(void *request, const void *buf, size_t n)
@@ -241,19 +297,20 @@ int api_stream_write(void *request, const void *buf, size_t n)
 		{"\r\n", r->http10 ? 0 : 2},
 	};
 	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = G_N_ELEMENTS(iov)};
-	ssize_t sent = sendmsg(r->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	ssize_t sent = r->unsent ? 0 : sendmsg(r->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (sent < 0 && errno != EAGAIN && errno != EINTR) {
 		r->stream_gone = TRUE;
 		return -1;
 	}
 	size_t skip = sent > 0 ? (size_t)sent : 0;
-	for (guint i = 0; i < G_N_ELEMENTS(iov) && !r->stream_gone; i++) {
+	int result = 0;
+	for (guint i = 0; i < G_N_ELEMENTS(iov) && result >= 0; i++) {
 		size_t done = MIN(skip, iov[i].iov_len);
 		skip -= done;
-		if (socket_write(r->fd, (char *)iov[i].iov_base + done, iov[i].iov_len - done) < 0)
-			r->stream_gone = TRUE;
+		int one = stream_send(r, (char *)iov[i].iov_base + done, iov[i].iov_len - done);
+		result = one ? one : result;
 	}
-	return r->stream_gone ? -1 : 0;
+	return result;
 }
 
 int api_stream_json(ApiRequest *r, json_t *value, const char *line_end)
@@ -272,7 +329,7 @@ void api_stream_abort(ApiRequest *r)
 void reply_stream_end(ApiRequest *r)
 {
 	/* What a stopping server breaks off must not look complete. */
-	if (r->cancellable && r->server->stopping)
+	if (r->cancellable && g_atomic_int_get(&r->server->stopping))
 		return;
 	if (!r->stream_gone && !r->stream_aborted && !r->http10)
 		socket_write(r->fd, "0\r\n\r\n", 5);

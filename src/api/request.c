@@ -17,7 +17,7 @@ ApiRequest *request_new(ApiServer *s, const char *uri)
 	ApiRequest *r = g_new0(ApiRequest, 1);
 	r->server = s;
 	r->uri = g_strdup(uri);
-	r->fd = r->real_fd = r->dummy_fd = -1;
+	r->fd = r->real_fd = r->dummy_fd = r->cancel_fd = -1;
 	r->minor = API_MINOR_MAX;
 	r->params = g_ptr_array_new_with_free_func(g_free);
 	r->query = g_ptr_array_new_with_free_func(g_free);
@@ -33,6 +33,11 @@ void request_free(ApiRequest *r)
 		close(r->real_fd);
 	if (r->dummy_fd >= 0)
 		close(r->dummy_fd);
+	if (r->cancel_fd >= 0)
+		close(r->cancel_fd);
+	if (r->unsent)
+		g_byte_array_unref(r->unsent);
+	json_decref(r->state);
 	body_queue_free(r->queue);
 	if (r->in)
 		g_byte_array_unref(r->in);
@@ -210,6 +215,11 @@ gboolean request_route(ApiRequest *r, const char *method, GError **error)
 Engine *api_engine(const ApiRequest *r)
 {
 	return r->server->engine;
+}
+
+const ApiHooks *api_hooks(const ApiRequest *r)
+{
+	return r->server->hooks;
 }
 
 int api_minor(const ApiRequest *r)

@@ -22,6 +22,7 @@ const ApiRoute api_routes[] = {
 	{"POST",   "/dhow/check",                     0,  NONE,   api_dhow_repair},
 	{"GET",    "/dhow/trace",                     0,  NONE,   api_dhow_trace},
 	{"POST",   "/dhow/trace",                     0,  NONE,   api_dhow_trace_start},
+	{"POST",   "/dhow/upgrade",                   0,  NONE,   api_dhow_upgrade},
 	{"POST",   "/auth",                           0,  JSON,   api_auth},
 
 	{"GET",    "/containers/json",                0,  NONE,   api_containers_list},

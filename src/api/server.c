@@ -10,14 +10,22 @@
  * connection: libmicrohttpd pulls content from a callback, while logs, events and archives are
  * pushed, and must be on the wire at once.
  *
+ * An upgrade (handover.c) first ends the accepting. A connection that was accepted in that moment
+ * is taken away from libmicrohttpd unread, one accepted before may still send its first request.
+ *
  * Idle connections are closed after IDLE_SECONDS; the limit is lifted while a request is handled,
  * since libmicrohttpd would count the handler's time as idleness.
  */
 #include "api/internal.h"
 
+#include "base/fd.h"
+#include "base/log.h"
 #include "base/trace.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -37,7 +45,7 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *connectio
 	return request_new(cls, uri);
 }
 
-static void enter(ApiRequest *r)
+void request_enter(ApiRequest *r)
 {
 	ApiServer *s = r->server;
 	g_mutex_lock(&s->lock);
@@ -46,26 +54,105 @@ static void enter(ApiRequest *r)
 	g_mutex_unlock(&s->lock);
 }
 
-int api_cancel_fd(ApiRequest *r)
+/* ---- cancelling ---- */
+
+static void watch_for(int epoll, int fd, uint32_t events)
 {
-	ApiServer *s = r->server;
-	g_mutex_lock(&s->lock);
-	r->cancellable = TRUE;
-	if (s->stopping)
-		shutdown(r->fd, SHUT_RD);
-	g_mutex_unlock(&s->lock);
-	return r->fd;
+	struct epoll_event ev = {.events = events};
+	(void)epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &ev);
 }
 
-static void leave(ApiRequest *r)
+static int cancel_fd(ApiRequest *r, gboolean resumable)
+{
+	ApiServer *s = r->server;
+	if (r->cancel_fd < 0) {
+		r->cancel_fd = epoll_create1(EPOLL_CLOEXEC);
+		watch_for(r->cancel_fd, r->fd, EPOLLRDHUP);
+		watch_for(r->cancel_fd, s->stop_fd, EPOLLIN);
+	}
+	if (resumable && !r->resumable)
+		watch_for(r->cancel_fd, s->yield_fd, EPOLLIN);
+	g_mutex_lock(&s->lock);
+	r->cancellable = TRUE;
+	r->resumable |= resumable;
+	g_cond_broadcast(&s->changed);
+	g_mutex_unlock(&s->lock);
+	return r->cancel_fd;
+}
+
+int api_cancel_fd(ApiRequest *r)
+{
+	return cancel_fd(r, FALSE);
+}
+
+int api_resumable_fd(ApiRequest *r)
+{
+	return cancel_fd(r, TRUE);
+}
+
+gboolean api_yields(const ApiRequest *r)
+{
+	return r->resumable && g_atomic_int_get(&r->server->yielding);
+}
+
+void request_leave(ApiRequest *r)
 {
 	ApiServer *s = r->server;
 	g_mutex_lock(&s->lock);
 	if (r->active)
 		g_ptr_array_remove_fast(s->active, r);
 	r->active = FALSE;
-	if (s->active->len == 0)
-		g_cond_broadcast(&s->idle);
+	g_cond_broadcast(&s->changed);
+	g_mutex_unlock(&s->lock);
+}
+
+/* ---- connections ---- */
+
+typedef struct {
+	gboolean fresh;
+} Connection;
+
+/* Accepted when nobody is accepted any more. */
+static gboolean leave_unread(ApiServer *s, struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+	int fd = change_places(info->connect_fd, NULL);
+	if (fd >= 0)
+		handover_keep_unread(s, fd);
+	return fd >= 0;
+}
+
+static void on_connection(void *cls, struct MHD_Connection *c, void **context,
+	enum MHD_ConnectionNotificationCode code)
+{
+	ApiServer *s = cls;
+	Connection *x = *context;
+	g_mutex_lock(&s->lock);
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		x = *context = g_new0(Connection, 1);
+		x->fresh = !s->draining || !leave_unread(s, c);
+		s->fresh += x->fresh;
+	} else if (x) {
+		s->fresh -= x->fresh;
+		g_cond_broadcast(&s->changed);
+		*context = NULL;
+		g_free(x);
+	}
+	g_mutex_unlock(&s->lock);
+}
+
+static void note_request(ApiServer *s, struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	Connection *x = info ? info->socket_context : NULL;
+	g_mutex_lock(&s->lock);
+	if (x && x->fresh) {
+		x->fresh = FALSE;
+		s->fresh--;
+		g_cond_broadcast(&s->changed);
+	}
 	g_mutex_unlock(&s->lock);
 }
 
@@ -76,7 +163,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **re
 	*req_cls = NULL;
 	if (!r)
 		return;
-	leave(r);
+	request_leave(r);
 	set_idle_limit(connection, IDLE_SECONDS);
 	request_free(r);
 }
@@ -105,8 +192,11 @@ static enum MHD_Result answer(ApiRequest *r)
 		reply_stream_end(r);
 		return MHD_NO;
 	case REPLY_UPGRADE:
-		leave(r);
+		request_leave(r);
 		return upgrade_start(r);
+	case REPLY_HANDED_OVER:
+		handover_keep(r);
+		return MHD_NO;
 	case REPLY_RECORDED:
 		return reply_send(r);
 	case REPLY_NONE:
@@ -143,7 +233,8 @@ static enum MHD_Result begin(
 	r->fd = info->connect_fd;
 	r->http10 = strcmp(version, "HTTP/1.1") != 0;
 	set_idle_limit(c, 0);
-	enter(r);
+	request_enter(r);
+	note_request(r->server, c);
 	if (request_route(r, method, &error)) {
 		if (!r->route->handler)
 			dh_error(&error, DH_ERROR_NOT_BUILT, "%s %s is not built yet", method,
@@ -193,60 +284,99 @@ static struct MHD_Daemon *listen_on(ApiServer *s, int fd)
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
 		MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_URI_LOG_CALLBACK, on_uri, s,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_END);
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_NOTIFY_CONNECTION,
+		on_connection, s, MHD_OPTION_END);
 }
 
-ApiServer *api_server_start(Engine *e, const int *listeners, guint n, GError **error)
+gboolean server_accept(ApiServer *s, GError **error)
+{
+	for (guint i = 0; i < s->listeners->len; i++) {
+		struct MHD_Daemon *d = listen_on(s, g_array_index(s->listeners, int, i));
+		if (!d)
+			return dh_error(error, DH_ERROR_SYSTEM, "starting the HTTP server failed");
+		g_ptr_array_add(s->daemons, d);
+	}
+	return TRUE;
+}
+
+void server_take(ApiServer *s, int fd)
+{
+	struct sockaddr_storage a;
+	socklen_t n = sizeof a;
+	struct MHD_Daemon *last = s->daemons->pdata[s->daemons->len - 1];
+	if (getpeername(fd, (struct sockaddr *)&a, &n) < 0 ||
+		MHD_add_connection(last, fd, (struct sockaddr *)&a, n) != MHD_YES)
+		dh_warn("a connection was lost in an upgrade: %s", g_strerror(errno));
+}
+
+void server_quiesce(ApiServer *s)
+{
+	for (guint i = 0; i < s->daemons->len; i++)
+		(void)MHD_quiesce_daemon(s->daemons->pdata[i]);
+}
+
+ApiServer *api_server_start(
+	Engine *e, const int *listeners, guint n, const ApiHooks *hooks, GError **error)
 {
 	ApiServer *s = g_new0(ApiServer, 1);
 	s->engine = e;
+	s->hooks = hooks;
 	s->daemons = g_ptr_array_new();
 	s->active = g_ptr_array_new();
+	s->unread = g_array_new(FALSE, FALSE, sizeof(int));
+	s->handed = json_array();
+	s->listeners = g_array_new(FALSE, FALSE, sizeof(int));
+	g_array_append_vals(s->listeners, listeners, n);
+	s->stop_fd = eventfd(0, EFD_CLOEXEC);
+	s->yield_fd = eventfd(0, EFD_CLOEXEC);
 	g_mutex_init(&s->lock);
-	g_cond_init(&s->idle);
-	for (guint i = 0; i < n; i++) {
-		struct MHD_Daemon *d = listen_on(s, listeners[i]);
-		if (!d) {
-			dh_error(error, DH_ERROR_SYSTEM, "starting the HTTP server failed");
-			for (; i < n; i++)
-				close(listeners[i]);
-			api_server_stop(s, 0);
-			return NULL;
-		}
-		g_ptr_array_add(s->daemons, d);
-	}
-	return s;
+	g_cond_init(&s->changed);
+	if (s->stop_fd >= 0 && s->yield_fd >= 0 && server_accept(s, error))
+		return s;
+	if (error && !*error)
+		dh_error_errno(error, errno, "eventfd");
+	api_server_stop(s, 0);
+	return NULL;
+}
+
+void server_end_connections(ApiServer *s)
+{
+	for (guint i = 0; i < s->daemons->len; i++)
+		MHD_stop_daemon(s->daemons->pdata[i]);
+	g_ptr_array_set_size(s->daemons, 0);
+}
+
+void server_free(ApiServer *s)
+{
+	for (guint i = 0; i < s->unread->len; i++)
+		close(g_array_index(s->unread, int, i));
+	g_ptr_array_unref(s->daemons);
+	g_ptr_array_unref(s->active);
+	g_array_unref(s->unread);
+	g_array_unref(s->listeners);
+	json_decref(s->handed);
+	dh_close(&s->stop_fd);
+	dh_close(&s->yield_fd);
+	g_mutex_clear(&s->lock);
+	g_cond_clear(&s->changed);
+	g_free(s);
 }
 
 void api_server_stop(ApiServer *s, guint timeout_ms)
 {
 	if (!s)
 		return;
-	g_autoptr(GArray) listeners = g_array_new(FALSE, FALSE, sizeof(int));
-	for (guint i = 0; i < s->daemons->len; i++) {
-		int fd = MHD_quiesce_daemon(s->daemons->pdata[i]);
-		if (fd >= 0)
-			g_array_append_val(listeners, fd);
-	}
+	server_quiesce(s);
 	gint64 until = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
 	g_mutex_lock(&s->lock);
-	s->stopping = TRUE;
 	/* Whoever waits for something to happen takes this for a client that went away. */
-	for (guint i = 0; i < s->active->len; i++) {
-		const ApiRequest *r = s->active->pdata[i];
-		if (r->cancellable)
-			shutdown(r->fd, SHUT_RD);
-	}
-	while (s->active->len > 0 && g_cond_wait_until(&s->idle, &s->lock, until))
+	g_atomic_int_set(&s->stopping, TRUE);
+	eventfd_write(s->stop_fd, 1);
+	while (s->active->len > 0 && g_cond_wait_until(&s->changed, &s->lock, until))
 		;
 	g_mutex_unlock(&s->lock);
-	for (guint i = 0; i < s->daemons->len; i++)
-		MHD_stop_daemon(s->daemons->pdata[i]);
-	for (guint i = 0; i < listeners->len; i++)
-		close(g_array_index(listeners, int, i));
-	g_ptr_array_unref(s->daemons);
-	g_ptr_array_unref(s->active);
-	g_mutex_clear(&s->lock);
-	g_cond_clear(&s->idle);
-	g_free(s);
+	server_end_connections(s);
+	for (guint i = 0; i < s->listeners->len; i++)
+		close(g_array_index(s->listeners, int, i));
+	server_free(s);
 }

@@ -8,6 +8,7 @@
 
 #include <sys/utsname.h>
 
+enum { UPGRADE_TIMEOUT = 15, UPGRADE_TIMEOUT_MAX = 3600 }; /* s */
 gboolean api_dhow_df(ApiRequest *r, GError **error)
 {
 	(void)error;
@@ -50,6 +51,30 @@ gboolean api_dhow_trace(ApiRequest *r, GError **error)
 	dh_trace_stop();
 	api_reply_json(r, 200, marks ? marks : json_array());
 	return TRUE;
+}
+
+/* POST /dhow/upgrade?binary=PATH&timeout=SECONDS&force=1. The answer comes from the new daemon. */
+gboolean api_dhow_upgrade(ApiRequest *r, GError **error)
+{
+	const ApiHooks *hooks = api_hooks(r);
+	ApiUpgrade u = {.force = api_query_bool(r, "force", FALSE)};
+	if (!hooks)
+		return dh_error(error, DH_ERROR_NOT_BUILT, "this server cannot be upgraded");
+	if (api_resumed(r)) {
+		json_t *body = hooks->upgraded(hooks->arg, error);
+		if (!body)
+			return FALSE;
+		api_reply_json(r, 200, body);
+		return TRUE;
+	}
+	u.binary = api_query(r, "binary");
+	if (u.binary && !*u.binary)
+		u.binary = NULL;
+	if (!api_query_int(r, "timeout", UPGRADE_TIMEOUT, &u.timeout, error))
+		return FALSE;
+	u.timeout = CLAMP(u.timeout, 0, UPGRADE_TIMEOUT_MAX);
+	return hooks->upgrade(hooks->arg, &u, api_resumable_fd(r), error) &&
+	       api_hand_over(r, json_object());
 }
 
 gboolean api_ping(ApiRequest *r, GError **error)

@@ -61,22 +61,26 @@ static void on_upgrade(void *cls, struct MHD_Connection *connection, void *req_c
 	MHD_upgrade_action(urh, MHD_UPGRADE_ACTION_CLOSE); /* then comes on_completed */
 }
 
-static gboolean change_places(ApiRequest *r)
+int change_places(int fd, int *ret_other)
 {
 	int pair[2];
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
-		return FALSE;
-	r->dummy_fd = pair[1];
+	dh_autofd int real = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (real < 0 ||
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+		return -1;
 	dh_autofd int other = pair[0];
-	r->real_fd = fcntl(r->fd, F_DUPFD_CLOEXEC, 3);
-	if (r->real_fd < 0)
-		return FALSE;
-	return dup3(other, r->fd, O_CLOEXEC) >= 0;
+	dh_autofd int away = pair[1];
+	if (dup3(other, fd, O_CLOEXEC) < 0)
+		return -1;
+	if (ret_other)
+		*ret_other = dh_steal_fd(&away);
+	return dh_steal_fd(&real);
 }
 
 enum MHD_Result upgrade_start(ApiRequest *r)
 {
-	if (!change_places(r))
+	r->real_fd = change_places(r->fd, &r->dummy_fd);
+	if (r->real_fd < 0)
 		return MHD_NO;
 	dh_set_nonblock(r->real_fd, FALSE);
 	struct MHD_Response *response = MHD_create_response_for_upgrade(on_upgrade, r);

@@ -79,14 +79,20 @@ static gboolean get_version(void *arg, int n, const char *const *columns, GError
 	return TRUE;
 }
 
+static gboolean check_version(guint version, guint n_schema, GError **error)
+{
+	return version <= n_schema ||
+	       dh_error(error, DH_ERROR_SYSTEM,
+		       "state database has version %u, this engine knows %u", version, n_schema);
+}
+
 static gboolean migrate(DhDb *db, const char *const *schema, guint n_schema, GError **error)
 {
 	guint version = 0;
 	if (!dh_db_query(db, error, get_version, &version, "PRAGMA user_version", ""))
 		return FALSE;
-	if (version > n_schema)
-		return dh_error(error, DH_ERROR_SYSTEM,
-			"state database has version %u, this engine knows %u", version, n_schema);
+	if (!check_version(version, n_schema, error))
+		return FALSE;
 	for (; version < n_schema; version++) {
 		g_autofree char *bump = g_strdup_printf("PRAGMA user_version=%u", version + 1);
 		if (!dh_db_begin(db, error))
@@ -124,6 +130,19 @@ DhDb *dh_db_open(const char *path, const char *const *schema, guint n_schema, GE
 	int persistent = 1;
 	(void)sqlite3_file_control(db->sql, NULL, SQLITE_FCNTL_PERSIST_WAL, &persistent);
 	return g_steal_pointer(&db);
+}
+
+gboolean dh_db_accepts(const char *path, guint n_schema, GError **error)
+{
+	guint version = 0;
+	g_autoptr(DhDb) db = g_new0(DhDb, 1);
+	g_rec_mutex_init(&db->lock);
+	db->statements = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, finalize);
+	if (sqlite3_open_v2(path, &db->sql, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
+		return db_error(db, error, path);
+	sqlite3_busy_timeout(db->sql, 5000);
+	return dh_db_query(db, error, get_version, &version, "PRAGMA user_version", "") &&
+	       check_version(version, n_schema, error);
 }
 
 void dh_db_close(DhDb *db)

@@ -17,6 +17,8 @@ typedef struct DhDb DhDb;
 /* Opens or creates it and brings its schema to the newest version: schema[n] is the SQL that leads
  * from user_version n to n + 1. A database of a newer version is refused. */
 DhDb *dh_db_open(const char *path, const char *const *schema, guint n_schema, GError **error);
+/* Whether dh_db_open would, as far as its version goes; changes nothing. */
+gboolean dh_db_accepts(const char *path, guint n_schema, GError **error);
 void dh_db_close(DhDb *db);
 /* The space that vital statements may spend; stays the caller's. */
 void dh_db_set_reserve(DhDb *db, DhReserve *reserve);

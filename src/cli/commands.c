@@ -93,6 +93,7 @@ static const CommandEntry entries[] = {
 	{"system", "events", NULL, &cmd_events},
 	{"system", "info", NULL, &cmd_info},
 	{"system", "prune", NULL, &cmd_system_prune},
+	{"system", "upgrade", NULL, &cmd_system_upgrade},
 	{"volume", "create", NULL, &cmd_volume_create},
 	{"volume", "inspect", NULL, &cmd_volume_inspect},
 	{"volume", "ls", NULL, &cmd_volume_ls},

@@ -30,7 +30,7 @@ const char *commands_nth_common(size_t n);
 extern const Command cmd_attach, cmd_create, cmd_exec, cmd_kill, cmd_pause, cmd_rename, cmd_restart,
 	cmd_rm, cmd_run, cmd_start, cmd_stop, cmd_unpause, cmd_wait;
 extern const Command cmd_commit, cmd_cp, cmd_df, cmd_diff, cmd_export, cmd_system_check,
-	cmd_system_prune;
+	cmd_system_upgrade, cmd_system_prune;
 extern const Command cmd_container_inspect, cmd_container_prune, cmd_events, cmd_history,
 	cmd_image_inspect, cmd_image_prune, cmd_images, cmd_import, cmd_info, cmd_inspect, cmd_load,
 	cmd_login, cmd_logout, cmd_logs, cmd_port, cmd_ps, cmd_pull, cmd_push, cmd_rmi, cmd_save,

@@ -236,6 +236,17 @@ static json_t *last_start(Engine *e)
 		"Actions", actions);
 }
 
+static int64_t pid_of(void *engine, const char *id)
+{
+	g_autoptr(Container) c = container_find(engine, id, NULL);
+	if (!c)
+		return 0;
+	g_mutex_lock(&c->state_lock);
+	int64_t pid = c->state.running ? c->state.pid : 0;
+	g_mutex_unlock(&c->state_lock);
+	return pid;
+}
+
 json_t *engine_check(Engine *e, gboolean repair, int64_t min_age)
 {
 	Check k = {.engine = e,
@@ -251,7 +262,7 @@ json_t *engine_check(Engine *e, gboolean repair, int64_t min_age)
 	check_run_dirs(&k);
 	check_strays(&k);
 	check_volumes(&k);
-	g_auto(GStrv) network = net_check(e->net, repair);
+	g_auto(GStrv) network = net_check(e->net, repair, pid_of, e);
 	for (char **line = network; *line; line++) {
 		static const char *const done[] = {": written again", ": removed", ": put back"};
 		gboolean repaired = FALSE;

@@ -23,6 +23,7 @@ typedef struct {
 	int64_t started_at, finished_at; /* DH_TIME_ZERO: never */
 	int64_t restart_count;
 	int64_t restart_delay; /* ms, of the last restart; 0: none since the last start by hand */
+	int64_t restart_at;    /* ns since 1970: when that delay is over */
 	gboolean manually_stopped;
 	int64_t log_dropped; /* beside what SHIM_DROPPED_NAME says */
 	const char *health;  /* "starting", "healthy", "unhealthy"; NULL: no check. Static. */
@@ -114,8 +115,11 @@ typedef struct ContainerWait ContainerWait;
 /* The condition is remembered at the call, so that a caller may answer its client before it blocks.
  */
 ContainerWait *container_wait_begin(Container *c, WaitCondition condition);
-/* Blocks until it holds or cancel_fd (-1: none) becomes readable or hangs up (FALSE without error).
- */
+/* When the container had last ended at the call; another daemon that goes on with the wait begins
+ * it anew and says that time, so that an end in between counts. */
+int64_t container_wait_since(const ContainerWait *w);
+void container_wait_resume(ContainerWait *w, int64_t finished_at);
+/* Blocks until it holds or cancel_fd (-1: none) becomes readable (FALSE without error). */
 gboolean container_wait_end(ContainerWait *w, int cancel_fd, int64_t *ret_status, char **ret_error);
 
 /* How a --rm container ended that has been removed since: a client whose daemon died under its wait

@@ -66,12 +66,21 @@ static gboolean load_engine_id(Engine *e, GError **error)
 		e->db, error, "INSERT INTO meta (key, value) VALUES ('engine-id', ?)", "s", e->id);
 }
 
+/* The database's versions, one after the other. Free with g_strfreev. */
+static char **schemas(void)
+{
+	char **all = g_new0(char *, 4);
+	all[0] = g_strconcat(container_schema, store_schema, NULL);
+	all[1] = g_strdup(volume_schema);
+	all[2] = g_strdup(registry_schema);
+	return all;
+}
+
 static gboolean open_database(Engine *e, GError **error)
 {
 	g_autofree char *path = g_build_filename(e->config.data_root, "state.db", NULL);
-	g_autofree char *first = g_strconcat(container_schema, store_schema, NULL);
-	const char *const schema[] = {first, volume_schema, registry_schema};
-	e->db = dh_db_open(path, schema, G_N_ELEMENTS(schema), error);
+	g_auto(GStrv) all = schemas();
+	e->db = dh_db_open(path, (const char *const *)all, g_strv_length(all), error);
 	if (!e->db)
 		return FALSE;
 	(void)chmod(path, 0600);
@@ -89,6 +98,13 @@ static void open_reserve(Engine *e)
 	e->reserve = dh_reserve_open(path, !e->config.no_reserve);
 	if (dh_reserve_needed(e->reserve))
 		(void)dh_reserve_spend(e->reserve);
+}
+
+gboolean engine_accepts(const EngineConfig *config, GError **error)
+{
+	g_autofree char *path = g_build_filename(config->data_root, "state.db", NULL);
+	g_auto(GStrv) all = schemas();
+	return access(path, F_OK) < 0 || dh_db_accepts(path, g_strv_length(all), error);
 }
 
 static gboolean open_volumes(Engine *e, GError **error)
@@ -153,9 +169,12 @@ Engine *engine_open(EngineConfig *config, GError **error)
 		load_containers(e, error) && engine_reconcile(e, error)) {
 		dh_reserve_refill(e->reserve);
 		e->start_ms = (dh_time_now() - e->started_at) / 1000000;
+		/* Stocks are laid in when the way is free. */
+		net_refill(e->net);
+		shim_pool_refill(e->shims);
 		return e;
 	}
-	engine_close(e);
+	engine_close(e, TRUE);
 	return NULL;
 }
 
@@ -186,13 +205,26 @@ static void leave_nothing(Engine *e)
 	(void)rmdir(e->config.exec_root);
 }
 
-void engine_close(Engine *e)
+static void end_pool(GThreadPool **pool)
 {
-	gboolean running = e->db && any_running(e);
-	supervisor_free(e->supervisor);
+	if (*pool)
+		g_thread_pool_free(g_steal_pointer(pool), FALSE, TRUE);
+}
+
+void engine_halt(Engine *e)
+{
+	if (e->supervisor)
+		supervisor_stop(e->supervisor);
 	eventfd_write(e->closing, 1);
-	g_thread_pool_free(e->probes, FALSE, TRUE);
-	g_thread_pool_free(e->background, FALSE, TRUE);
+	end_pool(&e->probes);
+	end_pool(&e->background);
+}
+
+void engine_close(Engine *e, gboolean keep)
+{
+	gboolean running = keep || any_running(e);
+	engine_halt(e);
+	supervisor_free(e->supervisor);
 	shim_pool_free(e->shims);
 	net_engine_free(e->net, !running);
 	if (e->db && !running)

@@ -19,6 +19,7 @@ typedef struct {
 	char *cgroup_parent;         /* "/dhow" or "/dhow-<instance>" */
 	char *shim_path, *init_path; /* programs, absolute */
 	NetConfig net;
+	gboolean handed_over;  /* from a daemon that ran in this process until now */
 	gboolean live_restore; /* always TRUE; reported */
 	GHashTable *log_opts;  /* defaults for json-file: "max-size", "max-file" */
 	char *log_driver;
@@ -44,7 +45,7 @@ typedef struct {
 	int64_t started_at;
 	int64_t start_ms;        /* how long opening took */
 	GPtrArray *start_report; /* char*: what the reconciler did */
-	gboolean reconciled;     /* until then nothing is started */
+	gint reconciled;         /* atomic; until then nothing is started */
 
 	GMutex lock; /* the two tables; taken for look-ups only, never across a blocking call */
 	GHashTable *by_id;   /* id -> Container */
@@ -64,5 +65,16 @@ typedef struct {
 Engine *engine_open(EngineConfig *config, GError **error);
 
 /* Stops listening to shims and closes. Containers go on, unless none runs: then bridge, table and
- * cgroup parent go too. */
-void engine_close(Engine *e);
+ * cgroup parent go too, if not told to keep them. */
+void engine_close(Engine *e, gboolean keep);
+
+/* Ends all that happens by itself: hearing the shims, health checks, what runs in the background.
+ */
+void engine_halt(Engine *e);
+/* Halts. For the engine that follows in the same process (handover.c): what is not on disk, with
+ * numbers of descriptors, which stay open. Then engine_close, which must keep everything. */
+json_t *engine_export(Engine *e);
+void engine_import(Engine *e, const json_t *state);
+
+/* Whether an engine of this program could open what lies in that data root. */
+gboolean engine_accepts(const EngineConfig *config, GError **error);

@@ -417,3 +417,54 @@ void exec_forget(Exec *x)
 	g_mutex_unlock(&x->c->state_lock);
 	g_mutex_unlock(&e->exec_lock);
 }
+
+/* ---- from one engine to the next ---- */
+
+json_t *exec_export(Engine *e)
+{
+	json_t *list = json_array();
+	GHashTableIter it;
+	gpointer value;
+	g_mutex_lock(&e->exec_lock);
+	g_hash_table_iter_init(&it, e->execs);
+	while (g_hash_table_iter_next(&it, NULL, &value)) {
+		Exec *x = value;
+		g_mutex_lock(&x->lock);
+		json_t *item = json_pack("{s:s, s:s, s:b, s:b, s:I, s:o}", "Id", x->id, "Container",
+			x->c->id, "Started", x->started, "Running", x->running, "Pid",
+			(json_int_t)x->pid, "Config", dh_json_emit(&exec_config_table, x->config));
+		if (x->has_exit_code)
+			json_object_set_new(item, "ExitCode", json_integer(x->exit_code));
+		g_mutex_unlock(&x->lock);
+		json_array_append_new(list, item);
+	}
+	g_mutex_unlock(&e->exec_lock);
+	return list;
+}
+
+void exec_import(Engine *e, const json_t *item)
+{
+	const char *id = json_string_value(json_object_get(item, "Id"));
+	const char *of = json_string_value(json_object_get(item, "Container"));
+	const json_t *code = json_object_get(item, "ExitCode");
+	g_autoptr(Container) c = of ? container_find(e, of, NULL) : NULL;
+	g_autoptr(Exec) known = id ? lookup(e, id) : NULL;
+	ExecConfig *config = c && id && !known ? dh_json_parse(&exec_config_table,
+							 json_object_get(item, "Config"), NULL)
+					       : NULL;
+	if (!config)
+		return;
+	Exec *x = exec_new(c, g_strdup(id), config);
+	dh_json_free(&exec_config_table, config);
+	x->started = json_is_true(json_object_get(item, "Started"));
+	x->running = json_is_true(json_object_get(item, "Running"));
+	x->pid = json_integer_value(json_object_get(item, "Pid"));
+	g_mutex_lock(&c->state_lock);
+	gboolean running = c->state.running;
+	g_mutex_unlock(&c->state_lock);
+	if (code)
+		note_end(x, json_integer_value(code));
+	else if (x->running && !running)
+		note_end(x, 137);
+	exec_register(x);
+}

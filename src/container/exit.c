@@ -42,8 +42,8 @@ void container_exited(Container *c, const ShimExit *x)
 	s->oom_killed = x->oom_killed;
 	s->finished_at = x->finished_at;
 	s->log_dropped += x->log_dropped;
-	gboolean again =
-		restart_decide(c, x->started_at > 0 ? x->finished_at - x->started_at : (int64_t)0);
+	gboolean again = restart_decide(
+		c, x->started_at > 0 ? x->finished_at - x->started_at : (int64_t)0, x->finished_at);
 	NetEndpoint *endpoint = g_steal_pointer(&c->endpoint);
 	/* Its row is about to go; if this daemon ends before, the record says how it was. */
 	gboolean brief = c->host_config->auto_remove && !again;

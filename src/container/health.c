@@ -5,8 +5,9 @@
  * thread of its own pool, for the stream's end, the time-out or the engine's closing, records the
  * result and sets the next timer. A probe belongs to one run of the container: one that outlives it
  * (the count of exits has changed) says nothing and is followed by none. While the container is
- * paused nothing is asked. What an unhealthy container is to suffer (OnFailure) happens in the
- * thread of the probe that found it so.
+ * paused nothing is asked. With each date that is set, what is known is written to the container's
+ * directory: a daemon that comes after this one goes on from there. What an unhealthy container is
+ * to suffer (OnFailure) happens in the thread of the probe that found it so.
  *
  * Numbers and rules are dockerd's (HEALTHCHECK in the Dockerfile reference): within the start
  * period failures do not count as long as there was no success; the first one ends it.
@@ -31,25 +32,11 @@ enum { MAX_RESULTS = 5, MAX_OUTPUT = 4096, FRAME_HEADER = 8, DEFAULT_RETRIES = 3
 #define DEFAULT_START_INTERVAL (5 * (int64_t)DH_NSEC)
 #define MS ((int64_t)1000000) /* ns */
 
-typedef enum { STARTING, HEALTHY, UNHEALTHY } HealthStatus;
-
 static const char *const names[] = {"starting", "healthy", "unhealthy"};
 
-typedef struct {
-	int64_t start, end, code;
-	char *output;
-} Result;
-
-/* What a container knows of its health; guarded by its state_lock. */
-struct Health {
-	HealthStatus status;
-	int64_t failing;
-	GQueue results; /* Result, oldest first */
-};
-
-static void result_free(void *p)
+void health_result_free(void *p)
 {
-	Result *r = p;
+	HealthResult *r = p;
 	g_free(r->output);
 	g_free(r);
 }
@@ -58,7 +45,7 @@ void health_free(struct Health *h)
 {
 	if (!h)
 		return;
-	g_queue_clear_full(&h->results, result_free);
+	g_queue_clear_full(&h->results, health_result_free);
 	g_free(h);
 }
 
@@ -135,7 +122,7 @@ json_t *health_json(const Container *c)
 		return NULL;
 	json_t *log = json_array();
 	for (GList *l = c->health->results.head; l; l = l->next) {
-		const Result *r = l->data;
+		const HealthResult *r = l->data;
 		g_autofree char *start = dh_time_format(r->start);
 		g_autofree char *end = dh_time_format(r->end);
 		json_array_append_new(
@@ -146,41 +133,8 @@ json_t *health_json(const Container *c)
 		(json_int_t)c->health->failing, "Log", log);
 }
 
-static int64_t time_member(const json_t *o, const char *name)
-{
-	int64_t t = 0;
-	const char *text = json_string_value(json_object_get(o, name));
-	return text && dh_time_parse(text, 0, &t, NULL) ? t : 0;
-}
-
-void health_restore(Container *c, const json_t *said)
-{
-	const char *status = json_string_value(json_object_get(said, "Status"));
-	size_t i;
-	json_t *result;
-	if (!status)
-		return;
-	struct Health *h = c->health = g_new0(struct Health, 1);
-	for (HealthStatus s = STARTING; s <= UNHEALTHY; s++) {
-		if (strcmp(names[s], status) == 0)
-			h->status = s;
-	}
-	h->failing = json_integer_value(json_object_get(said, "FailingStreak"));
-	json_array_foreach (json_object_get(said, "Log"), i, result) {
-		const char *output = json_string_value(json_object_get(result, "Output"));
-		Result *r = g_new0(Result, 1);
-		r->start = time_member(result, "Start");
-		r->end = time_member(result, "End");
-		r->code = json_integer_value(json_object_get(result, "ExitCode"));
-		r->output = g_strdup(output ? output : "");
-		g_queue_push_tail(&h->results, r);
-	}
-	if (c->state.running)
-		c->state.health = names[h->status];
-}
-
 /* Takes the result over. Returns the new status when it has changed, else NULL. */
-static const char *note_result(Container *c, guint run, Result *r)
+static const char *note_result(Container *c, guint run, HealthResult *r)
 {
 	const HealthConfig *config = c->config->healthcheck;
 	const char *changed = NULL;
@@ -188,22 +142,22 @@ static const char *note_result(Container *c, guint run, Result *r)
 	struct Health *h = c->health;
 	if (!h || c->exits != run || !c->state.running) {
 		g_mutex_unlock(&c->state_lock);
-		result_free(r);
+		health_result_free(r);
 		return NULL;
 	}
 	HealthStatus before = h->status;
 	g_queue_push_tail(&h->results, r);
 	if (h->results.length > MAX_RESULTS)
-		result_free(g_queue_pop_head(&h->results));
+		health_result_free(g_queue_pop_head(&h->results));
 	gboolean excused =
-		before == STARTING && r->start - c->state.started_at < config->start_period;
+		before == HEALTH_STARTING && r->start - c->state.started_at < config->start_period;
 	if (r->code == 0) {
 		h->failing = 0;
-		h->status = HEALTHY;
+		h->status = HEALTH_HEALTHY;
 	} else if (!excused) {
 		h->failing++;
 		if (h->failing >= or_default(config->retries, DEFAULT_RETRIES))
-			h->status = UNHEALTHY;
+			h->status = HEALTH_UNHEALTHY;
 	}
 	if (h->status != before)
 		changed = c->state.health = names[h->status];
@@ -264,7 +218,7 @@ static gboolean collect(Container *c, int fd, gint64 until, GString *out)
 	}
 }
 
-static Result *run_probe(Container *c)
+static HealthResult *run_probe(Container *c)
 {
 	const HealthConfig *config = c->config->healthcheck;
 	int64_t timeout = or_default(config->timeout, DEFAULT_TIMEOUT);
@@ -273,7 +227,7 @@ static Result *run_probe(Container *c)
 	ExecConfig exec = {.attach_stdout = TRUE, .attach_stderr = TRUE, .cmd = command};
 	g_autoptr(GError) error = NULL;
 	g_autoptr(GString) out = g_string_new(NULL);
-	Result *r = g_new0(Result, 1);
+	HealthResult *r = g_new0(HealthResult, 1);
 	r->start = dh_time_now();
 	r->code = -1;
 
@@ -321,6 +275,12 @@ static void act_on_failure(Container *c)
 
 static void schedule(Container *c);
 
+static gboolean is_closing(Engine *e)
+{
+	struct pollfd p = {.fd = e->closing, .events = POLLIN};
+	return poll(&p, 1, 0) > 0;
+}
+
 /* In the pool of probes; the reference is the caller's. */
 void health_probe(void *container, void *unused)
 {
@@ -331,16 +291,19 @@ void health_probe(void *container, void *unused)
 	gboolean running = c->state.running;
 	gboolean paused = c->state.paused;
 	g_mutex_unlock(&c->state_lock);
-	if (running && !paused) {
-		const char *status = note_result(c, run, run_probe(c));
-		g_autoptr(GError) error = NULL;
-		/* For the next daemon only: a full disk keeps nobody from being healthy. */
-		if (!container_save_if_room(c, &error))
-			dh_debug("container %s: health: %s", c->id, error->message);
+	HealthResult *result = running && !paused ? run_probe(c) : NULL;
+	if (is_closing(c->engine)) {
+		/* Cut off: the next daemon probes again, as the date on record has passed. */
+		if (result)
+			health_result_free(result);
+		return;
+	}
+	if (result) {
+		const char *status = note_result(c, run, result);
 		if (status) {
 			g_autofree char *action = g_strdup_printf("health_status: %s", status);
 			container_event(c, action, NULL);
-			if (status == names[UNHEALTHY])
+			if (status == names[HEALTH_UNHEALTHY])
 				act_on_failure(c);
 		}
 	}
@@ -364,19 +327,29 @@ static void begin_probe(Container *c)
 		g_thread_pool_push(c->engine->probes, container_ref(c), NULL);
 }
 
+/* Until the date that the next probe has. */
+static void arm(Container *c)
+{
+	g_mutex_lock(&c->state_lock);
+	int64_t left = (c->probe_due - g_get_monotonic_time()) / 1000;
+	g_mutex_unlock(&c->state_lock);
+	supervisor_after(c->engine->supervisor, c, MAX(left + 1, 1), begin_probe);
+}
+
 static void schedule(Container *c)
 {
 	const HealthConfig *config = c->config->healthcheck;
 	int64_t interval = or_default(config->interval, DEFAULT_INTERVAL);
 	g_mutex_lock(&c->state_lock);
-	if (c->health->status == STARTING &&
+	if (c->health->status == HEALTH_STARTING &&
 		dh_time_now() - c->state.started_at < config->start_period)
 		interval =
 			MIN(interval, or_default(config->start_interval, DEFAULT_START_INTERVAL));
-	int64_t ms = MAX(interval / MS, 1);
-	c->probe_due = g_get_monotonic_time() + ms * 1000 - 500;
+	c->probe_due = g_get_monotonic_time() + MAX(interval / 1000, 1000);
+	g_autofree char *record = health_record_text(c);
 	g_mutex_unlock(&c->state_lock);
-	supervisor_after(c->engine->supervisor, c, ms, begin_probe);
+	health_record_write(c, record);
+	arm(c);
 }
 
 void health_begin(Container *c)
@@ -386,15 +359,22 @@ void health_begin(Container *c)
 	g_mutex_lock(&c->state_lock);
 	health_free(c->health);
 	c->health = g_new0(struct Health, 1);
-	c->state.health = names[STARTING];
+	c->state.health = names[HEALTH_STARTING];
 	g_mutex_unlock(&c->state_lock);
 	schedule(c);
 }
 
 void health_resume(Container *c)
 {
-	if (has_check(c) && c->health)
-		schedule(c);
+	if (!has_check(c))
+		return;
+	g_mutex_lock(&c->state_lock);
+	gboolean known = health_record_read(c);
+	if (known)
+		c->state.health = names[c->health->status];
+	g_mutex_unlock(&c->state_lock);
+	if (known)
+		arm(c);
 	else
 		health_begin(c);
 }

@@ -21,8 +21,6 @@ gboolean container_save_config(Container *c, const HostConfig *host, GError **er
 /* Writes the mutable part of the row (name, state, endpoint); on a full disk, too: what runs can be
  * stopped, and what has ended has. */
 gboolean container_save(Container *c, GError **error);
-/* The same for what may be forgotten. */
-gboolean container_save_if_room(Container *c, GError **error);
 /* The members of a container that runs; error is forgotten, not freed. */
 void container_state_run(ContainerState *s, int64_t pid, int64_t started_at);
 /* The same as if it ran already, since started_at: what a daemon that dies during the start leaves
@@ -52,6 +50,12 @@ gboolean container_wait_unmounted(Container *c, int64_t timeout_ms);
 /* Remembers how a --rm container ended, for container_departed. */
 void container_note_departed(Container *c);
 void departed_free(void *departed);
+void departed_export(Engine *e, json_t *list);
+void departed_import(Engine *e, const json_t *item);
+
+/* ---- exec.c ---- */
+json_t *exec_export(Engine *e);
+void exec_import(Engine *e, const json_t *item);
 
 /* ---- spec.c ---- */
 
@@ -103,10 +107,16 @@ json_t *container_ports_json(Container *c, const NetEndpoint *e, gboolean runnin
 
 typedef struct Supervisor Supervisor;
 Supervisor *supervisor_new(GError **error);
+void supervisor_stop(Supervisor *s); /* hears nothing any more */
 void supervisor_free(Supervisor *s);
 /* Hears the events of a container's shim from now on; takes the descriptors over (shim_pidfd -1:
  * not our child). */
 void supervisor_add(Supervisor *s, Container *c, int events, int shim_pidfd);
+
+/* The shims that are our children: numbers of their pidfds, which are given away. */
+json_t *supervisor_export(Supervisor *s);
+/* Takes one over, to reap it. */
+void supervisor_add_child(Supervisor *s, int pidfd);
 
 /* Runs fn(c) in the background after ms (> 0); forgotten when the daemon ends. */
 void supervisor_after(Supervisor *s, Container *c, int64_t ms, void (*fn)(Container *c));

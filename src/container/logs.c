@@ -51,7 +51,9 @@ typedef struct {
 	size_t block_size;
 	GString *out;
 	LogLine line;
+	guint at;          /* the file of them that is being read */
 	gboolean gone;     /* the sink wants no more */
+	gboolean paused;   /* ... for now, and has taken all until here */
 	int64_t when;      /* of the line, with driver local */
 	gboolean done;     /* past --until */
 	gboolean oversize; /* inside a line longer than LINE_MAX_LEN */
@@ -73,8 +75,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Reader, reader_clear)
 
 static void flush(Reader *r)
 {
-	if (r->out->len > 0 && !r->gone && r->sink(r->arg, r->out->str, r->out->len) < 0)
-		r->gone = TRUE;
+	int taken = r->out->len > 0 && !r->gone ? r->sink(r->arg, r->out->str, r->out->len) : 0;
+	r->paused |= taken > 0;
+	r->gone |= taken != 0;
 	g_string_truncate(r->out, 0);
 }
 
@@ -300,11 +303,16 @@ static void read_to_end(Reader *r, LogSource *f)
 static void read_all(Reader *r)
 {
 	for (;;) {
-		for (guint i = 0; i < r->files->len && !r->gone && !r->done; i++)
+		for (guint i = 0; i < r->files->len && !r->gone && !r->done; i++) {
+			r->at = i;
 			read_to_end(r, &g_array_index(r->files, LogSource, i));
+		}
+		if (r->gone || r->done)
+			return;
 		if (r->files->len > 1)
 			g_array_remove_range(r->files, 0, r->files->len - 1);
-		if (!r->req->follow || r->gone || r->done)
+		r->at = 0;
+		if (!r->req->follow)
 			return;
 		LogSource old = {.fd = -1};
 		if (r->files->len > 0)
@@ -314,6 +322,8 @@ static void read_all(Reader *r)
 		/* The last words before the rename came after our last look. */
 		if (old.fd >= 0)
 			read_to_end(r, &g_array_index(r->files, LogSource, 0));
+		if (r->gone || r->done)
+			return;
 	}
 }
 
@@ -432,6 +442,36 @@ static void seek_tail(Reader *r)
 		g_array_remove_range(r->files, 0, first);
 }
 
+/* ---- positions ---- */
+
+/* What was read before is left out; of a file that is gone the rest is lost. */
+static void seek_position(Reader *r, const LogsPosition *p)
+{
+	for (guint i = 0; i < r->files->len; i++) {
+		LogSource *f = &g_array_index(r->files, LogSource, i);
+		if (f->ino != p->ino || f->dev != p->dev)
+			continue;
+		f->pos = p->pos;
+		if (i > 0)
+			g_array_remove_range(r->files, 0, i);
+		return;
+	}
+}
+
+static void tell_position(const Reader *r, gboolean unfinished)
+{
+	LogsPosition *p = r->req->position;
+	if (!p)
+		return;
+	*p = (LogsPosition){.unfinished = unfinished};
+	if (r->at >= r->files->len)
+		return;
+	const LogSource *f = &g_array_index(r->files, LogSource, r->at);
+	p->dev = f->dev;
+	p->ino = f->ino;
+	p->pos = f->pos;
+}
+
 /* ---- following ---- */
 
 static gboolean has_ended(Container *c)
@@ -486,8 +526,10 @@ static gboolean follow(Reader *r, Container *c, int cancel_fd, GError **error)
 	for (;;) {
 		read_all(r);
 		flush(r);
-		if (ended || r->gone || r->done)
+		if (ended || r->gone || r->done) {
+			tell_position(r, r->paused && !r->done);
 			return TRUE;
+		}
 		struct pollfd p[] = {
 			{watch, POLLIN, 0},
 			{events_sub_fd(sub), POLLIN, 0},
@@ -498,8 +540,10 @@ static gboolean follow(Reader *r, Container *c, int cancel_fd, GError **error)
 			return dh_error_errno(error, errno, "poll");
 		if (n < 0)
 			continue;
-		if (p[2].revents)
+		if (p[2].revents) {
+			tell_position(r, TRUE);
 			return TRUE;
+		}
 		if (p[0].revents)
 			drain_inotify(watch);
 		if (p[1].revents && drain_events(&sub, c))
@@ -546,13 +590,17 @@ gboolean container_logs(Container *c, const LogsRequest *req, LogsSink sink, voi
 		r.req = &once;
 	}
 	r.files = log_sources_open(path);
-	if (req->tail >= 0)
+	gboolean resumed = req->position && req->position->known;
+	if (resumed)
+		seek_position(&r, req->position);
+	if (req->tail >= 0 && !resumed)
 		seek_tail(&r);
-	if (req->since > 0)
+	if (req->since > 0 && !resumed)
 		seek_since(&r);
 	if (r.req->follow)
 		return follow(&r, c, cancel_fd, error);
 	read_all(&r);
 	flush(&r);
+	tell_position(&r, r.paused && !r.done);
 	return TRUE;
 }

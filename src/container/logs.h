@@ -4,15 +4,25 @@
 
 #include "container/container.h"
 
+/* Where reading goes on: the line that starts at pos in that file is the next one. */
+typedef struct {
+	gboolean known; /* in: begin here (tail is without meaning then) */
+	dev_t dev;
+	ino_t ino;
+	off_t pos;
+	gboolean unfinished; /* out: the rest is the end of what was read, there is more to come */
+} LogsPosition;
+
 typedef struct {
 	gboolean use_stdout, use_stderr, follow, timestamps, details;
-	int64_t since, until; /* ns; 0: none */
-	int64_t tail;         /* lines; -1: all */
+	int64_t since, until;   /* ns; 0: none */
+	int64_t tail;           /* lines; -1: all */
+	LogsPosition *position; /* or NULL */
 } LogsRequest;
 
 /* Writes the log to a sink as Docker's framed stream (or raw for a container with a terminal).
  * Returns when all is written, or, following, when the container has ended, or when cancel_fd hangs
- * up. sink returns 0, or -1 when the reader is gone. */
+ * up or is readable. sink returns 0, or -1 when the reader is gone, or 1: taken, but no more. */
 typedef int (*LogsSink)(void *arg, const void *buf, size_t n);
 gboolean container_logs(Container *c, const LogsRequest *r, LogsSink sink, void *arg, int cancel_fd,
 	GError **error);

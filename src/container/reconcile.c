@@ -29,21 +29,6 @@ static gboolean shim_present(Container *c)
 	return access(socket, F_OK) == 0;
 }
 
-static void adopt(Container *c, int events, int64_t pid)
-{
-	g_autoptr(GError) error = NULL;
-	g_mutex_lock(&c->state_lock);
-	c->state.pid = pid;
-	NetEndpoint *endpoint = dh_json_copy(&net_endpoint_table, c->endpoint);
-	g_mutex_unlock(&c->state_lock);
-	if (endpoint && !net_adopt(c->engine->net, c->id, endpoint, &error))
-		dh_warn("container %s: network: %s", c->id, error->message);
-	dh_json_free(&net_endpoint_table, endpoint);
-	dh_debug("container %s is still running (pid %" G_GINT64_FORMAT ")", c->id, pid);
-	supervisor_add(c->engine->supervisor, c, events, -1);
-	health_resume(c);
-}
-
 static void end_unconfirmed(Container *c)
 {
 	g_autoptr(GError) error = NULL;
@@ -64,21 +49,64 @@ static void end_unconfirmed(Container *c)
 		dh_warn("container %s: %s", c->id, error->message);
 }
 
-static void reconcile_one(Container *c)
+static void adopt_networks(Engine *e, const GPtrArray *adopted)
 {
-	gboolean should_run = c->state.running;
+	g_autoptr(GArray) ends = g_array_sized_new(FALSE, TRUE, sizeof(NetAdoption), adopted->len);
+	for (guint i = 0; i < adopted->len; i++) {
+		const Container *c = adopted->pdata[i];
+		NetAdoption a = {.id = c->id, .endpoint = c->endpoint, .pid = c->state.pid};
+		if (c->endpoint)
+			g_array_append_val(ends, a);
+	}
+	net_adopt_all(e->net, (NetAdoption *)ends->data, ends->len);
+	for (guint i = 0; i < ends->len; i++) {
+		NetAdoption *a = &g_array_index(ends, NetAdoption, i);
+		if (a->note)
+			engine_report(e, "container %s: %s", a->id, a->note);
+		if (a->error)
+			engine_report(e, "container %s: network: %s", a->id, a->error->message);
+		g_free(a->note);
+		g_clear_error(&a->error);
+	}
+}
+
+/* Whoever has a shim goes on. Returns those (borrowed); the others' *ret_lost. */
+static GPtrArray *adopt_running(Engine *e, const GPtrArray *running)
+{
+	GPtrArray *adopted = g_ptr_array_new();
+	g_autofree ShimSubscription *subs = g_new0(ShimSubscription, running->len + 1);
+	for (guint i = 0; i < running->len; i++)
+		subs[i].run_dir = ((Container *)running->pdata[i])->run_dir;
+	shim_subscribe_all(subs, running->len);
+	for (guint i = 0; i < running->len; i++) {
+		Container *c = running->pdata[i];
+		g_clear_error(&subs[i].error);
+		if (subs[i].events < 0)
+			continue;
+		if (subs[i].answered)
+			c->state.pid = subs[i].pid;
+		else
+			engine_report(e, "container %s runs, but its shim does not answer", c->id);
+		dh_debug("container %s is still running (pid %" G_GINT64_FORMAT ")", c->id,
+			c->state.pid);
+		g_ptr_array_add(adopted, c);
+	}
+	adopt_networks(e, adopted);
+	/* Only now that all is in place may their ends be heard. */
+	for (guint i = 0; i < running->len; i++) {
+		Container *c = running->pdata[i];
+		if (subs[i].events < 0)
+			continue;
+		supervisor_add(e->supervisor, c, subs[i].events, -1);
+		health_resume(c);
+	}
+	return adopted;
+}
+
+/* One that does not go on. */
+static void settle(Container *c, gboolean should_run)
+{
 	if (should_run) {
-		int64_t pid = 0;
-		g_autoptr(GError) error = NULL;
-		int events = shim_present(c) ? shim_subscribe(c->run_dir, &pid, &error) : -1;
-		if (events >= 0) {
-			adopt(c, events, pid);
-			return;
-		}
-		if (c->endpoint) {
-			/* Known to the network room again, so that the release below finds it. */
-			(void)net_adopt(c->engine->net, c->id, c->endpoint, NULL);
-		}
 		engine_report(c->engine, "container %s ended while the daemon was away", c->id);
 		container_lost(c);
 	} else if (shim_present(c)) {
@@ -92,6 +120,26 @@ static void reconcile_one(Container *c)
 		g_autoptr(GError) error = NULL;
 		if (!container_remove(c, FALSE, TRUE, &error))
 			dh_warn("container %s: %s", c->id, error->message);
+	}
+}
+
+static void reconcile_containers(Engine *e, const GPtrArray *all)
+{
+	g_autoptr(GPtrArray) running = g_ptr_array_new();
+	for (guint i = 0; i < all->len; i++) {
+		if (((Container *)all->pdata[i])->state.running)
+			g_ptr_array_add(running, all->pdata[i]);
+	}
+	g_autoptr(GPtrArray) adopted = adopt_running(e, running);
+	g_autoptr(GHashTable) goes_on = g_hash_table_new(NULL, NULL);
+	for (guint i = 0; i < adopted->len; i++)
+		g_hash_table_add(goes_on, adopted->pdata[i]);
+	g_autoptr(GHashTable) was_running = g_hash_table_new(NULL, NULL);
+	for (guint i = 0; i < running->len; i++)
+		g_hash_table_add(was_running, running->pdata[i]);
+	for (guint i = 0; i < all->len; i++) {
+		if (!g_hash_table_contains(goes_on, all->pdata[i]))
+			settle(all->pdata[i], g_hash_table_contains(was_running, all->pdata[i]));
 	}
 }
 
@@ -156,8 +204,7 @@ gboolean engine_reconcile(Engine *e, GError **error)
 	g_autofree char *dirs = g_build_filename(e->config.data_root, "containers", NULL);
 	g_autofree char *run_dirs = g_build_filename(e->config.exec_root, "containers", NULL);
 	g_autoptr(GPtrArray) all = container_all(e);
-	for (guint i = 0; i < all->len; i++)
-		reconcile_one(all->pdata[i]);
+	reconcile_containers(e, all);
 	sweep_cgroups(e, all);
 	sweep_directory(e, run_dirs);
 	sweep_directory(e, dirs);

@@ -7,7 +7,8 @@
  * later date, and the timer finds nothing to do.
  *
  * The delay is docker's: 100 ms, doubled each time up to a minute, from the beginning again after a
- * run of ten seconds.
+ * run of ten seconds. When it is over is part of the row (a time of the wall clock, as it must
+ * survive the daemon): whichever daemon is there then goes on waiting for the rest of it.
  */
 #include "container/restart.h"
 
@@ -18,6 +19,7 @@
 
 #include <string.h>
 
+#define NS_PER_MS ((int64_t)1000000)
 #define FIRST_DELAY_MS 100
 #define MAX_DELAY_MS 60000
 #define GOOD_RUN (10 * (int64_t)DH_NSEC)
@@ -34,7 +36,7 @@ static gboolean policy_wants(const Container *c)
 	return p->maximum_retry_count == 0 || c->state.restart_count < p->maximum_retry_count;
 }
 
-gboolean restart_decide(Container *c, int64_t lasted)
+gboolean restart_decide(Container *c, int64_t lasted, int64_t finished_at)
 {
 	if (c->restart_cancelled || c->state.status == STATUS_REMOVING || !policy_wants(c))
 		return FALSE;
@@ -43,6 +45,7 @@ gboolean restart_decide(Container *c, int64_t lasted)
 	else
 		c->state.restart_delay = MIN(c->state.restart_delay * 2, MAX_DELAY_MS);
 	c->state.restart_count++;
+	c->state.restart_at = finished_at + c->state.restart_delay * NS_PER_MS;
 	c->state.status = STATUS_RESTARTING;
 	c->state.restarting = TRUE;
 	return TRUE;
@@ -53,7 +56,10 @@ static gboolean restart_at_boot(const Container *c)
 	const ContainerState *s = &c->state;
 	if (s->started_at == DH_TIME_ZERO)
 		return FALSE;
-	return s->status == STATUS_RESTARTING || (s->status == STATUS_EXITED && policy_wants(c));
+	if (s->status == STATUS_RESTARTING)
+		return TRUE;
+	/* What was stopped under the daemon before us, a moment ago, stays so. */
+	return s->status == STATUS_EXITED && !c->engine->config.handed_over && policy_wants(c);
 }
 
 static void restart_now(Container *c)
@@ -70,44 +76,64 @@ static void restart_now(Container *c)
 	g_mutex_unlock(&c->op);
 }
 
+/* How long it still has to wait, at most the whole delay: clocks are set. With state_lock held. */
+static int64_t remaining_ms(const Container *c)
+{
+	int64_t left = (c->state.restart_at - dh_time_now()) / NS_PER_MS;
+	return CLAMP(left, 0, c->state.restart_delay);
+}
+
+/* Its time has come while no daemon was there, or it never had one. */
+static gboolean is_overdue(Container *c)
+{
+	g_mutex_lock(&c->state_lock);
+	gboolean overdue =
+		c->state.status == STATUS_RESTARTING && c->restart_due == 0 && remaining_ms(c) == 0;
+	g_mutex_unlock(&c->state_lock);
+	return overdue;
+}
+
 /* The oldest first: links point to older ones. */
 static void restart_left(Container *any)
 {
 	g_autoptr(GPtrArray) all = container_all(any->engine);
 	for (guint i = all->len; i-- > 0;) {
-		Container *c = all->pdata[i];
-		g_mutex_lock(&c->state_lock);
-		gboolean left = c->state.status == STATUS_RESTARTING && c->restart_due == 0;
-		g_mutex_unlock(&c->state_lock);
-		if (left)
-			restart_now(c);
+		if (is_overdue(all->pdata[i]))
+			restart_now(all->pdata[i]);
 	}
 }
 
 void restart_after_boot(Engine *e)
 {
 	g_autoptr(GPtrArray) all = container_all(e);
-	guint n = 0;
+	gboolean overdue = FALSE;
+	/* First: whoever ends from here on sees to himself, whoever did before is found below. */
+	g_atomic_int_set(&e->reconciled, TRUE);
 	for (guint i = 0; i < all->len; i++) {
 		Container *c = all->pdata[i];
-		if (restart_at_boot(c)) {
+		g_mutex_lock(&c->state_lock);
+		gboolean wanted = restart_at_boot(c);
+		if (wanted) {
 			c->state.status = STATUS_RESTARTING;
 			c->state.restarting = TRUE;
-			n++;
 		}
+		g_mutex_unlock(&c->state_lock);
+		if (wanted && is_overdue(c))
+			overdue = TRUE;
+		else if (wanted)
+			restart_schedule(c);
 	}
-	e->reconciled = TRUE;
-	if (n > 0)
+	if (overdue)
 		container_background(all->pdata[0], restart_left);
 }
 
 void restart_schedule(Container *c)
 {
 	/* Ended while the daemon was away: restart_after_boot sees to it. */
-	if (!c->engine->reconciled)
+	if (!g_atomic_int_get(&c->engine->reconciled))
 		return;
 	g_mutex_lock(&c->state_lock);
-	int64_t delay = MAX(c->state.restart_delay, 1);
+	int64_t delay = MAX(remaining_ms(c), 1);
 	c->restart_due = g_get_monotonic_time() + delay * 1000;
 	g_mutex_unlock(&c->state_lock);
 	supervisor_after(c->engine->supervisor, c, delay, restart_now);

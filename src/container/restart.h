@@ -7,10 +7,10 @@
 /* With state_lock held, when exit_code is known: makes the state "restarting" if the policy wants
  * it. lasted: ns from start to end. TRUE: restart_schedule is to follow once the end is recorded.
  */
-gboolean restart_decide(Container *c, int64_t lasted);
+gboolean restart_decide(Container *c, int64_t lasted, int64_t finished_at);
 
-/* When the daemon has reconciled: starts, in the background, what its policy does not leave ended.
- */
+/* When the daemon has reconciled: starts, in the background, what its policy does not leave ended;
+ * what has begun to wait for its restart under an earlier daemon goes on waiting. */
 void restart_after_boot(Engine *e);
 
 /* Starts the container after its delay, in the background. */

@@ -16,6 +16,7 @@
 #include "shim/client.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
@@ -154,14 +155,19 @@ Supervisor *supervisor_new(GError **error)
 	return s;
 }
 
+void supervisor_stop(Supervisor *s)
+{
+	if (!s->thread)
+		return;
+	eventfd_write(s->stop, 1);
+	g_thread_join(g_steal_pointer(&s->thread));
+}
+
 void supervisor_free(Supervisor *s)
 {
 	if (!s)
 		return;
-	if (s->thread) {
-		eventfd_write(s->stop, 1);
-		g_thread_join(s->thread);
-	}
+	supervisor_stop(s);
 	g_hash_table_unref(s->watches);
 	dh_close(&s->epoll);
 	dh_close(&s->stop);
@@ -169,10 +175,32 @@ void supervisor_free(Supervisor *s)
 	g_free(s);
 }
 
+void supervisor_add_child(Supervisor *s, int pidfd)
+{
+	watch_add(s, NULL, pidfd, NULL);
+}
+
+json_t *supervisor_export(Supervisor *s)
+{
+	json_t *list = json_array();
+	GHashTableIter it;
+	gpointer key;
+	g_mutex_lock(&s->lock);
+	g_hash_table_iter_init(&it, s->watches);
+	while (g_hash_table_iter_next(&it, &key, NULL)) {
+		Watch *w = key;
+		int fd = w->c ? -1 : fcntl(w->fd, F_DUPFD_CLOEXEC, 3);
+		if (fd >= 0)
+			json_array_append_new(list, json_integer(fd));
+	}
+	g_mutex_unlock(&s->lock);
+	return list;
+}
+
 void supervisor_add(Supervisor *s, Container *c, int events, int shim_pidfd)
 {
 	if (shim_pidfd >= 0)
-		watch_add(s, NULL, shim_pidfd, NULL);
+		supervisor_add_child(s, shim_pidfd);
 	watch_add(s, c, events, NULL);
 }
 

@@ -49,8 +49,8 @@ static DH_JSON_TABLE(config_row_table, ConfigRow, config_row_fields, FALSE);
 typedef struct {
 	char *status;
 	gboolean oom_killed, manually_stopped;
-	int64_t pid, exit_code, started_at, finished_at, restart_count, restart_delay, log_dropped;
-	json_t *health;
+	int64_t pid, exit_code, started_at, finished_at, restart_count, restart_delay, restart_at,
+		log_dropped;
 	char *error;
 	NetEndpoint *endpoint;
 	char *endpoint_id, *sandbox_id;
@@ -66,7 +66,7 @@ static const DhJsonField state_row_fields[] = {
 	DH_F(INT, StateRow, restart_count, "RestartCount", DH_JSON_OMITEMPTY),
 	DH_F(INT, StateRow, restart_delay, "RestartDelay", DH_JSON_OMITEMPTY),
 	DH_F(INT, StateRow, log_dropped, "LogDropped", DH_JSON_OMITEMPTY),
-	DH_F(RAW, StateRow, health, "Health", DH_JSON_OMITEMPTY),
+	DH_F(INT, StateRow, restart_at, "RestartAt", DH_JSON_OMITEMPTY),
 	DH_F(STRING, StateRow, error, "Error", DH_JSON_OMITEMPTY),
 	DH_F(OBJECT, StateRow, endpoint, "Endpoint", DH_JSON_OMITEMPTY, &net_endpoint_table),
 	DH_F(STRING, StateRow, endpoint_id, "EndpointID", DH_JSON_OMITEMPTY),
@@ -168,7 +168,6 @@ static char *config_text(Container *c, const HostConfig *host)
 static char *state_text(Container *c, const ContainerState *s)
 {
 	/* A run that begins has none yet. */
-	g_autoptr(json_t) health = s == &c->state ? health_json(c) : NULL;
 	StateRow row = {.status = (char *)container_status_name(s->status),
 		.oom_killed = s->oom_killed,
 		.manually_stopped = s->manually_stopped,
@@ -179,7 +178,7 @@ static char *state_text(Container *c, const ContainerState *s)
 		.restart_count = s->restart_count,
 		.restart_delay = s->restart_delay,
 		.log_dropped = s->log_dropped,
-		.health = health,
+		.restart_at = s->restart_at,
 		.error = s->error,
 		.endpoint = c->endpoint,
 		.endpoint_id = c->endpoint_id,
@@ -237,7 +236,7 @@ gboolean container_unregister(Container *c, GError **error)
 	return TRUE;
 }
 
-static gboolean save(Container *c, const ContainerState *as, gboolean vital, GError **error)
+static gboolean save(Container *c, const ContainerState *as, GError **error)
 {
 	static const char update[] = "UPDATE containers SET name=?, state=? WHERE id=?";
 	g_mutex_lock(&c->state_lock);
@@ -247,18 +246,12 @@ static gboolean save(Container *c, const ContainerState *as, gboolean vital, GEr
 	g_mutex_unlock(&c->state_lock);
 	if (removed)
 		return TRUE;
-	return vital ? dh_db_exec_vital(c->engine->db, error, update, "sss", name, state, c->id)
-		     : dh_db_exec(c->engine->db, error, update, "sss", name, state, c->id);
+	return dh_db_exec_vital(c->engine->db, error, update, "sss", name, state, c->id);
 }
 
 gboolean container_save(Container *c, GError **error)
 {
-	return save(c, NULL, TRUE, error);
-}
-
-gboolean container_save_if_room(Container *c, GError **error)
-{
-	return save(c, NULL, FALSE, error);
+	return save(c, NULL, error);
 }
 
 gboolean container_save_starting(Container *c, int64_t started_at, GError **error)
@@ -267,7 +260,7 @@ gboolean container_save_starting(Container *c, int64_t started_at, GError **erro
 	ContainerState as = c->state;
 	g_mutex_unlock(&c->state_lock);
 	container_state_run(&as, 0, started_at);
-	return save(c, &as, TRUE, error);
+	return save(c, &as, error);
 }
 
 gboolean container_save_config(Container *c, const HostConfig *host, GError **error)
@@ -420,7 +413,7 @@ static void restore_state(Container *c, StateRow *row)
 	s->restart_count = row->restart_count;
 	s->restart_delay = row->restart_delay;
 	s->log_dropped = row->log_dropped;
-	health_restore(c, row->health);
+	s->restart_at = row->restart_at;
 	s->restarting = s->status == STATUS_RESTARTING;
 	s->error = g_steal_pointer(&row->error);
 	c->endpoint = g_steal_pointer(&row->endpoint);

@@ -19,7 +19,8 @@
 struct ContainerWait {
 	Container *c;
 	WaitCondition condition;
-	guint exits; /* at the beginning */
+	guint exits;         /* at the beginning */
+	int64_t finished_at; /* the end before, likewise */
 	int fd;
 };
 
@@ -39,9 +40,24 @@ ContainerWait *container_wait_begin(Container *c, WaitCondition condition)
 	w->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	g_mutex_lock(&c->state_lock);
 	w->exits = c->exits;
+	w->finished_at = c->state.finished_at;
 	g_ptr_array_add(c->waiters, w);
 	g_mutex_unlock(&c->state_lock);
 	return w;
+}
+
+int64_t container_wait_since(const ContainerWait *w)
+{
+	return w->finished_at;
+}
+
+void container_wait_resume(ContainerWait *w, int64_t finished_at)
+{
+	g_mutex_lock(&w->c->state_lock);
+	if (w->c->state.finished_at != finished_at)
+		w->exits--;
+	w->finished_at = finished_at;
+	g_mutex_unlock(&w->c->state_lock);
 }
 
 static void wait_free(ContainerWait *w)
@@ -88,7 +104,7 @@ static gboolean wait_run(ContainerWait *w, int cancel_fd, int64_t timeout_ms)
 			return TRUE;
 		struct pollfd p[2] = {
 			{.fd = w->fd, .events = POLLIN},
-			{.fd = cancel_fd, .events = POLLRDHUP},
+			{.fd = cancel_fd, .events = POLLIN},
 		};
 		int64_t left = -1;
 		if (deadline >= 0) {
@@ -99,7 +115,7 @@ static gboolean wait_run(ContainerWait *w, int cancel_fd, int64_t timeout_ms)
 		int r = poll(p, 2, (int)MIN(left, G_MAXINT));
 		if (r < 0 && errno != EINTR)
 			return FALSE;
-		if (r > 0 && (p[1].revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)))
+		if (r > 0 && p[1].revents)
 			return FALSE;
 		eventfd_t n;
 		(void)eventfd_read(w->fd, &n);
@@ -179,4 +195,31 @@ gboolean container_departed(Engine *e, const char *id, int64_t *ret_status)
 	}
 	g_mutex_unlock(&e->lock);
 	return found;
+}
+
+void departed_export(Engine *e, json_t *list)
+{
+	g_mutex_lock(&e->lock);
+	for (GList *l = e->gone.head; l; l = l->next) {
+		const Departed *d = l->data;
+		json_array_append_new(list,
+			json_pack("{s:s, s:I}", "Id", d->id, "Status", (json_int_t)d->status));
+	}
+	g_mutex_unlock(&e->lock);
+}
+
+/* Behind those that have gone under us. */
+void departed_import(Engine *e, const json_t *item)
+{
+	const char *id = json_string_value(json_object_get(item, "Id"));
+	if (!id)
+		return;
+	Departed *d = g_new0(Departed, 1);
+	d->id = g_strdup(id);
+	d->status = json_integer_value(json_object_get(item, "Status"));
+	g_mutex_lock(&e->lock);
+	g_queue_push_tail(&e->gone, d);
+	if (e->gone.length > MAX_DEPARTED)
+		departed_free(g_queue_pop_tail(&e->gone));
+	g_mutex_unlock(&e->lock);
 }

@@ -2,32 +2,34 @@
 /*
  * dhowd - theory of operation: the composition root. It takes the locks that make it the only
  * daemon of its data root, opens the engine (which reconciles), listens, tells whoever started it
- * that it is ready, and then waits for a signal. Containers do not depend on it: whatever way it
- * ends, they go on.
+ * that it is ready, and then waits for a signal, or for the order to make way for another program
+ * (upgrade.h, handover.h). Containers do not depend on it: whatever way it ends, they go on.
  */
 #include "api/server.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/fs.h"
 #include "base/log.h"
-#include "daemon/options.h"
+#include "daemon/handover.h"
+#include "daemon/listen.h"
+#include "daemon/systemd.h"
+#include "daemon/upgrade.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
 #include <malloc.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_HOSTS = 16, STOP_TIMEOUT_MS = 3000 };
+enum { STOP_TIMEOUT_MS = 3000 };
 
 /* ---- programs ---- */
 
@@ -98,65 +100,7 @@ static gboolean write_pidfile(const char *path, GError **error)
 	       dh_write_file_atomic(AT_FDCWD, path, text, strlen(text), 0644, error);
 }
 
-/* ---- listening ---- */
-
-static int listen_on(const char *host, const char *group, GError **error)
-{
-	if (!g_str_has_prefix(host, "unix://")) {
-		dh_error(error, DH_ERROR_NOT_BUILT,
-			"listening on %s is not built yet: only unix:// is", host);
-		return -1;
-	}
-	const char *path = host + strlen("unix://");
-	g_autofree char *dir = g_path_get_dirname(path);
-	if (!dh_mkdir_p(dir, 0755, error))
-		return -1;
-	/* Somebody who answers there is a daemon that works: not to be pushed aside. */
-	dh_autofd int other = dh_unix_connect(path, SOCK_STREAM, NULL);
-	if (other >= 0) {
-		dh_error(error, DH_ERROR_CONFLICT, "%s is in use by another daemon", host);
-		return -1;
-	}
-	dh_autofd int fd = dh_unix_listen(path, SOCK_STREAM, 0660, error);
-	if (fd < 0)
-		return -1;
-	struct group *gr = group ? getgrnam(group) : NULL;
-	if (group && !gr) {
-		dh_error(error, DH_ERROR_INVALID, "group %s not found", group);
-		return -1;
-	}
-	if (gr && chown(path, (uid_t)-1, gr->gr_gid) < 0) {
-		dh_error_errno(error, errno, "chown %s", path);
-		return -1;
-	}
-	return dh_steal_fd(&fd);
-}
-
-static gboolean listen_all(const DaemonOptions *o, int *fds, guint *ret_n, GError **error)
-{
-	guint n = 0;
-	for (char **h = o->hosts; *h; h++) {
-		int fd = n < MAX_HOSTS ? listen_on(*h, o->group, error) : -1;
-		if (fd < 0) {
-			if (n == MAX_HOSTS)
-				dh_error(error, DH_ERROR_INVALID, "too many -H");
-			while (n > 0)
-				close(fds[--n]);
-			return FALSE;
-		}
-		fds[n++] = fd;
-	}
-	*ret_n = n;
-	return TRUE;
-}
-
-static void unlink_sockets(const DaemonOptions *o)
-{
-	for (char **h = o->hosts; *h; h++) {
-		if (g_str_has_prefix(*h, "unix://"))
-			(void)unlink(*h + strlen("unix://"));
-	}
-}
+/* ---- being ready ---- */
 
 /* Whoever started us may wait at the other end of a pipe (see src/cli). */
 static void tell_ready(void)
@@ -171,6 +115,12 @@ static void tell_ready(void)
 		close(fd);
 	}
 	g_unsetenv("DHOW_READY_FD");
+}
+
+static void tell_systemd(void)
+{
+	g_autofree char *text = g_strdup_printf("READY=1\nMAINPID=%d", (int)getpid());
+	systemd_notify(text);
 }
 
 /* ---- running ---- */
@@ -192,59 +142,190 @@ static void prepare_process(const DaemonOptions *o, sigset_t *signals)
 	sigaddset(signals, SIGHUP);
 	sigaddset(signals, SIGUSR1);
 	sigaddset(signals, SIGUSR2);
-	/* Before any thread exists, so that all inherit it: only sigwait below takes these. */
-	pthread_sigmask(SIG_BLOCK, signals, NULL);
+	/* Before any thread exists, so that all inherit it: only the descriptor below takes these.
+	 */
+	pthread_sigmask(SIG_SETMASK, signals, NULL);
 	/* A thread a connection would otherwise mean an arena each. */
 	mallopt(M_ARENA_MAX, 2);
 	mallopt(M_TRIM_THRESHOLD, 256 * 1024);
 }
 
-static int wait_for_end(const sigset_t *signals)
+/* Until one of the signals that end us (its number), or somebody wants an upgrade (0). */
+static int wait_for_work(int signal_fd, int upgrade)
 {
-	int sig;
 	for (;;) {
-		if (sigwait(signals, &sig) != 0)
+		struct pollfd p[] = {{signal_fd, POLLIN, 0}, {upgrade, POLLIN, 0}};
+		struct signalfd_siginfo info;
+		if (poll(p, G_N_ELEMENTS(p), -1) < 0)
 			continue;
-		if (sig == SIGTERM || sig == SIGINT)
-			return sig;
-		dh_info("ignoring signal %d", sig);
+		if (p[1].revents)
+			return 0;
+		if (read(signal_fd, &info, sizeof info) != sizeof info)
+			continue;
+		if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
+			return (int)info.ssi_signo;
+		dh_info("ignoring signal %d", (int)info.ssi_signo);
 	}
 }
 
-static gboolean serve(DaemonOptions *o, const sigset_t *signals, GError **error)
-{
-	EngineConfig *config = &o->engine;
-	dh_autofd int lock = -1;
-	int fds[MAX_HOSTS];
-	guint n = 0;
+/* What serves at the moment. */
+typedef struct {
+	DaemonOptions *o;
+	char *const *argv;
+	json_t *handed; /* by the daemon before, or NULL */
+	int lock, signals;
+	Engine *engine;
+	GArray *listeners;
+	ApiServer *server;
+	Upgrade *upgrade;
+} Daemon;
 
+static void daemon_clear(Daemon *d)
+{
+	upgrade_free(d->upgrade);
+	if (d->listeners)
+		g_array_unref(d->listeners);
+	json_decref(d->handed);
+	dh_close(&d->lock);
+	dh_close(&d->signals);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Daemon, daemon_clear)
+
+static gboolean open_engine(Daemon *d, GError **error)
+{
+	EngineConfig *config = &d->o->engine;
 	config->shim_path = find_program("dhow-shim", "shim", error);
 	if (!config->shim_path)
 		return FALSE;
 	config->init_path = find_program("dhow-init", "init", error);
 	if (!config->init_path)
 		return FALSE;
-	if (!lock_data_root(config->data_root, &lock, error) || !write_pidfile(o->pidfile, error))
+	config->handed_over = d->handed != NULL;
+	if (d->handed)
+		d->lock = (int)json_integer_value(json_object_get(d->handed, "Lock"));
+	else if (!lock_data_root(config->data_root, &d->lock, error))
 		return FALSE;
-	Engine *engine = engine_open(config, error);
-	if (!engine) {
-		(void)unlink(o->pidfile);
+	if (!write_pidfile(d->o->pidfile, error))
+		return FALSE;
+	d->engine = engine_open(config, error);
+	if (!d->engine && !d->handed)
+		(void)unlink(d->o->pidfile);
+	return d->engine != NULL;
+}
+
+static gboolean begin_to_serve(Daemon *d, GError **error)
+{
+	d->upgrade = upgrade_new(d->argv, d->handed, error);
+	d->listeners = d->upgrade ? listen_all(d->o, json_object_get(d->handed, "Listeners"), error)
+				  : NULL;
+	if (!d->listeners)
+		return FALSE;
+	/* From here on what was handed over is used up: no way back. */
+	if (d->handed) {
+		handover_served(d->handed);
+		engine_import(d->engine, json_object_get(d->handed, "Engine"));
+	}
+	g_autofree int *fds = g_new(int, d->listeners->len + 1);
+	for (guint i = 0; i < d->listeners->len; i++)
+		fds[i] = g_array_index(d->listeners, Listener, i).fd;
+	d->server = api_server_start(
+		d->engine, fds, d->listeners->len, upgrade_hooks(d->upgrade), error);
+	if (!d->server)
+		return FALSE;
+	if (d->handed)
+		api_server_resume(d->server, json_object_get(d->handed, "Api"));
+	return TRUE;
+}
+
+/* Does not return when it succeeds. FALSE: the server is gone; TRUE: all is as before. */
+static gboolean replace_daemon(Daemon *d, const ApiUpgrade *order)
+{
+	g_autoptr(GError) error = NULL;
+	gint64 since = g_get_monotonic_time();
+	gboolean quiet;
+	if (!api_server_drain(d->server, (guint)order->timeout * 1000, order->force, &error)) {
+		dh_warn("no upgrade: %s", error->message);
+		upgrade_refuse(d->upgrade, error);
+		return TRUE;
+	}
+	dh_info("handing over to %s", order->binary);
+	systemd_notify("RELOADING=1");
+	json_t *api = api_server_hand_over(g_steal_pointer(&d->server), &quiet);
+	json_t *engine = engine_export(d->engine);
+	/* Threads that are still in it end with this program. */
+	if (quiet)
+		engine_close(g_steal_pointer(&d->engine), TRUE);
+	g_autoptr(json_t) state = json_pack("{s:s, s:I, s:i, s:o, s:o, s:o}", "Version",
+		DHOW_VERSION, "Since", (json_int_t)since, "Lock", d->lock, "Listeners",
+		listeners_export(d->listeners), "Api", api, "Engine", engine);
+	handover_leave(order->binary, d->argv, state, &error);
+	dh_log_error("the upgrade failed, and this is the end: %s", error->message);
+	return FALSE;
+}
+
+static void work(Daemon *d)
+{
+	for (;;) {
+		int sig = wait_for_work(d->signals, upgrade_fd(d->upgrade));
+		if (sig) {
+			dh_info("ending on signal %d", sig);
+			api_server_stop(d->server, STOP_TIMEOUT_MS);
+			listeners_unlink(d->listeners);
+			return;
+		}
+		const ApiUpgrade *order = upgrade_wanted(d->upgrade);
+		if (order && !replace_daemon(d, order))
+			_exit(1);
+	}
+}
+
+static gboolean serve(DaemonOptions *o, char *const *argv, json_t *handed, const sigset_t *signals,
+	GError **error)
+{
+	g_auto(Daemon) d = {.o = o, .argv = argv, .handed = handed, .lock = -1};
+	d.signals = signalfd(-1, signals, SFD_CLOEXEC);
+	if (d.signals < 0)
+		return dh_error_errno(error, errno, "signalfd");
+	if (handed)
+		handover_guard(handed);
+	if (!open_engine(&d, error)) {
+		/* The lock is what was handed over, too. */
+		if (handed)
+			d.lock = -1;
 		return FALSE;
 	}
-	ApiServer *server = NULL;
-	if (listen_all(o, fds, &n, error) && (server = api_server_start(engine, fds, n, error))) {
-		dh_info("Dhow %s is ready: %s, data root %s, bridge %s", DHOW_VERSION, o->hosts[0],
-			config->data_root, config->net.bridge);
+	gboolean ok = begin_to_serve(&d, error);
+	if (ok) {
+		const char *before = json_string_value(json_object_get(handed, "Version"));
+		dh_info("Dhow %s is ready%s%s: %s, data root %s, bridge %s", DHOW_VERSION,
+			before ? ", after " : "", before ? before : "", o->hosts[0],
+			o->engine.data_root, o->engine.net.bridge);
 		tell_ready();
-		int sig = wait_for_end(signals);
-		dh_info("ending on signal %d", sig);
-		api_server_stop(server, STOP_TIMEOUT_MS);
-		unlink_sockets(o);
+		tell_systemd();
+		work(&d);
 	}
-	gboolean ok = server != NULL;
-	engine_close(engine);
-	(void)unlink(o->pidfile);
+	engine_close(d.engine, handed && !ok);
+	if (handed && !ok)
+		d.lock = -1;
+	if (ok || !handed)
+		(void)unlink(o->pidfile);
 	return ok;
+}
+
+/* What dockerd's --validate asks, and whether the state is of a kind that we can go on with. */
+static int validate(const DaemonOptions *o)
+{
+	g_autoptr(GError) error = NULL;
+	if (o->handover > HANDOVER_PROTOCOL) {
+		fprintf(stderr, "it takes over by protocol %d at most\n", HANDOVER_PROTOCOL);
+		return 1;
+	}
+	if (!engine_accepts(&o->engine, &error)) {
+		fprintf(stderr, "dhowd: %s\n", error->message);
+		return 1;
+	}
+	puts("configuration OK");
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -252,25 +333,35 @@ int main(int argc, char **argv)
 	/* As long as the process: threads that serve a last request may look at them. */
 	static DaemonOptions o;
 	g_autoptr(GError) error = NULL;
+	/* Parsing takes away what it knows. */
+	g_auto(GStrv) args = g_strdupv(argv);
+	json_t *handed = handover_arrive();
 	if (!daemon_options_parse(argc, argv, &o, &error)) {
 		fprintf(stderr, "dhowd: %s\n", error->message);
+		if (handed)
+			handover_give_up(handed, error->message);
 		return 1;
 	}
 	if (o.version) {
 		printf("Dhow version %s\n", DHOW_VERSION);
 		return 0;
 	}
+	if (o.validate)
+		return validate(&o);
 	if (geteuid() != 0) {
 		fprintf(stderr, "dhowd needs to be started with root privileges\n");
 		return 1;
 	}
 	sigset_t signals;
 	prepare_process(&o, &signals);
-	gboolean served = serve(&o, &signals, &error);
+	gboolean served = serve(&o, args, json_incref(handed), &signals, &error);
 	registry_config_clear(&o.engine.registry);
 	if (!served) {
 		fprintf(stderr, "dhowd: %s\n", error->message);
+		if (handed)
+			handover_give_up(handed, error->message);
 		return 1;
 	}
+	json_decref(handed);
 	return 0;
 }

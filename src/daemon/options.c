@@ -19,7 +19,8 @@ typedef struct {
 	char **hosts, **log_opts, **dns, **dns_search, **dns_opts, **labels, **insecure, **mirrors;
 	int64_t mtu, shutdown_timeout, max_downloads, max_uploads, max_attempts;
 	int mtu_flag, shutdown_flag, downloads_flag, uploads_flag, attempts_flag;
-	gboolean debug, version, init;
+	gboolean debug, version, validate, init;
+	int handover;
 	GHashTable *log_opts_map;
 	gboolean no_reserve;
 	int no_reserve_key;
@@ -76,7 +77,7 @@ static gboolean parse_flags(int argc, char **argv, Raw *r, GError **error)
 			"Root directory of run-time state (default " DEFAULT_EXEC_ROOT ")", "DIR"},
 		{"host", 'H', 0, G_OPTION_ARG_STRING_ARRAY, &r->hosts,
 			"Socket to listen on, repeatable (default " DEFAULT_HOST ")",
-			"unix://PATH"},
+			"unix://PATH|fd://"},
 		{"pidfile", 'p', 0, G_OPTION_ARG_FILENAME, &r->pidfile,
 			"File for the daemon's process ID (default " DEFAULT_PIDFILE ")", "FILE"},
 		{"group", 'G', 0, G_OPTION_ARG_STRING, &r->group, "Group that may use the socket",
@@ -134,6 +135,9 @@ static gboolean parse_flags(int argc, char **argv, Raw *r, GError **error)
 			"Attempts to get a layer (default 5)", "N"},
 		{"no-reserve", 0, 0, G_OPTION_ARG_NONE, &r->no_reserve,
 			"Set no space aside for removals on a full disk", NULL},
+		{"validate", 0, 0, G_OPTION_ARG_NONE, &r->validate,
+			"Validate configuration and state, and end", NULL},
+		{"handover", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_INT, &r->handover, NULL, NULL},
 		{"version", 'v', 0, G_OPTION_ARG_NONE, &r->version, "Print the version and end",
 			NULL},
 		G_OPTION_ENTRY_NULL,
@@ -334,6 +338,8 @@ static gboolean finish(Raw *r, DaemonOptions *o, GError **error)
 	o->log_level = g_steal_pointer(&r->log_level);
 	o->debug = r->debug;
 	o->version = r->version;
+	o->validate = r->validate;
+	o->handover = r->handover;
 	if (r->cgroup_parent)
 		e->cgroup_parent = *r->cgroup_parent == '/'
 					   ? g_strdup(r->cgroup_parent)

@@ -17,7 +17,9 @@ typedef struct {
 	char *group;
 	char *log_level;
 	gboolean debug;
-	gboolean version; /* print it and end */
+	gboolean version;  /* print it and end */
+	gboolean validate; /* say whether configuration and state can be used, and end */
+	int handover;      /* with it: the protocol by which we would have to take over */
 } DaemonOptions;
 
 /* Flags first, then the file for what no flag said; a key given in both is an error, as in dockerd.

@@ -14,15 +14,11 @@
  * Engines that start at the same moment choose their subnets one after the other, under flock(2) on
  * /run/dhow-net.lock, and see each other's choice because it is on the bridge before the lock goes.
  */
-#include "network/network.h"
+#include "network/internal.h"
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/fs.h"
-#include "network/firewall.h"
-#include "network/ipam.h"
-#include "network/namespace.h"
-#include "network/ports.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -58,32 +54,7 @@ static const DhJsonField endpoint_fields[] = {
 };
 DH_JSON_TABLE(net_endpoint_table, NetEndpoint, endpoint_fields, FALSE);
 
-/* An endpoint as the engine remembers it. */
-typedef struct {
-	uint32_t ip;
-	char veth[NET_IFNAME];
-	GArray *ports; /* NetMapping */
-} Attached;
-
-struct NetEngine {
-	NetInfo info;
-	NetCidr address; /* the bridge's */
-	char *default_host_ip;
-	int bridge;
-	gboolean icc;
-	NetFirewall *firewall;
-	NetPorts *ports;
-	NetPool *pool;
-
-	GRWLock sweep;
-	GMutex lock;
-	NetIpam *ipam;        /* under lock */
-	GHashTable *attached; /* under lock: id -> Attached */
-	GMutex nl_lock;
-	NetNl *nl;
-};
-
-static void attached_free(gpointer data)
+void net_attached_free(gpointer data)
 {
 	Attached *a = data;
 	g_array_unref(a->ports);
@@ -129,6 +100,13 @@ static gboolean set_sysctl(const char *path, GError **error)
 	if (dh_write_kernel_file(AT_FDCWD, path, "1") == -1)
 		return dh_error_errno(error, errno, "cannot set %s", path);
 	return TRUE;
+}
+
+gboolean net_bridge_localnet(const char *bridge, GError **error)
+{
+	g_autofree char *path =
+		g_strdup_printf("/proc/sys/net/ipv4/conf/%s/route_localnet", bridge);
+	return set_sysctl(path, error);
 }
 
 /* The address that the bridge shall have. */
@@ -210,9 +188,8 @@ static gboolean open_network(
 	n->ipam = net_ipam_new(n->address, range, n->address.ip, "bridge", error);
 	if (!n->ipam)
 		return FALSE;
-	g_autofree char *localnet =
-		g_strdup_printf("/proc/sys/net/ipv4/conf/%s/route_localnet", config->bridge);
-	if (!set_sysctl(localnet, error) || (config->ip_forward && !set_sysctl(IP_FORWARD, error)))
+	if (!net_bridge_localnet(config->bridge, error) ||
+		(config->ip_forward && !set_sysctl(IP_FORWARD, error)))
 		return FALSE;
 	NetFirewallConfig fw = {
 		.bridge = config->bridge,
@@ -244,7 +221,7 @@ NetEngine *net_engine_new(const NetConfig *config, GError **error)
 	g_rw_lock_init(&n->sweep);
 	g_mutex_init(&n->lock);
 	g_mutex_init(&n->nl_lock);
-	n->attached = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, attached_free);
+	n->attached = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, net_attached_free);
 	n->ports = net_ports_new();
 	n->icc = config->icc;
 	n->default_host_ip = g_strdup(config->default_host_ip);
@@ -429,6 +406,7 @@ static NetSlot *connect_container(NetEngine *n, const char *id, const char *name
 	g_autoptr(NetSlot) s = wire(n, a->ip, mac, error);
 	if (s) {
 		memcpy(a->veth, s->veth, sizeof(a->veth));
+		memcpy(a->mac, mac, sizeof(a->mac));
 		if (net_firewall_add(
 			    n->firewall, (const NetMapping *)a->ports->data, a->ports->len, error))
 			return g_steal_pointer(&s);
@@ -458,7 +436,7 @@ NetEndpoint *net_attach(NetEngine *n, const char *id, const char *name, const ch
 	Attached *a = g_new0(Attached, 1);
 	a->ports = g_array_new(FALSE, TRUE, sizeof(NetMapping));
 	if (!take_ip(n, ip, &a->ip, error)) {
-		attached_free(a);
+		net_attached_free(a);
 		return NULL;
 	}
 	if (!mac_text || !*mac_text)
@@ -474,7 +452,7 @@ NetEndpoint *net_attach(NetEngine *n, const char *id, const char *name, const ch
 	g_rw_lock_reader_unlock(&n->sweep);
 	if (!s) {
 		release_ip(n, a->ip);
-		attached_free(a);
+		net_attached_free(a);
 		g_array_unref(socks);
 		return NULL;
 	}
@@ -484,13 +462,15 @@ NetEndpoint *net_attach(NetEngine *n, const char *id, const char *name, const ch
 }
 
 /* An endpoint's words as numbers; members that make no sense are left out. */
-static Attached *parse_endpoint(NetEngine *n, const NetEndpoint *e)
+Attached *net_attached_parse(const NetEndpoint *e)
 {
 	Attached *a = g_new0(Attached, 1);
 	a->ports = g_array_new(FALSE, TRUE, sizeof(NetMapping));
 	net_ip_parse(e->ip, &a->ip);
 	if (e->veth && net_is_our_veth(e->veth))
 		g_strlcpy(a->veth, e->veth, sizeof(a->veth));
+	if (!e->mac || !net_mac_parse(e->mac, a->mac, NULL))
+		net_mac_from_ip(a->ip, a->mac);
 	for (guint i = 0; e->ports && i < e->ports->len; i++) {
 		NetMapping m;
 		if (!net_port_parse(e->ports->pdata[i], NULL, &m, NULL) || !m.host_port)
@@ -518,7 +498,7 @@ void net_detach(NetEngine *n, const char *id, const NetEndpoint *e)
 	g_free(key);
 	if (!known && !e)
 		return;
-	Attached *a = known ? known : parse_endpoint(n, e);
+	Attached *a = known ? known : net_attached_parse(e);
 	if (!known)
 		claim_ports(n, a->ports);
 	net_firewall_remove(n->firewall, (const NetMapping *)a->ports->data, a->ports->len);
@@ -532,189 +512,7 @@ void net_detach(NetEngine *n, const char *id, const NetEndpoint *e)
 	release_ports(n, a->ports);
 	if (known)
 		release_ip(n, a->ip);
-	attached_free(a);
-}
-
-/* The veth of a container that still runs is there and a port of the bridge. */
-static gboolean reconnect(NetEngine *n, const Attached *a, GError **error)
-{
-	NetLink l;
-	g_mutex_lock(&n->nl_lock);
-	gboolean ok = net_link_get(n->nl, a->veth, &l, error);
-	if (ok && !l.index)
-		ok = dh_error(error, DH_ERROR_NOT_FOUND, "interface %s is gone", a->veth);
-	if (ok && l.master != n->bridge) {
-		NetVeth v = {.bridge = n->bridge, .isolated = !n->icc};
-		ok = net_veth_enslave(n->nl, l.index, &v, error);
-	}
-	g_mutex_unlock(&n->nl_lock);
-	return ok;
-}
-
-static gboolean adopt_ports(NetEngine *n, const Attached *a, GError **error)
-{
-	for (guint i = 0; i < a->ports->len; i++) {
-		const NetMapping *m = &g_array_index(a->ports, NetMapping, i);
-		if (net_ports_adopt(n->ports, m))
-			continue;
-		while (i-- > 0)
-			net_ports_release(n->ports, &g_array_index(a->ports, NetMapping, i));
-		g_autofree char *ip = net_ip_text(m->host_ip);
-		return dh_error(error, DH_ERROR_SYSTEM,
-			"Bind for %s:%u failed: port is already allocated", ip, m->host_port);
-	}
-	if (net_firewall_add(n->firewall, (const NetMapping *)a->ports->data, a->ports->len, error))
-		return TRUE;
-	release_ports(n, a->ports);
-	return FALSE;
-}
-
-gboolean net_adopt(NetEngine *n, const char *id, const NetEndpoint *e, GError **error)
-{
-	if (is_attached(n, id))
-		return TRUE;
-	Attached *a = parse_endpoint(n, e);
-	if (!a->veth[0]) {
-		attached_free(a);
-		return dh_error(error, DH_ERROR_INVALID, "the saved endpoint names no interface");
-	}
-	g_rw_lock_reader_lock(&n->sweep);
-	gboolean ok = reconnect(n, a, error) && take_ip(n, e->ip, &a->ip, error);
-	if (ok && !adopt_ports(n, a, error)) {
-		release_ip(n, a->ip);
-		ok = FALSE;
-	}
-	if (ok)
-		remember(n, id, a);
-	else
-		attached_free(a);
-	g_rw_lock_reader_unlock(&n->sweep);
-	return ok;
-}
-
-/* Names of the veths on the bridge that belong to nobody. */
-static GPtrArray *find_orphans(NetEngine *n)
-{
-	GPtrArray *orphans = g_ptr_array_new_with_free_func(g_free);
-	g_rw_lock_writer_lock(&n->sweep);
-	g_mutex_lock(&n->nl_lock);
-	g_autoptr(GArray) links = net_link_list(n->nl, NULL);
-	g_mutex_unlock(&n->nl_lock);
-	g_autoptr(GHashTable) owned = g_hash_table_new(g_str_hash, g_str_equal);
-	GHashTableIter it;
-	gpointer value;
-	g_mutex_lock(&n->lock);
-	g_hash_table_iter_init(&it, n->attached);
-	while (g_hash_table_iter_next(&it, NULL, &value))
-		g_hash_table_add(owned, ((Attached *)value)->veth);
-	for (guint i = 0; links && i < links->len; i++) {
-		const NetLink *l = &g_array_index(links, NetLink, i);
-		if (l->master == n->bridge && net_is_our_veth(l->name) &&
-			!g_hash_table_contains(owned, l->name) && !net_pool_owns(n->pool, l->name))
-			g_ptr_array_add(orphans, g_strdup(l->name));
-	}
-	g_mutex_unlock(&n->lock);
-	g_rw_lock_writer_unlock(&n->sweep);
-	return orphans;
-}
-
-void net_sweep(NetEngine *n)
-{
-	g_autoptr(GPtrArray) orphans = find_orphans(n);
-	for (guint i = 0; i < orphans->len; i++)
-		net_pool_discard(n->pool, orphans->pdata[i], TRUE);
-	net_firewall_sync(n->firewall, NULL);
-}
-
-/* ---- check ---- */
-
-static void add_finding(GStrvBuilder *b, gboolean repaired, const char *how, const char *what)
-{
-	g_autofree char *line = repaired ? g_strdup_printf("%s: %s", what, how) : g_strdup(what);
-	g_strv_builder_add(b, line);
-}
-
-static void check_firewall(NetEngine *n, gboolean repair, GStrvBuilder *b)
-{
-	NetFirewallState s;
-	if (net_firewall_check(n->firewall, &s))
-		return;
-	gboolean done = FALSE;
-	if (repair)
-		done = net_firewall_repair(n->firewall, &done, NULL) && done;
-	g_autofree char *what =
-		g_strdup_printf("firewall table of %s: %u of %u rules, %u of %u published ports",
-			n->info.bridge, s.rules, s.want_rules, s.elements, s.want_elements);
-	add_finding(b, done, "written again", what);
-}
-
-static void check_orphans(NetEngine *n, gboolean repair, GStrvBuilder *b)
-{
-	g_autoptr(GPtrArray) orphans = find_orphans(n);
-	for (guint i = 0; i < orphans->len; i++) {
-		g_autofree char *what = g_strdup_printf("interface %s on %s: of no container",
-			(const char *)orphans->pdata[i], n->info.bridge);
-		if (repair)
-			net_pool_discard(n->pool, orphans->pdata[i], TRUE);
-		add_finding(b, repair, "removed", what);
-	}
-}
-
-static void check_interfaces(NetEngine *n, gboolean repair, GStrvBuilder *b)
-{
-	g_rw_lock_reader_lock(&n->sweep);
-	g_mutex_lock(&n->nl_lock);
-	g_autoptr(GArray) links = net_link_list(n->nl, NULL);
-	g_mutex_unlock(&n->nl_lock);
-	GHashTableIter it;
-	gpointer id, value;
-	g_mutex_lock(&n->lock);
-	g_hash_table_iter_init(&it, n->attached);
-	while (links && g_hash_table_iter_next(&it, &id, &value)) {
-		const Attached *a = value;
-		const NetLink *found = NULL;
-		for (guint i = 0; i < links->len && !found; i++) {
-			const NetLink *l = &g_array_index(links, NetLink, i);
-			if (strcmp(l->name, a->veth) == 0)
-				found = l;
-		}
-		if (found && found->master == n->bridge)
-			continue;
-		gboolean done = repair && found && reconnect(n, a, NULL);
-		g_autofree char *what = g_strdup_printf("container %.12s: interface %s is %s",
-			(const char *)id, a->veth, found ? "not a port of its bridge" : "gone");
-		add_finding(b, done, "put back", what);
-	}
-	g_mutex_unlock(&n->lock);
-	g_rw_lock_reader_unlock(&n->sweep);
-}
-
-static void check_bridge(NetEngine *n, GStrvBuilder *b)
-{
-	NetLink l;
-	NetCidr have = {0};
-	g_mutex_lock(&n->nl_lock);
-	gboolean there = net_link_get(n->nl, n->info.bridge, &l, NULL) && l.index == n->bridge;
-	gboolean named = there && net_link_address(n->nl, l.index, &have, NULL);
-	g_mutex_unlock(&n->nl_lock);
-	g_autofree char *what = NULL;
-	if (!there)
-		what = g_strdup_printf("bridge %s is gone or another", n->info.bridge);
-	else if (!named || have.ip != n->address.ip)
-		what = g_strdup_printf(
-			"bridge %s lacks its address %s", n->info.bridge, n->info.gateway);
-	if (what)
-		g_strv_builder_add(b, what);
-}
-
-char **net_check(NetEngine *n, gboolean repair)
-{
-	g_autoptr(GStrvBuilder) b = g_strv_builder_new();
-	check_bridge(n, b);
-	check_firewall(n, repair, b);
-	check_orphans(n, repair, b);
-	check_interfaces(n, repair, b);
-	return g_strv_builder_end(b);
+	net_attached_free(a);
 }
 
 int net_new_namespace(NetEngine *n, GError **error)

@@ -30,8 +30,12 @@
  *
  * A table that somebody flushed or deleted is noticed at once (firewall_watch.h), or at the latest
  * when the next port is published (ENOENT), and written again with everything in it. Whether it is
- * whole is told by the number of rules and elements: who only takes away is meant here, not who
- * forges.
+ * whole is told by its elements and by the number of its rules: who only takes away rules is meant
+ * here, not who forges them.
+ *
+ * A daemon that starts finds the table of the one before: an empty chain, named after a digest of
+ * the text, says which text it was made from. If that is ours and no rule is missing, nothing is
+ * written at all, and of the elements only those that differ.
  */
 #include "network/firewall.h"
 
@@ -48,6 +52,7 @@
 #include <nftables/libnftables.h>
 #include <string.h>
 
+#define MARK "text_"
 #define CHUNK 100 /* elements in a batch: well below what one NetNl batch holds */
 
 struct NetFirewall {
@@ -55,8 +60,9 @@ struct NetFirewall {
 	char *bridge, *table;
 	NetFirewallConfig config;
 	NetNl *nl;
-	GArray *owned; /* NetMapping */
-	guint rules;   /* that the table has when it is whole */
+	char *mark;        /* name of the chain that tells the text */
+	GHashTable *owned; /* NetMapping by address, protocol and port */
+	guint rules;       /* that the table has when it is whole */
 	NetFirewallWatch *watch;
 };
 
@@ -74,15 +80,12 @@ char *net_firewall_table_name(const char *bridge)
 	return g_strconcat("dhow-", bridge, NULL);
 }
 
-static char *table_text(const NetFirewall *f, gboolean replace)
+static char *table_text(const NetFirewall *f)
 {
 	const char *t = f->table, *br = f->bridge;
 	g_autofree char *subnet =
 		net_cidr_text((NetCidr){net_first(f->config.subnet), f->config.subnet.len});
 	GString *s = g_string_new(NULL);
-	/* "add" before "delete" or "flush": neither fails when the table is not there. */
-	g_string_append_printf(
-		s, "add table inet %s\n%s table inet %s\n", t, replace ? "delete" : "flush", t);
 	g_string_append_printf(s,
 		"table inet %s {\n"
 		"map ports { type inet_proto . inet_service : ipv4_addr . inet_service; }\n"
@@ -156,13 +159,54 @@ static gboolean run_nft(const char *text, GError **error)
 	return ok;
 }
 
+/* Lines with a rule are indented and are no chain's description. */
+static guint count_rules(const char *text)
+{
+	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+	guint n = 0;
+	for (char **l = lines; *l; l++)
+		n += **l == ' ' && !g_str_has_prefix(*l, " type ");
+	return n;
+}
+
+static void take_mark(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct nlattr *attr;
+	mnl_attr_for_each(attr, nlh, sizeof(struct nfgenmsg))
+	{
+		if (mnl_attr_get_type(attr) == NFTA_CHAIN_NAME &&
+			mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) == 0 &&
+			g_str_has_prefix(mnl_attr_get_str(attr), MARK))
+			g_ptr_array_add(arg, g_strdup(mnl_attr_get_str(attr)));
+	}
+}
+
+/* Names of the marks in the kernel's table. */
+static GPtrArray *list_marks(NetFirewall *f)
+{
+	GPtrArray *marks = g_ptr_array_new_with_free_func(g_free);
+	(void)net_nl_dump_table(f->nl, NFT_MSG_GETCHAIN, f->table, NULL, take_mark, marks);
+	return marks;
+}
+
 static gboolean write_table(NetFirewall *f, GError **error)
 {
-	g_autofree char *keep = table_text(f, FALSE);
-	if (run_nft(keep, NULL))
+	g_autofree char *body = table_text(f);
+	g_autoptr(GPtrArray) marks = list_marks(f);
+	/* "add" before "delete" or "flush": neither fails when the table is not there. */
+	g_autoptr(GString) keep = g_string_new(NULL);
+	g_string_append_printf(
+		keep, "add table inet %s\nflush table inet %s\n", f->table, f->table);
+	for (guint i = 0; i < marks->len; i++)
+		g_string_append_printf(
+			keep, "delete chain inet %s %s\n", f->table, (char *)marks->pdata[i]);
+	g_string_append_printf(keep, "%sadd chain inet %s %s\n", body, f->table, f->mark);
+	if (run_nft(keep->str, NULL))
 		return TRUE;
 	/* What is there has other maps or hooks (another version of ours): begin anew. */
-	g_autofree char *replace = table_text(f, TRUE);
+	g_autofree char *replace = g_strdup_printf("add table inet %s\ndelete table inet %s\n%s"
+						   "add chain inet %s %s\n",
+		f->table, f->table, body, f->table, f->mark);
 	return run_nft(replace, error);
 }
 
@@ -278,13 +322,48 @@ static void withdraw(NetFirewall *f, const NetMapping *m, guint n)
 		transact(f, FALSE, FALSE, &m[i], 1, NULL);
 }
 
+static guint mapping_hash(gconstpointer p)
+{
+	const NetMapping *m = p;
+	return m->host_ip * 31u + m->host_port * 7u + m->proto;
+}
+
+static gboolean mapping_equal(gconstpointer x, gconstpointer y)
+{
+	const NetMapping *a = x, *b = y;
+	return a->host_ip == b->host_ip && a->host_port == b->host_port && a->proto == b->proto;
+}
+
+static GHashTable *mapping_set(void)
+{
+	return g_hash_table_new_full(mapping_hash, mapping_equal, g_free, NULL);
+}
+
+static void own(NetFirewall *f, const NetMapping *m, guint n)
+{
+	for (guint i = 0; i < n; i++)
+		g_hash_table_add(f->owned, g_memdup2(&m[i], sizeof *m));
+}
+
+static GArray *owned_list(NetFirewall *f)
+{
+	GArray *all =
+		g_array_sized_new(FALSE, FALSE, sizeof(NetMapping), g_hash_table_size(f->owned));
+	GHashTableIter it;
+	gpointer m;
+	g_hash_table_iter_init(&it, f->owned);
+	while (g_hash_table_iter_next(&it, &m, NULL))
+		g_array_append_vals(all, m, 1);
+	return all;
+}
+
 /* The table is gone: write it and all that belongs in it. */
 static int rebuild(NetFirewall *f, GError **error)
 {
 	if (!write_table(f, error))
 		return -EIO;
-	return transact_all(
-		f, TRUE, TRUE, (const NetMapping *)f->owned->data, f->owned->len, error);
+	g_autoptr(GArray) all = owned_list(f);
+	return transact_all(f, TRUE, TRUE, (const NetMapping *)all->data, all->len, error);
 }
 
 static int publish(NetFirewall *f, const NetMapping *m, guint n, GError **error)
@@ -314,15 +393,10 @@ gboolean net_firewall_add(NetFirewall *f, const NetMapping *m, guint n, GError *
 	if (r)
 		withdraw(f, m, n);
 	else
-		g_array_append_vals(f->owned, m, n);
+		own(f, m, n);
 	net_conntrack_forget(f->nl, m, n, TRUE);
 	g_mutex_unlock(&f->lock);
 	return r == 0;
-}
-
-static gboolean same(const NetMapping *a, const NetMapping *b)
-{
-	return a->host_ip == b->host_ip && a->host_port == b->host_port && a->proto == b->proto;
 }
 
 void net_firewall_remove(NetFirewall *f, const NetMapping *m, guint n)
@@ -331,33 +405,13 @@ void net_firewall_remove(NetFirewall *f, const NetMapping *m, guint n)
 		return;
 	g_mutex_lock(&f->lock);
 	withdraw(f, m, n);
-	for (guint i = 0; i < n; i++) {
-		for (guint o = 0; o < f->owned->len; o++) {
-			if (same(&m[i], &g_array_index(f->owned, NetMapping, o))) {
-				g_array_remove_index_fast(f->owned, o);
-				break;
-			}
-		}
-	}
+	for (guint i = 0; i < n; i++)
+		g_hash_table_remove(f->owned, &m[i]);
 	net_conntrack_forget(f->nl, m, n, FALSE);
 	g_mutex_unlock(&f->lock);
 }
 
-gboolean net_firewall_sync(NetFirewall *f, GError **error)
-{
-	g_mutex_lock(&f->lock);
-	const NetMapping *m = (const NetMapping *)f->owned->data;
-	g_autoptr(GError) first = NULL;
-	int r = transact_all(f, TRUE, TRUE, m, f->owned->len, &first);
-	if (r == -ENOENT)
-		r = rebuild(f, error);
-	else if (r)
-		g_propagate_error(error, g_steal_pointer(&first));
-	g_mutex_unlock(&f->lock);
-	return r == 0;
-}
-
-/* ---- whole or not ---- */
+/* ---- what the kernel has ---- */
 
 static void count_one(const struct nlmsghdr *nlh, void *arg)
 {
@@ -365,32 +419,161 @@ static void count_one(const struct nlmsghdr *nlh, void *arg)
 	++*(guint *)arg;
 }
 
+/* The bytes of a key or of data: nothing when they are not as we write them. */
+static const uint8_t *value_of(const struct nlattr *nest, size_t n)
+{
+	const struct nlattr *attr;
+	mnl_attr_for_each_nested(attr, nest)
+	{
+		if (mnl_attr_get_type(attr) == NFTA_DATA_VALUE &&
+			mnl_attr_get_payload_len(attr) == n)
+			return mnl_attr_get_payload(attr);
+	}
+	return NULL;
+}
+
+typedef struct {
+	GArray *found; /* NetMapping */
+	gboolean on_address;
+} ElementScan;
+
+static void take_element(const struct nlattr *element, ElementScan *scan)
+{
+	const uint8_t *key = NULL, *data = NULL;
+	const struct nlattr *attr;
+	mnl_attr_for_each_nested(attr, element)
+	{
+		if (mnl_attr_get_type(attr) == NFTA_SET_ELEM_KEY)
+			key = value_of(attr, scan->on_address ? 12 : 8);
+		else if (mnl_attr_get_type(attr) == NFTA_SET_ELEM_DATA)
+			data = value_of(attr, 8);
+	}
+	NetMapping m = {0};
+	uint32_t ip;
+	uint16_t port;
+	if (!key || !data)
+		return;
+	if (scan->on_address) {
+		memcpy(&ip, key, 4);
+		m.host_ip = ntohl(ip);
+		key += 4;
+	}
+	m.proto = key[0];
+	memcpy(&port, key + 4, 2);
+	m.host_port = ntohs(port);
+	memcpy(&ip, data, 4);
+	m.container_ip = ntohl(ip);
+	memcpy(&port, data + 4, 2);
+	m.container_port = ntohs(port);
+	g_array_append_val(scan->found, m);
+}
+
 /* A message holds several elements. */
-static void count_elements(const struct nlmsghdr *nlh, void *arg)
+static void take_elements(const struct nlmsghdr *nlh, void *arg)
 {
 	const struct nlattr *attr, *element;
 	mnl_attr_for_each(attr, nlh, sizeof(struct nfgenmsg))
 	{
 		if (mnl_attr_get_type(attr) != NFTA_SET_ELEM_LIST_ELEMENTS)
 			continue;
-		mnl_attr_for_each_nested(element, attr)++ *(guint *)arg;
+		mnl_attr_for_each_nested(element, attr) take_element(element, arg);
 	}
 }
+
+typedef struct {
+	GArray *foreign, *missing; /* NetMapping */
+	guint right;
+} Difference;
+
+static void difference_clear(Difference *d)
+{
+	g_clear_pointer(&d->foreign, g_array_unref);
+	g_clear_pointer(&d->missing, g_array_unref);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Difference, difference_clear)
+
+/* 0 or a negative errno; a map that is not there has nothing in it. */
+static int compare(NetFirewall *f, Difference *d)
+{
+	g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(NetMapping));
+	ElementScan scan = {found, FALSE};
+	int r = net_nl_dump_table(
+		f->nl, NFT_MSG_GETSETELEM, f->table, "ports", take_elements, &scan);
+	scan.on_address = TRUE;
+	int r2 = net_nl_dump_table(
+		f->nl, NFT_MSG_GETSETELEM, f->table, "ports_on", take_elements, &scan);
+	d->foreign = g_array_new(FALSE, FALSE, sizeof(NetMapping));
+	d->missing = g_array_new(FALSE, FALSE, sizeof(NetMapping));
+	g_autoptr(GHashTable) right = mapping_set();
+	for (guint i = 0; i < found->len; i++) {
+		const NetMapping *have = &g_array_index(found, NetMapping, i);
+		const NetMapping *want = g_hash_table_lookup(f->owned, have);
+		/* A dump that was interrupted tells some twice. */
+		if (want && want->container_ip == have->container_ip &&
+			want->container_port == have->container_port)
+			g_hash_table_add(right, g_memdup2(have, sizeof *have));
+		else
+			g_array_append_val(d->foreign, *have);
+	}
+	d->right = g_hash_table_size(right);
+	GHashTableIter it;
+	gpointer m;
+	g_hash_table_iter_init(&it, f->owned);
+	while (g_hash_table_iter_next(&it, &m, NULL)) {
+		if (!g_hash_table_contains(right, m))
+			g_array_append_vals(d->missing, m, 1);
+	}
+	return r ? r : r2;
+}
+
+/* sweep: what is foreign goes as well. */
+static gboolean settle(NetFirewall *f, gboolean sweep, GError **error)
+{
+	g_auto(Difference) d = {0};
+	if (compare(f, &d) == -ENOENT)
+		return rebuild(f, error) == 0;
+	const NetMapping *missing = (const NetMapping *)d.missing->data;
+	if (sweep)
+		withdraw(f, (const NetMapping *)d.foreign->data, d.foreign->len);
+	return publish(f, missing, d.missing->len, error) == 0;
+}
+
+gboolean net_firewall_adopt(NetFirewall *f, const NetMapping *m, guint n, GError **error)
+{
+	if (!n)
+		return TRUE;
+	g_mutex_lock(&f->lock);
+	own(f, m, n);
+	gboolean ok = settle(f, FALSE, error);
+	g_mutex_unlock(&f->lock);
+	return ok;
+}
+
+gboolean net_firewall_sync(NetFirewall *f, GError **error)
+{
+	g_mutex_lock(&f->lock);
+	gboolean ok = settle(f, TRUE, error);
+	g_mutex_unlock(&f->lock);
+	return ok;
+}
+
+/* ---- whole or not ---- */
 
 /* What is not there counts as nothing. */
 static void measure(NetFirewall *f, NetFirewallState *s)
 {
-	*s = (NetFirewallState){.want_rules = f->rules, .want_elements = f->owned->len};
+	g_auto(Difference) d = {0};
+	*s = (NetFirewallState){
+		.want_rules = f->rules, .want_elements = g_hash_table_size(f->owned)};
 	(void)net_nl_dump_table(f->nl, NFT_MSG_GETRULE, f->table, NULL, count_one, &s->rules);
-	(void)net_nl_dump_table(
-		f->nl, NFT_MSG_GETSETELEM, f->table, "ports", count_elements, &s->elements);
-	(void)net_nl_dump_table(
-		f->nl, NFT_MSG_GETSETELEM, f->table, "ports_on", count_elements, &s->elements);
+	(void)compare(f, &d);
+	s->elements = d.right;
+	s->foreign = d.foreign->len;
 }
 
 static gboolean is_whole(const NetFirewallState *s)
 {
-	return s->rules == s->want_rules && s->elements == s->want_elements;
+	return s->rules == s->want_rules && s->elements == s->want_elements && !s->foreign;
 }
 
 gboolean net_firewall_check(NetFirewall *f, NetFirewallState *ret)
@@ -422,6 +605,17 @@ static void damaged(void *arg)
 		f->config.restored(f->config.arg, error);
 }
 
+/* The table of the daemon before, whole and as we would write it. */
+static gboolean is_our_text(NetFirewall *f, guint rules)
+{
+	g_autoptr(GPtrArray) marks = list_marks(f);
+	guint have = 0;
+	if (marks->len != 1 || strcmp(marks->pdata[0], f->mark) != 0)
+		return FALSE;
+	return net_nl_dump_table(f->nl, NFT_MSG_GETRULE, f->table, NULL, count_one, &have) == 0 &&
+	       have == rules;
+}
+
 NetFirewall *net_firewall_new(const NetFirewallConfig *config, GError **error)
 {
 	NetFirewall *f = g_new0(NetFirewall, 1);
@@ -430,9 +624,12 @@ NetFirewall *net_firewall_new(const NetFirewallConfig *config, GError **error)
 	f->bridge = g_strdup(config->bridge);
 	f->config.bridge = f->bridge;
 	f->table = net_firewall_table_name(config->bridge);
-	f->owned = g_array_new(FALSE, FALSE, sizeof(NetMapping));
+	f->owned = mapping_set();
 	f->nl = net_nl_new(NETLINK_NETFILTER, error);
-	if (!f->nl || !write_table(f, error)) {
+	g_autofree char *text = table_text(f);
+	g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text, -1);
+	f->mark = g_strdup_printf(MARK "%.16s", digest);
+	if (!f->nl || (!is_our_text(f, count_rules(text)) && !write_table(f, error))) {
 		net_firewall_free(f, FALSE);
 		return NULL;
 	}
@@ -461,7 +658,8 @@ void net_firewall_free(NetFirewall *f, gboolean remove)
 		net_nl_send(f->nl, NULL);
 	}
 	net_nl_free(f->nl);
-	g_array_unref(f->owned);
+	g_clear_pointer(&f->owned, g_hash_table_unref);
+	g_free(f->mark);
 	g_free(f->bridge);
 	g_free(f->table);
 	g_mutex_clear(&f->lock);

@@ -29,12 +29,17 @@ void net_firewall_free(NetFirewall *f, gboolean remove);
 gboolean net_firewall_add(NetFirewall *f, const NetMapping *m, guint n, GError **error);
 void net_firewall_remove(NetFirewall *f, const NetMapping *m, guint n);
 
-/* Makes the maps hold exactly what was added. */
+/* What is published already, as far as the kernel has kept it: adds what is missing, all at once.
+ */
+gboolean net_firewall_adopt(NetFirewall *f, const NetMapping *m, guint n, GError **error);
+
+/* Makes the maps hold exactly what was added or adopted; what is right stays untouched. */
 gboolean net_firewall_sync(NetFirewall *f, GError **error);
 
-/* What the kernel has and what it should have: rules of the table, elements of its maps. */
+/* What the kernel has and what it should have: rules of the table, elements of its maps; foreign
+ * are elements that should not be there. */
 typedef struct {
-	guint rules, want_rules, elements, want_elements;
+	guint rules, want_rules, elements, want_elements, foreign;
 } NetFirewallState;
 gboolean net_firewall_check(NetFirewall *f, NetFirewallState *ret);
 /* Compares and, if they differ, writes table and elements again. *ret_repaired: they did. */

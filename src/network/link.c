@@ -61,7 +61,7 @@ static void parse_link(const struct nlmsghdr *nlh, NetLink *l)
 		mnl_nlmsg_get_payload_len(nlh) < sizeof(struct ifinfomsg))
 		return;
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
-	*l = (NetLink){.index = ifi->ifi_index};
+	*l = (NetLink){.index = ifi->ifi_index, .up = (ifi->ifi_flags & IFF_UP) != 0};
 	struct nlattr *attr, *sub;
 	mnl_attr_for_each(attr, nlh, sizeof(*ifi))
 	{

@@ -16,6 +16,7 @@ typedef struct {
 	int index; /* 0: does not exist */
 	int master;
 	int mtu;
+	gboolean up;
 	char name[NET_IFNAME];
 	char kind[16];
 	char alias[16]; /* the beginning of it */

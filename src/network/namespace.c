@@ -8,6 +8,8 @@
  * unshare(2) makes a new one, a descriptor keeps it, a netlink socket opened there stays in it, and
  * setns(2) leads back at once (a thread that lingered would keep a dead container's veth alive).
  *
+ * (But for net_namespace_socket, whose thread lives for one socket only.)
+ *
  * The pair is created down and raised when it is complete (raising an end whose peer is still being
  * set up costs 24 ms of rolling back). It waits raised: the carrier of a veth takes effect some
  * time after the fact, and that time is not a container's.
@@ -69,6 +71,34 @@ void net_slot_free(NetSlot *s)
 	net_nl_free(s->nl);
 	dh_close(&s->netns);
 	g_free(s);
+}
+
+typedef struct {
+	int netns;
+	NetNl *nl;
+	GError *error;
+} Visit;
+
+static gpointer visit(gpointer data)
+{
+	Visit *v = data;
+	if (setns(v->netns, CLONE_NEWNET) == -1)
+		dh_error_errno(&v->error, errno, "cannot enter a network namespace");
+	else
+		v->nl = net_nl_new(NETLINK_ROUTE, &v->error);
+	return NULL;
+}
+
+NetNl *net_namespace_socket(int netns, GError **error)
+{
+	Visit v = {.netns = netns};
+	GThread *t = g_thread_try_new("net-visit", visit, &v, error);
+	if (!t)
+		return NULL;
+	g_thread_join(t);
+	if (v.error)
+		g_propagate_error(error, v.error);
+	return v.nl;
 }
 
 /* ---- in the thread ---- */
@@ -254,7 +284,6 @@ NetPool *net_pool_new(const NetPoolConfig *config, GError **error)
 {
 	NetPool *p = g_new0(NetPool, 1);
 	p->config = *config;
-	p->filling = TRUE;
 	do
 		p->group = g_random_int();
 	while (p->group <= G_MAXUINT16); /* the numbers that people use */
@@ -353,6 +382,22 @@ void net_pool_discard(NetPool *p, const char *veth, gboolean now)
 		if (p->doomed.length == 1)
 			g_cond_broadcast(&p->changed);
 	}
+	g_mutex_unlock(&p->lock);
+}
+
+void net_pool_set_bridge(NetPool *p, int bridge)
+{
+	NetSlot *s;
+	g_mutex_lock(&p->lock);
+	p->config.bridge = bridge;
+	while ((s = g_queue_pop_head(&p->ready))) {
+		Doomed *d = g_new0(Doomed, 1);
+		g_strlcpy(d->name, s->veth, sizeof(d->name));
+		g_queue_push_head(&p->doomed, d);
+		net_slot_free(s);
+	}
+	p->filling = TRUE;
+	g_cond_broadcast(&p->changed);
 	g_mutex_unlock(&p->lock);
 }
 

@@ -26,7 +26,11 @@ typedef struct {
 	guint bare_depth; /* slots without */
 } NetPoolConfig;
 
-/* Starts the thread that fills it. The thread works in the network namespace of the caller. */
+/* A netlink socket of that namespace. */
+NetNl *net_namespace_socket(int netns, GError **error);
+
+/* Starts the thread that fills it, from the first net_pool_refill on. The thread works in the
+ * network namespace of the caller. */
 NetPool *net_pool_new(const NetPoolConfig *config, GError **error);
 
 /* Ends the thread, after the deletions that were asked for, and removes what was kept ready. */
@@ -45,6 +49,9 @@ void net_pool_discard(NetPool *p, const char *veth, gboolean now);
 /* Lets the thread make up for what was taken, soon; not done by taking itself, so that it does not
  * compete with the use of it. */
 void net_pool_refill(NetPool *p);
+
+/* From now on slots are for this bridge; those that are ready are thrown away. */
+void net_pool_set_bridge(NetPool *p, int bridge);
 
 /* Whether a veth of this name is being made or kept ready: its owner is the pool. */
 gboolean net_pool_owns(NetPool *p, const char *veth);

@@ -78,16 +78,28 @@ NetEndpoint *net_attach(NetEngine *n, const char *id, const char *name, const ch
  * program. */
 void net_detach(NetEngine *n, const char *id, const NetEndpoint *e);
 
-/* After a daemon restart: the endpoint of a container that is still running. */
-gboolean net_adopt(NetEngine *n, const char *id, const NetEndpoint *e, GError **error);
+/* After a daemon restart: the endpoint of a container that is still running. In: id, endpoint, pid
+ * of a process of it. Out: note, what was mended; error, why it is not connected (as it was). */
+typedef struct {
+	const char *id;
+	const NetEndpoint *endpoint;
+	int64_t pid;
+	char *note;
+	GError *error;
+} NetAdoption;
+/* All of them at once: what the kernel has is asked for once. The firewall follows with net_sweep.
+ */
+void net_adopt_all(NetEngine *n, NetAdoption *all, guint count);
 
 /* Deletes every veth of ours on the bridge and every port element that no attached or adopted
  * endpoint owns. */
 void net_sweep(NetEngine *n);
 
+/* A process of a container that runs, or 0. */
+typedef int64_t (*NetPidOf)(void *arg, const char *id);
 /* What differs from what the engine knows: lines of text (strv, empty: nothing); with repair, after
  * having mended it (each line then says so). */
-char **net_check(NetEngine *n, gboolean repair);
+char **net_check(NetEngine *n, gboolean repair, NetPidOf pid_of, void *arg);
 
 /* A network namespace with nothing but a loopback that is up (--net none). Descriptor or -1. */
 int net_new_namespace(NetEngine *n, GError **error);

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -173,17 +174,42 @@ gboolean shim_start(ShimPool *pool, const ShimConfig *config, const int *fds, gu
 
 /* ---- requests ---- */
 
-static int connect_to(const char *run_dir, GError **error)
+static int connect_to(const char *run_dir, int flags, GError **error)
 {
 	g_autofree char *path = g_build_filename(run_dir, SHIM_SOCKET_NAME, NULL);
 	g_autoptr(GError) failed = NULL;
-	int sock = dh_unix_connect(path, SOCK_SEQPACKET, &failed);
+	int sock = dh_unix_connect(path, SOCK_SEQPACKET | flags, &failed);
 	/* A shim takes its socket away just before it says that its container has ended. */
 	if (sock < 0 && access(path, F_OK) < 0)
 		dh_error(error, DH_ERROR_NOT_FOUND, "the container has ended");
 	else if (sock < 0)
 		g_propagate_error(error, g_steal_pointer(&failed));
 	return sock;
+}
+
+/* The answer to a request; an error of the shim's becomes ours. */
+static ShimReply *take_reply(int sock, int timeout_ms, GError **error)
+{
+	size_t n;
+	g_autoptr(GError) failed = NULL;
+	g_autofree char *answer = receive(sock, timeout_ms, &n, &failed);
+	if (!answer) {
+		if (failed)
+			g_propagate_error(error, g_steal_pointer(&failed));
+		else
+			dh_error(error, DH_ERROR_NOT_FOUND, "the container has ended");
+		return NULL;
+	}
+	ShimReply *reply = dh_json_parse_text(&shim_reply_table, answer, n, error);
+	if (reply && !reply->ok) {
+		dh_error(error,
+			reply->code >= 0 && reply->code < DH_ERROR_N_CODES ? (DhError)reply->code
+									   : DH_ERROR_SYSTEM,
+			"%s", reply->error ? reply->error : "the container's shim refused");
+		dh_json_free(&shim_reply_table, reply);
+		return NULL;
+	}
+	return reply;
 }
 
 static ShimReply *exchange(
@@ -205,45 +231,89 @@ static ShimReply *exchange(
 			dh_error_errno(error, errno, "send to shim");
 		return NULL;
 	}
-	g_autoptr(GError) failed = NULL;
-	g_autofree char *answer = receive(sock, SHIM_TIMEOUT_MS, &n, &failed);
-	if (!answer) {
-		if (failed)
-			g_propagate_error(error, g_steal_pointer(&failed));
-		else
-			dh_error(error, DH_ERROR_NOT_FOUND, "the container has ended");
-		return NULL;
-	}
-	ShimReply *reply = dh_json_parse_text(&shim_reply_table, answer, n, error);
-	if (reply && !reply->ok) {
-		dh_error(error,
-			reply->code >= 0 && reply->code < DH_ERROR_N_CODES ? (DhError)reply->code
-									   : DH_ERROR_SYSTEM,
-			"%s", reply->error ? reply->error : "the container's shim refused");
-		dh_json_free(&shim_reply_table, reply);
-		return NULL;
-	}
-	return reply;
+	return take_reply(sock, SHIM_TIMEOUT_MS, error);
 }
 
 ShimReply *shim_request(
 	const char *run_dir, const ShimRequest *req, const int *fds, guint n_fds, GError **error)
 {
-	dh_autofd int sock = connect_to(run_dir, error);
+	dh_autofd int sock = connect_to(run_dir, 0, error);
 	return sock < 0 ? NULL : exchange(sock, req, fds, n_fds, error);
+}
+
+/* ---- subscribing ---- */
+
+/* A shim whose queue of connections is full is stuck: nobody waits for it here. */
+static void ask_to_subscribe(ShimSubscription *s, int epoll, const char *text)
+{
+	dh_autofd int sock = connect_to(s->run_dir, SOCK_NONBLOCK, &s->error);
+	if (sock < 0)
+		return;
+	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = s};
+	if (dh_send_msg(sock, text, strlen(text), NULL, 0, MSG_DONTWAIT) < 0)
+		dh_error(&s->error, DH_ERROR_NOT_FOUND, "the container has ended");
+	else if (epoll_ctl(epoll, EPOLL_CTL_ADD, sock, &ev) < 0)
+		dh_error_errno(&s->error, errno, "epoll");
+	else
+		s->events = dh_steal_fd(&sock);
+}
+
+static void take_subscription(ShimSubscription *s, int epoll)
+{
+	(void)epoll_ctl(epoll, EPOLL_CTL_DEL, s->events, NULL);
+	dh_set_nonblock(s->events, FALSE);
+	ShimReply *reply = take_reply(s->events, 0, &s->error);
+	if (reply)
+		s->pid = reply->pid;
+	else
+		dh_close(&s->events);
+	dh_json_free(&shim_reply_table, reply);
+	s->answered = TRUE;
+}
+
+void shim_subscribe_all(ShimSubscription *subs, guint n)
+{
+	ShimRequest req = {.op = (char *)"subscribe"};
+	g_autofree char *text = dh_json_emit_text(&shim_request_table, &req);
+	dh_autofd int epoll = epoll_create1(EPOLL_CLOEXEC);
+	guint missing = 0;
+	for (guint i = 0; i < n; i++) {
+		subs[i].events = -1;
+		ask_to_subscribe(&subs[i], epoll, text);
+		missing += subs[i].events >= 0;
+	}
+	gint64 until = g_get_monotonic_time() / 1000 + SHIM_TIMEOUT_MS;
+	while (missing > 0) {
+		struct epoll_event events[64];
+		gint64 left = until - g_get_monotonic_time() / 1000;
+		int r = left > 0 ? epoll_wait(epoll, events, G_N_ELEMENTS(events), (int)left) : 0;
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			break;
+		for (int i = 0; i < r; i++)
+			take_subscription(events[i].data.ptr, epoll);
+		missing -= (guint)r;
+	}
+	for (guint i = 0; i < n && missing > 0; i++) {
+		if (subs[i].events >= 0 && !subs[i].answered)
+			(void)dh_set_nonblock(subs[i].events, FALSE);
+	}
 }
 
 int shim_subscribe(const char *run_dir, int64_t *ret_pid, GError **error)
 {
-	ShimRequest req = {.op = (char *)"subscribe"};
-	dh_autofd int sock = connect_to(run_dir, error);
-	ShimReply *reply = sock < 0 ? NULL : exchange(sock, &req, NULL, 0, error);
-	if (!reply)
-		return -1;
-	if (ret_pid)
-		*ret_pid = reply->pid;
-	dh_json_free(&shim_reply_table, reply);
-	return dh_steal_fd(&sock);
+	ShimSubscription s = {.run_dir = run_dir};
+	shim_subscribe_all(&s, 1);
+	if (s.events >= 0 && !s.answered) {
+		dh_close(&s.events);
+		dh_error(&s.error, DH_ERROR_UNAVAILABLE, "the container's shim does not answer");
+	}
+	if (s.error)
+		g_propagate_error(error, s.error);
+	else if (ret_pid)
+		*ret_pid = s.pid;
+	return s.events;
 }
 
 /* ---- exit record ---- */

@@ -13,9 +13,11 @@
 
 /* Shims that wait for their container: loading the program and getting to know the machine is then
  * not a start's business. One that is taken is made up for in the background, after the start. With
- * `depth` 0, or when none is ready, a shim is started when it is needed. */
+ * `depth` 0, or when none is ready, a shim is started when it is needed. It is empty until
+ * shim_pool_refill is called for the first time. */
 typedef struct ShimPool ShimPool;
 ShimPool *shim_pool_new(const char *shim_path, guint depth);
+void shim_pool_refill(ShimPool *p);
 void shim_pool_free(ShimPool *p); /* ends those that wait */
 
 /* Has a shim run a container. config's *_fd members name `fds` by their place: SHIM_PLACE_FIRST is
@@ -30,7 +32,20 @@ gboolean shim_start(ShimPool *pool, const ShimConfig *config, const int *fds, gu
 	const ShimMeanwhile *meanwhile, int *ret_events, int64_t *ret_pid, pid_t *ret_shim_pid,
 	int *ret_shim_pidfd, GError **error);
 
-/* Connects to a running shim and subscribes (after a daemon restart); descriptor or -1. */
+/* What becomes of a subscription to a shim that runs already (after a daemon restart). */
+typedef struct {
+	const char *run_dir;
+	int events;  /* the subscribed control connection, the caller's; or -1 */
+	int64_t pid; /* the container's PID 1 */
+	gboolean answered;
+	GError *error;
+} ShimSubscription;
+
+/* Subscribes to any number of shims at once: asks all of them, then hears whoever answers first.
+ * In: run_dir, the rest zeroed. One that has not answered in SHIM_TIMEOUT_MS, but is there, keeps
+ * its connection (its answer, if it comes, is passed over as an event without a name). */
+void shim_subscribe_all(ShimSubscription *subs, guint n);
+/* The same for one; descriptor or -1. */
 int shim_subscribe(const char *run_dir, int64_t *ret_pid, GError **error);
 
 /* Reads the next event; blocking. NULL without error: the shim closed the connection. */

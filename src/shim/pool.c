@@ -23,7 +23,8 @@ struct ShimPool {
 	GCond changed;
 	/* below: under lock */
 	gboolean stop, failed;
-	GArray *idle; /* ShimIdle */
+	gboolean wanted; /* since the first refill: until then a daemon has better things to do */
+	GArray *idle;    /* ShimIdle */
 };
 
 void shim_idle_close(ShimIdle *s)
@@ -64,7 +65,7 @@ static gpointer pool_thread(gpointer data)
 	ShimPool *p = data;
 	g_mutex_lock(&p->lock);
 	while (!p->stop) {
-		if (p->failed || p->idle->len >= p->depth) {
+		if (!p->wanted || p->failed || p->idle->len >= p->depth) {
 			g_cond_wait(&p->changed, &p->lock);
 			continue;
 		}
@@ -128,6 +129,7 @@ void shim_pool_refill(ShimPool *p)
 {
 	g_mutex_lock(&p->lock);
 	p->failed = FALSE;
+	p->wanted = TRUE;
 	g_cond_broadcast(&p->changed);
 	g_mutex_unlock(&p->lock);
 }

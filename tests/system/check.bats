@@ -134,3 +134,173 @@ print(u["Total"])')
     expect_text '2 containers, of which 1 go on running'
     is_state cc running
 }
+
+# veth_of PID: the host's end of the interface of the container that the process is in.
+veth_of() {
+    local index
+    index=$(nsenter -t "$1" -n ip -o link show eth0 | sed 's/.*@if\([0-9]*\):.*/\1/')
+    ip -o link | sed -n "s/^$index: \\(dh[0-9a-f]*\\)[@:].*/\\1/p"
+}
+
+pid_of() {
+    docker inspect -f '{{.State.Pid}}' "$1"
+}
+
+# finds_and_mends WHAT: check tells a problem that matches, --repair mends it, and nothing is left.
+finds_and_mends() {
+    run check
+    expect_status 1
+    expect_match "$1"
+    ok check --repair
+    expect_match "$1.*\\(repaired\\)"
+    ok check
+}
+
+serves_page() {
+    docker run -d --name "$1" -p "127.0.0.1:$2:80" busybox \
+        sh -c 'mkdir /w; echo page >/w/index.html; httpd -f -p 80 -h /w'
+    wait_until 5 curl -sf -m 5 -o /dev/null "http://127.0.0.1:$2/"
+}
+
+page_at() {
+    [ "$(curl -sf -m 5 "http://127.0.0.1:$1/")" = page ]
+}
+
+@test "an interface that is deleted, down, or out of its bridge" {
+    serves_page cc 18078
+    ip link set "$(veth_of "$(pid_of cc)")" nomaster
+    finds_and_mends 'interface dh[0-9a-f]+ is not a port of its bridge'
+    page_at 18078
+    ip link set "$(veth_of "$(pid_of cc)")" down
+    finds_and_mends 'interface dh[0-9a-f]+ is down'
+    page_at 18078
+    ip link del "$(veth_of "$(pid_of cc)")"
+    run ! page_at 18078
+    finds_and_mends 'interface dh[0-9a-f]+ is gone'
+    page_at 18078
+    # And from within.
+    ok docker exec cc wget -q -O - "http://$(docker inspect -f '{{.NetworkSettings.Gateway}}' cc):18078/"
+}
+
+@test "the same while no daemon is there: it is mended at the start" {
+    serves_page cc 18079
+    local pid
+    pid=$(docker inspect -f '{{.State.Pid}}' cc)
+    engine_signal KILL
+    ip link del "$(veth_of "$pid")"
+    engine_start
+    page_at 18079
+    ok check
+    expect_match 'interface dh[0-9a-f]+ was gone: put back'
+    same "$(docker inspect -f '{{.State.Pid}}' cc)" "$pid"
+}
+
+@test "a bridge that lacks its address, is down, or is gone" {
+    serves_page cc 18080
+    local address
+    address=$(ip -o -4 address show dev "$E_BRIDGE" | awk '{ print $4 }')
+    ip address del "$address" dev "$E_BRIDGE"
+    finds_and_mends 'bridge .* lacks its address'
+    page_at 18080
+    ip link set "$E_BRIDGE" down
+    finds_and_mends 'bridge .* is down'
+    page_at 18080
+    ip link del "$E_BRIDGE"
+    finds_and_mends 'bridge .* is gone'
+    page_at 18080
+    docker run --rm busybox ping -c 1 -W 5 "${address%/*}"
+}
+
+@test "a stray interface, and elements of the firewall" {
+    local table
+    serves_page cc 18081
+    ip link add dh0123456789 type veth peer name dhpeer0 && ip link set dh0123456789 master "$E_BRIDGE"
+    finds_and_mends 'interface dh0123456789 on .*: of no container'
+    gone() { ! ip link show dh0123456789 2>/dev/null; }
+    wait_until 5 gone
+    table=$(nft list tables | awk -v b="$E_BRIDGE" '$3 == b || $3 == "dhow-" b { print $3 }')
+    # What is added does no harm until somebody looks.
+    nft add element inet "$table" ports '{ tcp . 9 : 10.0.0.9 . 9 }'
+    finds_and_mends 'firewall table .*1 of 1 published ports, 1 that nobody published'
+    [ -z "$(nft list map inet "$table" ports | grep 10.0.0.9)" ]
+    # What is taken away is noticed at once.
+    nft flush map inet "$table" ports_on
+    wait_until 5 page_at 18081
+    nft flush table inet "$table"
+    wait_until 5 page_at 18081
+    nft delete table inet "$table"
+    wait_until 5 page_at 18081
+    ok check
+}
+
+@test "elements that changed while no daemon was there" {
+    local table
+    serves_page cc 18082
+    serves_page dd 18083
+    engine_signal KILL
+    table=$(nft list tables | awk -v b="$E_BRIDGE" '$3 == b || $3 == "dhow-" b { print $3 }')
+    nft delete element inet "$table" ports_on '{ 127.0.0.1 . tcp . 18082 }'
+    nft add element inet "$table" ports_on '{ 127.0.0.1 . tcp . 18084 : 10.0.0.9 . 9 }'
+    engine_start
+    page_at 18082
+    page_at 18083
+    [ -z "$(nft list map inet "$table" ports_on | grep 18084)" ]
+    ok check
+    # A chain that is missing: the table is written anew.
+    engine_signal KILL
+    nft flush chain inet "$table" postrouting
+    engine_start
+    nft list chain inet "$table" postrouting | grep -q masquerade
+    ok check
+}
+
+@test "shims and run directories that are gone while no daemon is there" {
+    local pid shim id
+    docker run -d --name orphan busybox sleep 1000
+    id=$(docker run -d --name lost busybox sleep 1000)
+    docker run -d --name sound busybox sleep 1000
+    pid=$(docker inspect -f '{{.State.Pid}}' orphan)
+    shim=$(awk '{ print $4 }' "/proc/$pid/stat")
+    engine_signal KILL
+    kill -KILL "$shim"
+    rm -r "$E_DIR/run/containers/$id"
+    engine_start
+    same "$(state orphan) $(state lost) $(state sound)" "exited exited running"
+    same "$(docker inspect -f '{{.State.ExitCode}}' orphan)" 137
+    wait_until 5 sh -c "! [ -d /proc/$pid ]"
+    ok check
+    expect_match 'container [0-9a-f]+ ended while the daemon was away'
+    docker start orphan lost
+    same "$(state orphan) $(state lost)" "running running"
+}
+
+@test "a run directory that is gone under a daemon" {
+    local id
+    id=$(docker run -d --name cc busybox sleep 1000)
+    mv "$E_DIR/run/containers/$id" "$E_DIR/away"
+    run check
+    expect_status 1
+    expect_match 'shim +container .* runs, but its shim does not answer'
+    mv "$E_DIR/away" "$E_DIR/run/containers/$id"
+    ok check
+}
+
+@test "a cgroup that is gone is told" {
+    docker run -d --name cc busybox sleep 1000
+    local cg pid other
+    pid=$(docker inspect -f '{{.State.Pid}}' cc)
+    cg=$(find /sys/fs/cgroup -type d -path "*$E_CGROUP/*" | head -n 1)
+    other=$(dirname "$cg")
+    # Its processes are taken out of it: limits and "stop" would not reach them.
+    find /sys/fs/cgroup -type d -path "*$E_CGROUP/$(basename "$cg")" | while read -r cg; do
+        echo "$pid" >"$(dirname "$cg")/cgroup.procs" || true
+    done
+    run check
+    expect_status 1
+    expect_match 'cgroup +container .* runs, but its cgroup .* is empty'
+    find /sys/fs/cgroup -type d -path "*$E_CGROUP/$(basename "$cg")" | while read -r cg; do
+        echo "$pid" >"$cg/cgroup.procs" || true
+    done
+    [ -d "$other" ]
+    ok check
+}

@@ -601,6 +601,17 @@ static void udp_flows(void **state)
 	net_engine_free(n, TRUE);
 }
 
+static gboolean adopt(NetEngine *n, const char *id, const NetEndpoint *e, GError **error)
+{
+	NetAdoption a = {.id = id, .endpoint = e};
+	net_adopt_all(n, &a, 1);
+	g_free(a.note);
+	gboolean ok = !a.error;
+	if (a.error)
+		g_propagate_error(error, a.error);
+	return ok;
+}
+
 static void adopt_and_sweep(void **state)
 {
 	NetEngine *n = start("dht0");
@@ -615,15 +626,16 @@ static void adopt_and_sweep(void **state)
 	n = start("dht0");
 	REACHES(-1, "127.0.0.1", 18080); /* no gap before it is adopted */
 	g_autoptr(GError) error = NULL;
-	if (!net_adopt(n, "a", a.e, &error))
+	if (!adopt(n, "a", a.e, &error))
 		fail_msg("%s", error->message);
-	assert_true(net_adopt(n, "a", a.e, NULL)); /* again: the same */
+	assert_true(adopt(n, "a", a.e, NULL)); /* again: the same */
 	/* A container of the same port cannot be adopted as well, nor one that is gone. */
-	assert_false(net_adopt(n, "z", a.e, NULL));
+	assert_false(adopt(n, "z", a.e, NULL));
 	NetEndpoint *lost = dh_json_copy(&net_endpoint_table, b.e);
 	g_free(lost->veth);
 	lost->veth = g_strdup("dh0000000000");
-	assert_false(net_adopt(n, "b", lost, NULL));
+	assert_false(adopt(n, "b", lost, NULL));
+	net_detach(n, "b", lost);
 	dh_json_free(&net_endpoint_table, lost);
 	net_sweep(n);
 	REACHES(-1, "127.0.0.1", 18080);
@@ -645,7 +657,7 @@ static void adopt_and_sweep(void **state)
 	net_engine_free(n, TRUE);
 	assert_int_equal(link_named("dht0").index, 0);
 	n = start("dht0");
-	assert_true(net_adopt(n, "a", a.e, NULL));
+	assert_true(adopt(n, "a", a.e, NULL));
 	sa = serve(a.ns, SOCK_STREAM, 80);
 	REACHES(-1, "172.17.0.2", 80);
 	REACHES(-1, "127.0.0.1", 18080);

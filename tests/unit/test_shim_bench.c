@@ -176,6 +176,7 @@ int main(int argc, char **argv)
 		return 2;
 	long mb = argc > 2 ? atol(argv[2]) : 200;
 	pool = shim_pool_new(argv[1], 2);
+	shim_pool_refill(pool);
 	signal(SIGPIPE, SIG_IGN);
 	rig_setup(&state);
 	Rig *r = state;

@@ -874,6 +874,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	pool = shim_pool_new(argv[1], 1);
+	shim_pool_refill(pool);
 	signal(SIGPIPE, SIG_IGN);
 	int failed = cmocka_run_group_tests_name("shim_root", tests, NULL, NULL);
 	shim_pool_free(pool);

@@ -1,0 +1,400 @@
+# dhow system upgrade: another program goes on in the daemon's process, and nobody notices.
+
+load ../lib/helpers
+
+setup_file() {
+    [ "${DHOW_ENGINE:-dhow}" = dhow ] || return 0
+    setup_engine busybox
+    # The same program with another version in it, as long as the first. Its helpers lie beside it.
+    local version
+    version=$("$BUILD/src/daemon/dhowd" --version | awk '{ print $3 }')
+    mkdir "$E_DIR/next"
+    sed "s/${version//./\\.}/9${version:1}/g" "$BUILD/src/daemon/dhowd" >"$E_DIR/next/dhowd"
+    chmod +x "$E_DIR/next/dhowd"
+    ln -s "$BUILD/src/shim/dhow-shim" "$BUILD/src/init/dhow-init" "$E_DIR/next/"
+    export VERSION=$version NEXT=9${version:1}
+}
+
+teardown_file() {
+    teardown_engine
+}
+
+setup() {
+    dhow_only "has no such command"
+}
+
+teardown() {
+    remove_all
+    assert_nothing_left
+}
+
+upgrade() {
+    "$BUILD/src/cli/dhow" -H "unix://$E_SOCK" system upgrade "$@"
+}
+
+server_version() {
+    docker version -f '{{.Server.Version}}'
+}
+
+# Numbers 1, 2, 3 ..., each once.
+counts_up() {
+    awk '{ n++; if ($NF != n) { print "line " n " is " $0; bad = 1 } } END { exit bad || n == 0 }' "$1"
+}
+
+ticker() {
+    docker run -d --name "$1" "${@:2}" busybox sh -c 'i=0; while :; do i=$((i+1)); echo tick $i; sleep 0.02; done'
+}
+
+@test "the version changes, the process does not, and containers run on" {
+    local id pid daemon fds
+    id=$(docker run -d --name web busybox sleep 1000)
+    docker run --name ended busybox sh -c 'exit 7' || true
+    docker run -d --name paused busybox sleep 1000
+    docker pause paused
+    pid=$(docker inspect -f '{{.State.Pid}}' web)
+    daemon=$(cat "$E_PIDFILE")
+    same "$(server_version)" "$VERSION"
+    ok upgrade --binary "$E_DIR/next/dhowd"
+    expect_match "^Upgraded from $VERSION to $NEXT in [0-9]+ ms\$"
+    same "$(server_version)" "$NEXT"
+    same "$(cat "$E_PIDFILE")" "$daemon"
+    same "$(docker inspect -f '{{.Id}} {{.State.Status}} {{.State.Pid}}' web)" "$id running $pid"
+    same "$(state paused) $(docker inspect -f '{{.State.ExitCode}}' ended)" "paused 7"
+    docker unpause paused
+    ok docker exec web echo hello
+    expect_output hello
+    # Without --binary: the file that the process was started from.
+    ok upgrade
+    expect_match "^Upgraded from $NEXT to $NEXT "
+    ok upgrade --binary "$BUILD/src/daemon/dhowd"
+    fds=$(find "/proc/$daemon/fd" | wc -l)
+    for _ in 1 2 3; do
+        ok upgrade
+    done
+    # No descriptor and no dead child piles up.
+    few_descriptors() { [ "$(find "/proc/$daemon/fd" | wc -l)" -le $((fds + 2)) ]; }
+    wait_until 5 few_descriptors
+    no_zombies() { [ -z "$(ps -o stat= --ppid "$daemon" | awk '/^Z/')" ]; }
+    wait_until 5 no_zombies
+    ok "$BUILD/src/cli/dhow" -H "unix://$E_SOCK" system check
+    docker stop -t 0 web
+    same "$(docker inspect -f '{{.State.ExitCode}}' web)" 137
+}
+
+@test "logs -f goes on with neither a gap nor a line twice" {
+    ticker json
+    ticker local --log-driver local
+    ticker tty -t
+    local name pids=()
+    for name in json local tty; do
+        in_bg "$name" docker logs -f "$name"
+        pids+=("$BG")
+        wait_until 10 file_has "$BATS_TEST_TMPDIR/$name" 'tick 5'
+    done
+    in_bg since docker logs -f --tail 0 json
+    pids+=("$BG")
+    ok upgrade --binary "$E_DIR/next/dhowd"
+    ok upgrade --binary "$BUILD/src/daemon/dhowd"
+    sleep 0.5
+    docker kill json local tty
+    wait "${pids[@]}"
+    for name in json local tty; do
+        tr -d '\r' <"$BATS_TEST_TMPDIR/$name" >"$BATS_TEST_TMPDIR/clean"
+        counts_up "$BATS_TEST_TMPDIR/clean"
+        same "$(wc -l <"$BATS_TEST_TMPDIR/clean")" "$(docker logs "$name" | wc -l)"
+    done
+    # From wherever it began, without a gap.
+    awk 'NR > 1 && $2 != last + 1 { exit 1 } { last = $2 }' "$BATS_TEST_TMPDIR/since"
+    same "$(tail -n 1 "$BATS_TEST_TMPDIR/since")" "$(docker logs --tail 1 json)"
+}
+
+@test "a reader of logs who takes nothing loses nothing" {
+    docker run --name big busybox sh -c 'i=0; while [ $i -lt 60000 ]; do i=$((i+1)); echo $i; done' >/dev/null
+    mkfifo "$BATS_TEST_TMPDIR/pipe"
+    in_bg slow sh -c 'docker logs big >"$0"' "$BATS_TEST_TMPDIR/pipe"
+    local reader=$BG
+    exec 8<"$BATS_TEST_TMPDIR/pipe"
+    # The pipe and the socket are full soon; what is left is the next daemon's.
+    sleep 0.3
+    ok upgrade --binary "$E_DIR/next/dhowd"
+    cat <&8 >"$BATS_TEST_TMPDIR/read"
+    exec 8<&-
+    wait "$reader"
+    counts_up "$BATS_TEST_TMPDIR/read"
+    same "$(wc -l <"$BATS_TEST_TMPDIR/read")" 60000
+    ok upgrade --binary "$BUILD/src/daemon/dhowd"
+}
+
+@test "events, wait and stats go on" {
+    local waiter events stats
+    docker run -d --name web busybox sh -c 'while ! [ -e /end ]; do sleep 0.1; done; exit 5'
+    docker run -d --rm --name gone busybox sh -c 'while ! [ -e /end ]; do sleep 0.1; done; exit 6'
+    in_bg events docker events --filter type=container --format '{{.Actor.Attributes.name}} {{.Action}}'
+    events=$BG
+    listened() { [ "$(docker info -f '{{.NEventsListener}}')" -ge 1 ]; }
+    wait_until 10 listened
+    in_bg wait docker wait web gone
+    waiter=$BG
+    in_bg stats docker stats --format '{{.Name}}' web
+    stats=$BG
+    docker create --name before busybox
+    wait_until 5 file_has "$BATS_TEST_TMPDIR/events" 'before create'
+    wait_until 5 file_has "$BATS_TEST_TMPDIR/stats" 'web'
+    ok upgrade --binary "$E_DIR/next/dhowd"
+    docker create --name after busybox
+    wait_until 5 file_has "$BATS_TEST_TMPDIR/events" 'after create'
+    same "$(grep -c create "$BATS_TEST_TMPDIR/events")" 2
+    local seen
+    seen=$(grep -c web "$BATS_TEST_TMPDIR/stats")
+    more_samples() { [ "$(grep -c web "$BATS_TEST_TMPDIR/stats")" -gt $((seen + 1)) ]; }
+    wait_until 10 more_samples
+    ok upgrade --binary "$BUILD/src/daemon/dhowd"
+    docker exec web touch /end
+    docker exec gone touch /end
+    wait "$waiter"
+    same "$(cat "$BATS_TEST_TMPDIR/wait")" $'5\n6'
+    kill "$events" "$stats"
+    wait "$events" "$stats" || true
+    same "$(cat "$BATS_TEST_TMPDIR/events.err" "$BATS_TEST_TMPDIR/wait.err")" ''
+}
+
+@test "attached terminals and execs go on, and learn their exit codes" {
+    local session exec_pid code=0
+    "$ON_PTY" -t 60 -e '/ # ' -s 'echo before$((1))\r' -e before1 \
+        -s "until [ -e /tmp/go ]; do sleep 0.1; done; echo after\$((1))\\r" -e after1 \
+        -s 'exit 5\r' -- docker run -it --name shell busybox sh >"$BATS_TEST_TMPDIR/session" 3>&- &
+    session=$!
+    wait_until 10 file_has "$BATS_TEST_TMPDIR/session" before1
+    docker run -d --name web busybox sleep 1000
+    in_bg exec docker exec web sh -c 'echo begun; until [ -e /tmp/go ]; do sleep 0.1; done; exit 8'
+    exec_pid=$BG
+    wait_until 10 file_has "$BATS_TEST_TMPDIR/exec" begun
+    ok upgrade --binary "$E_DIR/next/dhowd"
+    docker exec shell touch /tmp/go
+    docker exec web touch /tmp/go
+    wait "$exec_pid" || code=$?
+    same "$code" 8
+    code=0
+    wait "$session" || code=$?
+    same "$code" 5
+    wait_until 5 file_has "$BATS_TEST_TMPDIR/session" after1
+    ok upgrade --binary "$BUILD/src/daemon/dhowd"
+}
+
+@test "who attached before the start, and an exec that was only created, are not forgotten" {
+    local id exec_id
+    id=$(docker create --name late busybox echo words)
+    curl -sN --unix-socket "$E_SOCK" -X POST "http://localhost/containers/$id/attach?stream=1&stdout=1" \
+        >"$BATS_TEST_TMPDIR/words" 3>&- &
+    local attached=$!
+    attached_once() { "$BUILD/src/cli/dhow" -H "unix://$E_SOCK" events --since 0 --until "$(date +%s)" --filter event=attach --filter container=late | grep -q attach; }
+    wait_until 5 attached_once
+    docker run -d --name web busybox sleep 1000
+    exec_id=$(api POST /containers/web/exec '{"Cmd":["touch","/made"]}' | head -n 1 | cut -d '"' -f 4)
+    ok upgrade --binary "$E_DIR/next/dhowd"
+    docker start late
+    wait "$attached"
+    grep -q words "$BATS_TEST_TMPDIR/words"
+    ok api POST "/exec/$exec_id/start" '{"Detach":true}'
+    made() { docker exec web test -e /made; }
+    wait_until 5 made
+    ok upgrade --binary "$BUILD/src/daemon/dhowd"
+}
+
+@test "no request is refused while daemons change" {
+    docker run -d --name web -p 127.0.0.1:38190:80 busybox sh -c 'mkdir /w; echo page >/w/index.html; httpd -f -p 80 -h /w'
+    wait_until 5 curl -sf -o /dev/null http://127.0.0.1:38190/
+    touch "$BATS_TEST_TMPDIR/on"
+    local hammers=() i
+    for i in 1 2 3; do
+        in_bg "hammer$i" sh -c 'n=0; while [ -e "$1" ]; do
+            curl -sf --unix-socket "$2" http://localhost/containers/web/json >/dev/null || echo "failed: $?"
+            n=$((n+1)); done; echo "asked $n"' sh "$BATS_TEST_TMPDIR/on" "$E_SOCK"
+        hammers+=("$BG")
+    done
+    in_bg port sh -c 'while [ -e "$1" ]; do [ "$(curl -sf -m 5 http://127.0.0.1:38190/)" = page ] || echo failed; done' \
+        sh "$BATS_TEST_TMPDIR/on"
+    hammers+=("$BG")
+    for i in 1 2 3 4; do
+        ok upgrade --binary "$E_DIR/next/dhowd"
+        ok upgrade --binary "$BUILD/src/daemon/dhowd"
+    done
+    rm "$BATS_TEST_TMPDIR/on"
+    wait "${hammers[@]}"
+    cat "$BATS_TEST_TMPDIR"/hammer?
+    run ! grep failed "$BATS_TEST_TMPDIR"/hammer? "$BATS_TEST_TMPDIR/port"
+    run docker run --rm -p 127.0.0.1:38190:80 busybox true
+    expect_status 125
+}
+
+@test "a restart that was waiting goes on waiting; what was stopped stays so" {
+    local at
+    docker run -d --name stopped --restart always busybox sleep 1000
+    docker stop -t 0 stopped
+    # The delays are 100, 200 ... 6400 ms: one of the last is long enough to be met.
+    docker run -d --name again --restart always busybox false
+    waits_long() { [ "$(docker inspect -f '{{.RestartCount}} {{.State.Status}}' again)" = "6 restarting" ]; }
+    wait_until 20 waits_long
+    at=$(docker inspect -f '{{.State.FinishedAt}}' again)
+    ok upgrade --binary "$E_DIR/next/dhowd"
+    same "$(docker inspect -f '{{.RestartCount}} {{.State.Status}} {{.State.FinishedAt}}' again)" "6 restarting $at"
+    again_ended() { [ "$(docker inspect -f '{{.RestartCount}}' again)" -gt 6 ]; }
+    wait_until 20 again_ended
+    # It began 3.2 s after its end, not earlier and not from the beginning.
+    python3 - "$at" "$(docker inspect -f '{{.State.StartedAt}}' again)" <<'END'
+import sys, datetime
+a, b = (datetime.datetime.fromisoformat(t[:26].rstrip('Z')) for t in sys.argv[1:])
+assert 3.1 < (b - a).total_seconds(), (a, b)
+END
+    is_state stopped exited
+    docker rm -f again
+    ok upgrade --binary "$BUILD/src/daemon/dhowd"
+}
+
+@test "health goes on: results, streak and state" {
+    docker run -d --name sick --health-cmd 'echo no; exit 1' --health-interval 300ms --health-retries 3 busybox sleep 1000
+    docker run -d --name slow --health-cmd true --health-interval 1h busybox sleep 1000
+    unhealthy() { [ "$(docker inspect -f '{{.State.Health.Status}}' sick)" = unhealthy ]; }
+    wait_until 10 unhealthy
+    local streak
+    streak=$(docker inspect -f '{{.State.Health.FailingStreak}}' sick)
+    ok upgrade --binary "$E_DIR/next/dhowd"
+    unhealthy
+    [ "$(docker inspect -f '{{.State.Health.FailingStreak}}' sick)" -ge "$streak" ]
+    longer() { [ "$(docker inspect -f '{{.State.Health.FailingStreak}}' sick)" -gt $((streak + 2)) ]; }
+    wait_until 10 longer
+    # And so after a crash.
+    streak=$(docker inspect -f '{{.State.Health.FailingStreak}}' sick)
+    engine_signal KILL
+    engine_start
+    unhealthy
+    [ "$(docker inspect -f '{{.State.Health.FailingStreak}}' sick)" -ge "$streak" ]
+    same "$(docker inspect -f '{{.State.Health.Status}}' slow)" starting
+}
+
+@test "a program that cannot take over is refused, and all stays as it was" {
+    docker run -d --name web busybox sleep 1000
+    run upgrade --binary /nowhere
+    expect_status 1
+    expect_text '/nowhere: No such file or directory'
+    run upgrade --binary /bin/true
+    expect_status 1
+    expect_text 'is not a dhowd'
+    run upgrade --binary "$E_DIR"
+    expect_status 1
+    expect_text 'is not a program'
+    # One of another age: it knows its version, but nothing of this.
+    printf '#!/bin/sh\n[ "$1" = --version ] && echo "Dhow version 0.0.1" && exit\necho "Unknown option $2" >&2\nexit 1\n' \
+        >"$BATS_TEST_TMPDIR/old"
+    chmod +x "$BATS_TEST_TMPDIR/old"
+    run upgrade --binary "$BATS_TEST_TMPDIR/old"
+    expect_status 1
+    expect_text 'cannot take over: Unknown option --handover=1'
+    same "$(server_version)" "$VERSION"
+    is_state web running
+}
+
+@test "a program that fails when it is too late makes way for the one before" {
+    local follower pid up code=0
+    ticker web
+    in_bg lines docker logs -f web
+    follower=$BG
+    pid=$(cat "$E_PIDFILE")
+    # It says yes when it is asked, and then does not like what it is given.
+    # shellcheck disable=SC2016
+    printf '#!/bin/sh\ncase "$*" in *--version*|*--validate*) exec %s "$@" ;; esac\nexec %s --no-such-option "$@"\n' \
+        "$E_DIR/next/dhowd" "$E_DIR/next/dhowd" >"$BATS_TEST_TMPDIR/bad"
+    chmod +x "$BATS_TEST_TMPDIR/bad"
+    run upgrade --binary "$BATS_TEST_TMPDIR/bad"
+    expect_status 1
+    expect_text "the new daemon did not come up: Unknown option --no-such-option; version $VERSION goes on"
+    same "$(server_version)" "$VERSION"
+    # It crashes before it serves: it is held up where engines wait for each other.
+    exec 7>>/run/dhow-net.lock
+    flock 7
+    in_bg up "$BUILD/src/cli/dhow" -H "unix://$E_SOCK" system upgrade --binary "$E_DIR/next/dhowd" 7>&-
+    up=$BG
+    is_next() { [ "$(readlink "/proc/$pid/exe")" = "$E_DIR/next/dhowd" ]; }
+    is_before() { [ "$(readlink "/proc/$pid/exe")" = "$BUILD/src/daemon/dhowd" ]; }
+    wait_until 20 is_next
+    guarded() { [ $((0x$(awk '$1 == "SigCgt:" { print $2 }' "/proc/$pid/status") & 0x400)) -ne 0 ]; }
+    wait_until 20 guarded
+    kill -SEGV "$pid"
+    wait_until 20 is_before
+    # Its clock does not tick for the one that comes back.
+    exec 7>&-
+    wait "$up" || code=$?
+    same "$code" 1
+    grep -q "did not come up: it crashed or was not ready in time; version $VERSION goes on" "$BATS_TEST_TMPDIR/up.err"
+    same "$(server_version)" "$VERSION"
+    same "$(cat "$E_PIDFILE")" "$pid"
+    docker kill web
+    wait "$follower"
+    counts_up "$BATS_TEST_TMPDIR/lines"
+    ok upgrade --binary "$E_DIR/next/dhowd"
+    ok upgrade --binary "$BUILD/src/daemon/dhowd"
+}
+
+@test "what cannot be handed over is waited for, then said" {
+    docker run -d --name deaf busybox sh -c 'trap "" TERM; while :; do sleep 1; done'
+    in_bg stop docker stop -t 5 deaf
+    local stop=$BG
+    stopping() { [ "$(curl -s --unix-socket "$E_SOCK" "http://localhost/events?since=0&until=$(date +%s)&filters=%7B%22event%22%3A%5B%22kill%22%5D%2C%22container%22%3A%5B%22deaf%22%5D%7D" | wc -l)" -gt 0 ]; }
+    wait_until 5 stopping
+    run upgrade -t 0
+    expect_status 1
+    expect_match 'busy with a request that cannot be handed over: POST .*/stop'
+    # It serves as before.
+    same "$(state deaf)" running
+    ok upgrade -t 30
+    wait "$stop"
+    same "$(state deaf)" exited
+}
+
+@test "a socket that systemd opened, and its question whether the daemon is ready" {
+    python3 - "$BUILD/src/daemon/dhowd" "$BATS_TEST_TMPDIR" "dt$(od -An -N4 -tx4 /dev/urandom | tr -d ' ')" <<'END'
+import os, signal, socket, sys
+dhowd, where, bridge = sys.argv[1:]
+notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+notify.bind(where + '/notify')
+notify.settimeout(60)
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(where + '/s')
+listener.listen()
+# Asked before there is anybody.
+client = socket.socket(socket.AF_UNIX)
+client.settimeout(60)
+client.connect(where + '/s')
+client.sendall(b'GET /_ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+pid = os.fork()
+if pid == 0:
+    os.dup2(listener.fileno(), 3)
+    os.execve(dhowd, ['dhowd', '-H', 'fd://', '--data-root', where + '/d', '--exec-root', where + '/r',
+                      '--pidfile', where + '/p', '--bridge', bridge],
+              {'LISTEN_PID': str(os.getpid()), 'LISTEN_FDS': '1', 'NOTIFY_SOCKET': where + '/notify'})
+said = notify.recv(4096).decode().split('\n')
+assert 'READY=1' in said and f'MAINPID={pid}' in said, said
+assert client.recv(4096).startswith(b'HTTP/1.1 200'), 'no answer'
+os.kill(pid, signal.SIGTERM)
+assert os.waitpid(pid, 0)[1] == 0
+# It is systemd's: still there, for the next.
+assert os.path.exists(where + '/s')
+END
+    run "$BUILD/src/daemon/dhowd" -H fd:// --data-root "$BATS_TEST_TMPDIR/d" --exec-root "$BATS_TEST_TMPDIR/r" \
+        --pidfile "$BATS_TEST_TMPDIR/p" --bridge "dt$(od -An -N4 -tx4 /dev/urandom | tr -d ' ')"
+    expect_status 1
+    expect_text 'no sockets found via socket activation'
+}
+
+@test "--validate: configuration and state" {
+    ok "$BUILD/src/daemon/dhowd" --validate --data-root "$E_DIR/data"
+    expect_output 'configuration OK'
+    printf '{"data-rot": "/x"}' >"$BATS_TEST_TMPDIR/daemon.json"
+    run "$BUILD/src/daemon/dhowd" --validate --config-file "$BATS_TEST_TMPDIR/daemon.json"
+    expect_status 1
+    mkdir "$BATS_TEST_TMPDIR/data"
+    python3 -c 'import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute("PRAGMA user_version=99")' "$BATS_TEST_TMPDIR/data/state.db"
+    run "$BUILD/src/daemon/dhowd" --validate --data-root "$BATS_TEST_TMPDIR/data"
+    expect_status 1
+    expect_text 'state database has version 99'
+}

@@ -16,6 +16,7 @@
 
 typedef struct {
 	ContainerStatus status;
+	gboolean passing; /* paused by us for a moment: its row goes on saying "running" */
 	gboolean running, paused, restarting, removing, dead, oom_killed;
 	int64_t pid;
 	int64_t exit_code;
@@ -101,6 +102,8 @@ gboolean container_stop(Container *c, const char *signal, int64_t timeout, GErro
 gboolean container_restart(Container *c, const char *signal, int64_t timeout, GError **error);
 gboolean container_kill(Container *c, const char *signal, GError **error);
 gboolean container_pause(Container *c, GError **error);
+/* For a moment and by ourselves: the next daemon, should this one die meanwhile, unpauses it. */
+gboolean container_pause_briefly(Container *c, GError **error);
 gboolean container_unpause(Container *c, GError **error);
 gboolean container_rename(Container *c, const char *new_name, GError **error);
 gboolean container_resize(Container *c, int64_t height, int64_t width, GError **error);

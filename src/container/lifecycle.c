@@ -10,7 +10,7 @@
 
 #include <signal.h>
 
-enum { DEFAULT_STOP_SECONDS = 10, KILL_WAIT_MS = 10000 };
+enum { DEFAULT_STOP_SECONDS = 10, KILL_WAIT_MS = 10000, ENDING_WAIT_MS = 1000 };
 
 static gboolean check_op(Container *c, ContainerOp op, ContainerStatus *ret_status, GError **error)
 {
@@ -193,23 +193,37 @@ gboolean container_kill(Container *c, const char *signal, GError **error)
 	return number == SIGKILL ? kill_hard(c, error) : send_signal(c, number, error);
 }
 
-static void set_paused(Container *c, gboolean paused)
+static void set_paused(Container *c, gboolean paused, gboolean passing)
 {
 	g_mutex_lock(&c->state_lock);
 	if (c->state.running) {
 		c->state.paused = paused;
+		c->state.passing = paused && passing;
 		c->state.status = paused ? STATUS_PAUSED : STATUS_RUNNING;
 	}
 	container_changed(c);
 	g_mutex_unlock(&c->state_lock);
 }
 
-static gboolean pause_op(Container *c, ContainerOp op, gboolean freeze, GError **error)
+/* What is just ending cannot be frozen: then it is its end that is told. */
+static gboolean freeze_or_thaw(Container *c, ContainerOp op, gboolean freeze, GError **error)
+{
+	g_autoptr(GError) failed = NULL;
+	if (rt_cgroup_freeze(c->cgroup, freeze, &failed))
+		return TRUE;
+	if (container_wait_stopped(c, ENDING_WAIT_MS) && !check_op(c, op, NULL, error))
+		return FALSE;
+	g_propagate_error(error, g_steal_pointer(&failed));
+	return FALSE;
+}
+
+static gboolean pause_op(
+	Container *c, ContainerOp op, gboolean freeze, gboolean passing, GError **error)
 {
 	g_mutex_lock(&c->op);
-	gboolean ok = check_op(c, op, NULL, error) && rt_cgroup_freeze(c->cgroup, freeze, error);
+	gboolean ok = check_op(c, op, NULL, error) && freeze_or_thaw(c, op, freeze, error);
 	if (ok) {
-		set_paused(c, freeze);
+		set_paused(c, freeze, passing);
 		ok = container_save(c, error);
 	}
 	g_mutex_unlock(&c->op);
@@ -220,12 +234,17 @@ static gboolean pause_op(Container *c, ContainerOp op, gboolean freeze, GError *
 
 gboolean container_pause(Container *c, GError **error)
 {
-	return pause_op(c, OP_PAUSE, TRUE, error);
+	return pause_op(c, OP_PAUSE, TRUE, FALSE, error);
+}
+
+gboolean container_pause_briefly(Container *c, GError **error)
+{
+	return pause_op(c, OP_PAUSE, TRUE, TRUE, error);
 }
 
 gboolean container_unpause(Container *c, GError **error)
 {
-	return pause_op(c, OP_UNPAUSE, FALSE, error);
+	return pause_op(c, OP_UNPAUSE, FALSE, FALSE, error);
 }
 
 gboolean container_resize(Container *c, int64_t height, int64_t width, GError **error)

@@ -29,9 +29,23 @@ static gboolean shim_present(Container *c)
 	return access(socket, F_OK) == 0;
 }
 
+/* Whoever died between freezing (or thawing) and saying so in the row has told nobody; and what was
+ * paused for a commit is not meant to stay so. */
+static void pause_as_recorded(Container *c)
+{
+	g_autoptr(GError) error = NULL;
+	gboolean paused = c->state.paused;
+	if (rt_cgroup_frozen(c->cgroup) == paused)
+		return;
+	engine_report(c->engine, "container %s: %s", c->id, paused ? "paused again" : "unpaused");
+	if (!rt_cgroup_freeze(c->cgroup, paused, &error))
+		dh_warn("container %s: %s", c->id, error->message);
+}
+
 static void adopt(Container *c, int events, int64_t pid)
 {
 	g_autoptr(GError) error = NULL;
+	pause_as_recorded(c);
 	g_mutex_lock(&c->state_lock);
 	c->state.pid = pid;
 	NetEndpoint *endpoint = dh_json_copy(&net_endpoint_table, c->endpoint);

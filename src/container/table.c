@@ -162,7 +162,11 @@ static char *config_text(Container *c)
 /* With state_lock held. */
 static char *state_text(Container *c, const ContainerState *s)
 {
-	StateRow row = {.status = (char *)container_status_name(s->status),
+	ContainerStatus status = s->status;
+	/* Nobody would thaw it after our death if the row had it as paused. */
+	if (status == STATUS_PAUSED && s->passing)
+		status = STATUS_RUNNING;
+	StateRow row = {.status = (char *)container_status_name(status),
 		.oom_killed = s->oom_killed,
 		.manually_stopped = s->manually_stopped,
 		.pid = s->pid,

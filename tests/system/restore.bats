@@ -283,3 +283,29 @@ is_frozen() {
     ! is_frozen cc || fail "cc is frozen"
     ! docker inspect committed >/dev/null 2>&1
 }
+
+# The daemon died between the shim's "started" and its own row, which then is as it was.
+@test "a --rm container whose first start was never confirmed can be started" {
+    dhow_only "knows of no such start"
+    local id
+    id=$(docker create --rm --name cc busybox sleep 1000)
+    row() {
+        python3 -c '
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+if sys.argv[3:]:
+    db.execute("UPDATE containers SET state=? WHERE id=?", (sys.argv[3], sys.argv[2]))
+    db.commit()
+print(*db.execute("SELECT state FROM containers WHERE id=?", (sys.argv[2],)).fetchone())
+' "$E_DIR/data/state.db" "$id" "$@"
+    }
+    local before
+    before=$(row)
+    docker start cc
+    crash
+    row "$before" >/dev/null
+    engine_start
+    is_state cc created
+    ok docker start cc
+    is_state cc running
+}

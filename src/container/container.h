@@ -43,6 +43,8 @@ struct Container {
 	char *endpoint_id, *sandbox_id; /* (s) */
 	GPtrArray *exec_ids;            /* (s) char* */
 	guint exits;                    /* (s) how often it has ended: waiters compare */
+	guint launching;                /* (s) execs on their way into the cgroup (lifecycle.c) */
+	gboolean pausing;               /* (s) no more of those */
 	gboolean removed;               /* (s) */
 	GPtrArray *pending;             /* (s) clients attached before the start (attach.c) */
 	gboolean ending;                /* (s) it has ended, and its end is being recorded */
@@ -109,7 +111,13 @@ gboolean container_rename(Container *c, const char *new_name, GError **error);
 gboolean container_resize(Container *c, int64_t height, int64_t width, GError **error);
 gboolean container_remove(Container *c, gboolean force, gboolean volumes, GError **error);
 
-typedef enum { WAIT_NOT_RUNNING, WAIT_NEXT_EXIT, WAIT_REMOVED, WAIT_UNMOUNTED } WaitCondition;
+typedef enum {
+	WAIT_NOT_RUNNING,
+	WAIT_NEXT_EXIT,
+	WAIT_REMOVED,
+	WAIT_UNMOUNTED,
+	WAIT_NO_LAUNCH
+} WaitCondition;
 typedef struct ContainerWait ContainerWait;
 /* The condition is remembered at the call, so that a caller may answer its client before it blocks.
  */

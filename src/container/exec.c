@@ -239,7 +239,10 @@ static gboolean request_exec(
 		.client = client,
 		.open_stdin = x->config->attach_stdin,
 		.has_seccomp = seccomp_fd >= 0};
+	if (!container_launch_begin(x->c, error))
+		return FALSE;
 	ShimReply *reply = shim_request(x->c->run_dir, &req, fds, n, error);
+	container_launch_end(x->c);
 	if (!reply)
 		return FALSE;
 	g_mutex_lock(&x->lock);

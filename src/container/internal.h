@@ -41,6 +41,11 @@ void container_merge_config(ContainerConfig *c, const ContainerConfig *image);
 /* With state_lock held: tells everybody who waits that something changed. */
 void container_changed(Container *c);
 /* Waits at most timeout_ms (-1: forever) for the container to stop running; TRUE if it has. */
+gboolean container_wait_launched(Container *c, int64_t timeout_ms);
+/* Around the launch of an exec: refused while the container is or gets paused. Who is frozen on its
+ * way in would keep the shim, which waits for it, from everything else. */
+gboolean container_launch_begin(Container *c, GError **error);
+void container_launch_end(Container *c);
 gboolean container_wait_stopped(Container *c, int64_t timeout_ms);
 /* Until what its last run mounted is unmounted: it can be started again. */
 gboolean container_wait_unmounted(Container *c, int64_t timeout_ms);

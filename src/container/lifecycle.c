@@ -10,7 +10,12 @@
 
 #include <signal.h>
 
-enum { DEFAULT_STOP_SECONDS = 10, KILL_WAIT_MS = 10000, ENDING_WAIT_MS = 1000 };
+enum {
+	DEFAULT_STOP_SECONDS = 10,
+	KILL_WAIT_MS = 10000,
+	ENDING_WAIT_MS = 1000,
+	LAUNCH_WAIT_MS = 20000
+};
 
 static gboolean check_op(Container *c, ContainerOp op, ContainerStatus *ret_status, GError **error)
 {
@@ -30,20 +35,19 @@ static gboolean parse_signal(const char *name, int *ret, GError **error)
 	return TRUE;
 }
 
-/* NOT_FOUND: it has just ended by itself, which is what was wanted. */
+/* NOT_FOUND: it has just ended by itself, which is what was wanted; then we hear of it. */
 static gboolean send_signal(Container *c, int signal, GError **error)
 {
 	ShimRequest req = {.op = (char *)"kill", .signal = signal};
 	g_autoptr(GError) failed = NULL;
 	ShimReply *reply = shim_request(c->run_dir, &req, NULL, 0, &failed);
 	dh_json_free(&shim_reply_table, reply);
-	if (reply || g_error_matches(failed, DH_ERROR, DH_ERROR_NOT_FOUND))
+	gboolean ended = g_error_matches(failed, DH_ERROR, DH_ERROR_NOT_FOUND);
+	if (reply || container_wait_stopped(c, ended ? KILL_WAIT_MS : 0))
 		return TRUE;
-	g_mutex_lock(&c->state_lock);
-	gboolean gone = !c->state.running;
-	g_mutex_unlock(&c->state_lock);
-	if (gone)
-		return TRUE;
+	if (ended)
+		return dh_error(error, DH_ERROR_UNAVAILABLE,
+			"the container's shim did not take the signal");
 	g_propagate_error(error, g_steal_pointer(&failed));
 	return FALSE;
 }
@@ -193,6 +197,32 @@ gboolean container_kill(Container *c, const char *signal, GError **error)
 	return number == SIGKILL ? kill_hard(c, error) : send_signal(c, number, error);
 }
 
+gboolean container_launch_begin(Container *c, GError **error)
+{
+	g_mutex_lock(&c->state_lock);
+	gboolean ok = container_op_allowed(OP_EXEC,
+		c->state.running && c->pausing ? STATUS_PAUSED : c->state.status, c->id, c->name,
+		error);
+	c->launching += ok;
+	g_mutex_unlock(&c->state_lock);
+	return ok;
+}
+
+void container_launch_end(Container *c)
+{
+	g_mutex_lock(&c->state_lock);
+	c->launching--;
+	container_changed(c);
+	g_mutex_unlock(&c->state_lock);
+}
+
+static void set_pausing(Container *c, gboolean pausing)
+{
+	g_mutex_lock(&c->state_lock);
+	c->pausing = pausing;
+	g_mutex_unlock(&c->state_lock);
+}
+
 static void set_paused(Container *c, gboolean paused, gboolean passing)
 {
 	g_mutex_lock(&c->state_lock);
@@ -209,6 +239,9 @@ static void set_paused(Container *c, gboolean paused, gboolean passing)
 static gboolean freeze_or_thaw(Container *c, ContainerOp op, gboolean freeze, GError **error)
 {
 	g_autoptr(GError) failed = NULL;
+	if (freeze && !container_wait_launched(c, LAUNCH_WAIT_MS))
+		return dh_error(error, DH_ERROR_UNAVAILABLE,
+			"an exec of container %s does not come to its start", c->id);
 	if (rt_cgroup_freeze(c->cgroup, freeze, &failed))
 		return TRUE;
 	if (container_wait_stopped(c, ENDING_WAIT_MS) && !check_op(c, op, NULL, error))
@@ -221,11 +254,13 @@ static gboolean pause_op(
 	Container *c, ContainerOp op, gboolean freeze, gboolean passing, GError **error)
 {
 	g_mutex_lock(&c->op);
+	set_pausing(c, freeze);
 	gboolean ok = check_op(c, op, NULL, error) && freeze_or_thaw(c, op, freeze, error);
 	if (ok) {
 		set_paused(c, freeze, passing);
 		ok = container_save(c, error);
 	}
+	set_pausing(c, FALSE);
 	g_mutex_unlock(&c->op);
 	if (ok)
 		container_event(c, freeze ? "pause" : "unpause", NULL);

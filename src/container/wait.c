@@ -70,6 +70,8 @@ static gboolean holds(const ContainerWait *w)
 		return !c->ending && !c->unmounting;
 	case WAIT_NEXT_EXIT:
 		return c->exits != w->exits;
+	case WAIT_NO_LAUNCH:
+		return c->launching == 0;
 	case WAIT_REMOVED:
 		break;
 	}
@@ -129,6 +131,11 @@ static gboolean wait_quietly(Container *c, WaitCondition condition, int64_t time
 gboolean container_wait_stopped(Container *c, int64_t timeout_ms)
 {
 	return wait_quietly(c, WAIT_NOT_RUNNING, timeout_ms);
+}
+
+gboolean container_wait_launched(Container *c, int64_t timeout_ms)
+{
+	return wait_quietly(c, WAIT_NO_LAUNCH, timeout_ms);
 }
 
 gboolean container_wait_unmounted(Container *c, int64_t timeout_ms)

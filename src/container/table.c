@@ -266,6 +266,15 @@ gboolean container_save_config(Container *c, GError **error)
 		config, c->id);
 }
 
+/* With e->lock held, too: the name is read under either. */
+static void set_name(Container *c, const char *name)
+{
+	g_mutex_lock(&c->state_lock);
+	g_free(c->name);
+	c->name = g_strdup(name);
+	g_mutex_unlock(&c->state_lock);
+}
+
 gboolean container_rename(Container *c, const char *new_name, GError **error)
 {
 	Engine *e = c->engine;
@@ -287,16 +296,19 @@ gboolean container_rename(Container *c, const char *new_name, GError **error)
 	else if (ok && owner)
 		ok = name_conflict(new_name, owner->id, error);
 	if (ok) {
-		g_hash_table_remove(e->by_name, old);
-		g_mutex_lock(&c->state_lock);
-		g_free(c->name);
-		c->name = g_strdup(new_name);
-		g_mutex_unlock(&c->state_lock);
+		set_name(c, new_name);
 		g_hash_table_insert(e->by_name, g_strdup(new_name), container_ref(c));
 	}
 	g_mutex_unlock(&e->lock);
-	if (ok)
+	if (ok) {
+		/* Both names are taken until the row has given the old one back. */
 		ok = container_save(c, error);
+		g_mutex_lock(&e->lock);
+		if (!ok)
+			set_name(c, old);
+		g_hash_table_remove(e->by_name, ok ? old : new_name);
+		g_mutex_unlock(&e->lock);
+	}
 	g_mutex_unlock(&c->op);
 	if (ok) {
 		g_autofree char *old_name = g_strdup_printf("/%s", old);

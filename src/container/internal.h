@@ -106,8 +106,10 @@ typedef struct Supervisor Supervisor;
 Supervisor *supervisor_new(GError **error);
 void supervisor_free(Supervisor *s);
 /* Hears the events of a container's shim from now on; takes the descriptors over (shim_pidfd -1:
- * not our child). */
-void supervisor_add(Supervisor *s, Container *c, int events, int shim_pidfd);
+ * not our child), also when it fails. */
+gboolean supervisor_add(Supervisor *s, Container *c, int events, int shim_pidfd, GError **error);
+/* Ends a container whose shim nobody listens to, without a word to anybody. */
+void container_end_unheard(Container *c);
 
 /* Runs fn(c) in the background after ms (> 0); forgotten when the daemon ends. */
 void supervisor_after(Supervisor *s, Container *c, int64_t ms, void (*fn)(Container *c));

@@ -52,16 +52,17 @@ static void adopt(Container *c, int events, int64_t pid)
 	g_mutex_unlock(&c->state_lock);
 	if (endpoint && !net_adopt(c->engine->net, c->id, endpoint, &error))
 		dh_warn("container %s: network: %s", c->id, error->message);
+	g_clear_error(&error);
 	dh_json_free(&net_endpoint_table, endpoint);
 	dh_debug("container %s is still running (pid %" G_GINT64_FORMAT ")", c->id, pid);
-	supervisor_add(c->engine->supervisor, c, events, -1);
+	if (!supervisor_add(c->engine->supervisor, c, events, -1, &error))
+		dh_log_error("container %s: %s", c->id, error->message);
 	health_begin(c);
 }
 
-static void end_unconfirmed(Container *c)
+void container_end_unheard(Container *c)
 {
 	g_autoptr(GError) error = NULL;
-	engine_report(c->engine, "container %s: ending a start that was never confirmed", c->id);
 	if (!rt_cgroup_kill(c->cgroup, &error))
 		dh_warn("container %s: %s", c->id, error->message);
 	g_clear_error(&error);
@@ -96,7 +97,9 @@ static void reconcile_one(Container *c)
 		engine_report(c->engine, "container %s ended while the daemon was away", c->id);
 		container_lost(c);
 	} else if (shim_present(c)) {
-		end_unconfirmed(c);
+		engine_report(
+			c->engine, "container %s: ending a start that was never confirmed", c->id);
+		container_end_unheard(c);
 	}
 	if (c->state.status == STATUS_REMOVING) {
 		c->state.status = STATUS_EXITED;

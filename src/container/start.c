@@ -336,7 +336,11 @@ gboolean container_start_locked(Container *c, gboolean by_policy, GError **error
 	mounts_event(c, "mount");
 	/* Only then is its end heard of: the two are told in this order. */
 	container_event(c, "start", NULL);
-	supervisor_add(c->engine->supervisor, c, s.events, s.pidfd);
+	if (!supervisor_add(c->engine->supervisor, c, s.events, s.pidfd, error)) {
+		container_end_unheard(c);
+		container_lost(c);
+		return FALSE;
+	}
 	container_flush_pending(c);
 	container_refresh_linkers(c);
 	return TRUE;

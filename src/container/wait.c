@@ -16,6 +16,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+enum { DEAF_MS = 50 };
+
 struct ContainerWait {
 	Container *c;
 	WaitCondition condition;
@@ -27,7 +29,8 @@ void container_changed(Container *c)
 {
 	for (guint i = 0; i < c->waiters->len; i++) {
 		ContainerWait *w = c->waiters->pdata[i];
-		eventfd_write(w->fd, 1);
+		if (w->fd >= 0)
+			eventfd_write(w->fd, 1);
 	}
 }
 
@@ -98,6 +101,9 @@ static gboolean wait_run(ContainerWait *w, int cancel_fd, int64_t timeout_ms)
 			if (left <= 0)
 				return FALSE;
 		}
+		/* Without a descriptor nobody can wake us. */
+		if (w->fd < 0)
+			left = left < 0 ? DEAF_MS : MIN(left, DEAF_MS);
 		int r = poll(p, 2, (int)MIN(left, G_MAXINT));
 		if (r < 0 && errno != EINTR)
 			return FALSE;

@@ -22,7 +22,8 @@ static void delete_directory(Container *c)
 {
 	g_autoptr(GError) error = NULL;
 	g_autofree char *trash = g_build_filename(c->engine->config.data_root, "tmp", c->id, NULL);
-	if (!dh_remove_tree(AT_FDCWD, trash, &error))
+	/* It is still in its old place if it could not be renamed. */
+	if (!dh_remove_tree(AT_FDCWD, trash, &error) || !dh_remove_tree(AT_FDCWD, c->dir, &error))
 		dh_warn("container %s: %s", c->id, error->message);
 }
 

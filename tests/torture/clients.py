@@ -11,7 +11,9 @@ import os
 import random
 import tarfile
 import threading
+import time
 
+from checker import parse_runs, read
 from engine import Down
 
 CREATED, RUNNING, PAUSED, EXITED, GONE = "created", "running", "paused", "exited", "gone"
@@ -176,8 +178,21 @@ class Owner(Client):
         box.codes = before_codes | codes if self.ends_by_itself(box) or box.policy == "unless-stopped" \
             or before != {RUNNING} else codes
 
+    @staticmethod
+    def heard(box):
+        """Whether the last start's program has written its first line: before that it would ignore SIGTERM, as
+        PID 1 does, and be killed in the end."""
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            runs, _ = parse_runs(read(box.dir + "/out").splitlines())
+            if max(runs, default=0) >= box.starts[0]:
+                return True
+            time.sleep(0.02)
+        return False
+
     def stop(self, box):
-        self.end(box, f"/containers/{box.id}/stop", {204, 304}, {box.code}, t=20)
+        codes = {box.code} if box.dir and self.heard(box) else {box.code, 137}
+        self.end(box, f"/containers/{box.id}/stop", {204, 304}, codes, t=20)
 
     def kill(self, box):
         self.end(box, f"/containers/{box.id}/kill", {204, 409}, {137})

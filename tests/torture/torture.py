@@ -32,7 +32,8 @@ class World:
         self.work = engine.dir + "/work"
         os.mkdir(self.work)
         self.pause, self.lock = threading.Event(), threading.Lock()
-        self.faults, self.next_port = [], 42000 + seed % 1000
+        self.faults = []
+        self.next_port = 20000 + seed % 5000  # below those that connections are given
         self.round = 0
 
     def port(self):

@@ -231,6 +231,7 @@ class Owner(Client):
         force = not self.certainly(box, CREATED, EXITED) or self.random.random() < 0.3
         box.may = box.may | {GONE, EXITED}
         box.codes = box.codes | {137}
+        box.unseen += 1
         reply = self.api.call("DELETE", f"/containers/{box.id}", force=int(force), v=1)
         good = {204, 404, 409} if box.rm else {204}
         self.expect(reply, good, f"rm {'-f ' if force else ''}{box}")

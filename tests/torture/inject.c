@@ -41,8 +41,8 @@
 #endif
 
 /* What asks the kernel for something that it may not have. Not here: memory (GLib ends the program,
- * as is its way), waiting on locks, and what cannot really fail: close, and fcntl, by which locks
- * are given back. */
+ * as is its way), waiting on locks, and what cannot really fail: close, fcntl, by which locks
+ * are given back, and waiting for a child that is there. */
 static const int calls[] = {
 	SYS_openat,
 	SYS_openat2,
@@ -116,8 +116,6 @@ static const int calls[] = {
 	SYS_clone,
 	SYS_clone3,
 	SYS_execve,
-	SYS_wait4,
-	SYS_waitid,
 	SYS_mount,
 	SYS_umount2,
 	SYS_fsopen,

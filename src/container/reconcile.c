@@ -81,7 +81,15 @@ void container_end_unheard(Container *c)
 
 static void reconcile_one(Container *c)
 {
+	g_mutex_lock(&c->state_lock);
 	gboolean should_run = c->state.running;
+	/* Nobody is at it any more. */
+	if (c->state.status == STATUS_REMOVING)
+		c->state.status = STATUS_EXITED;
+	gboolean remove =
+		!should_run && c->host_config->auto_remove && c->state.status == STATUS_EXITED;
+	g_mutex_unlock(&c->state_lock);
+	/* From here on it may end, and with --rm be removed, while we look. */
 	if (should_run) {
 		int64_t pid = 0;
 		g_autoptr(GError) error = NULL;
@@ -101,11 +109,7 @@ static void reconcile_one(Container *c)
 			c->engine, "container %s: ending a start that was never confirmed", c->id);
 		container_end_unheard(c);
 	}
-	if (c->state.status == STATUS_REMOVING) {
-		c->state.status = STATUS_EXITED;
-		c->state.running = FALSE;
-	}
-	if (!should_run && c->host_config->auto_remove && c->state.status == STATUS_EXITED) {
+	if (remove) {
 		g_autoptr(GError) error = NULL;
 		if (!container_remove(c, FALSE, TRUE, &error))
 			dh_warn("container %s: %s", c->id, error->message);

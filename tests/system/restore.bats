@@ -281,7 +281,8 @@ is_frozen() {
     engine_start
     is_state cc running
     ! is_frozen cc || fail "cc is frozen"
-    ! docker inspect committed >/dev/null 2>&1
+    run docker inspect committed
+    expect_status 1
 }
 
 # The daemon died between the shim's "started" and its own row, which then is as it was.

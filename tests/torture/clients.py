@@ -369,7 +369,7 @@ class Wild(Client):
         name = f"w{r.randrange(self.NAMES)}"
         url = f"/containers/{name}"
         what = r.choice(["create", "create", "start", "start", "start", "stop", "kill", "restart", "pause", "unpause",
-                         "rm", "rm -f", "rename", "exec", "wait", "logs", "commit", "prune", "top"])
+                         "rm", "rm -f", "rename", "exec", "inspect", "logs", "commit", "prune", "top"])
         call = self.api.call
         if what == "create":
             reply = call("POST", "/containers/create", {
@@ -390,9 +390,8 @@ class Wild(Client):
             reply = call("POST", f"{url}/exec", {"Cmd": ["true"], "AttachStdout": True})
             if reply.status == 201:
                 reply = call("POST", f"/exec/{reply.json['Id']}/start", {"Detach": r.random() < 0.5})
-        elif what == "wait":
-            reply = call("POST", f"{url}/wait", condition="not-running") if r.random() < 0 else \
-                call("GET", f"{url}/json")
+        elif what == "inspect":
+            reply = call("GET", f"{url}/json")
         elif what == "logs":
             reply = call("GET", f"{url}/logs", stdout=1)
         elif what == "commit":

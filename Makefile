@@ -51,6 +51,27 @@ asan:
 	if ls build-asan/report.* >/dev/null 2>&1; then cat build-asan/report.*; status=1; fi; \
 	exit $$status
 
+# A part of the system tests with a daemon under ThreadSanitizer. G_SLICE: see tests/torture/tsan_glib.c.
+TSAN_TESTS ?= lifecycle stress events restore health restart volumes logs
+tsan:
+	@scripts/deps build test
+	DHOW_BUILD=$(CURDIR)/build-tsan scripts/build -Db_sanitize=thread -Db_lundef=false
+	scripts/images build busybox
+	rm -f build-tsan/report.*
+	status=0; \
+	DHOW_BUILD=$(CURDIR)/build-tsan DHOW_CACHE=$(CURDIR)/build/cache G_SLICE=always-malloc \
+	TSAN_OPTIONS=history_size=4:second_deadlock_stack=1:die_after_fork=0:log_path=$(CURDIR)/build-tsan/report \
+	bats $(TSAN_TESTS:%=tests/system/%.bats) || status=$$?; \
+	if ls build-tsan/report.* >/dev/null 2>&1; then cat build-tsan/report.*; status=1; fi; \
+	exit $$status
+
+# Crashes, failing system calls, a thousand containers, ten thousand runs: see docs/testing.md. An hour or so;
+# TORTURE_HOURS=8 goes on with the random parts for so long each, SEED=N repeats one.
+torture:
+	@scripts/deps build test
+	@scripts/build
+	@scripts/torture full
+
 # Every libFuzzer target for FUZZ_SECONDS; what it finds stays in build-fuzz.
 FUZZ_SECONDS ?= 60
 fuzz:
@@ -95,5 +116,5 @@ clean:
 	rm -rf build build-* coverage compile_commands.json
 
 .PHONY: all demo example-website-monitor example-wordpress-farm test check deps install uninstall
-.PHONY: asan fuzz coverage bench clean
+.PHONY: asan tsan torture fuzz coverage bench clean
 .PHONY: lint lint-deps lint-format lint-c lint-shell

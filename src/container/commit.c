@@ -22,7 +22,7 @@ static gboolean freeze(Frozen *f, gboolean pause, GError **error)
 	if (!pause || !s->state.running || s->state.paused)
 		return TRUE;
 	g_autoptr(GError) failed = NULL;
-	f->paused = container_pause(f->c, &failed);
+	f->paused = container_pause_briefly(f->c, &failed);
 	if (f->paused)
 		return TRUE;
 	/* One that has ended meanwhile changes nothing any more. */

@@ -16,6 +16,7 @@
 
 typedef struct {
 	ContainerStatus status;
+	gboolean passing; /* paused by us for a moment: its row goes on saying "running" */
 	gboolean running, paused, restarting, removing, dead, oom_killed;
 	int64_t pid;
 	int64_t exit_code;
@@ -44,6 +45,8 @@ struct Container {
 	char *endpoint_id, *sandbox_id; /* (s) */
 	GPtrArray *exec_ids;            /* (s) char* */
 	guint exits;                    /* (s) how often it has ended: waiters compare */
+	guint launching;                /* (s) execs on their way into the cgroup (lifecycle.c) */
+	gboolean pausing;               /* (s) no more of those */
 	gboolean removed;               /* (s) */
 	GPtrArray *pending;             /* (s) clients attached before the start (attach.c) */
 	gboolean ending;                /* (s) it has ended, and its end is being recorded */
@@ -103,6 +106,8 @@ gboolean container_stop(Container *c, const char *signal, int64_t timeout, GErro
 gboolean container_restart(Container *c, const char *signal, int64_t timeout, GError **error);
 gboolean container_kill(Container *c, const char *signal, GError **error);
 gboolean container_pause(Container *c, GError **error);
+/* For a moment and by ourselves: the next daemon, should this one die meanwhile, unpauses it. */
+gboolean container_pause_briefly(Container *c, GError **error);
 gboolean container_unpause(Container *c, GError **error);
 /* The limits and the restart policy of asked, which is changed. *ret_warnings: strv. */
 gboolean container_update(Container *c, HostConfig *asked, char ***ret_warnings, GError **error);
@@ -110,7 +115,13 @@ gboolean container_rename(Container *c, const char *new_name, GError **error);
 gboolean container_resize(Container *c, int64_t height, int64_t width, GError **error);
 gboolean container_remove(Container *c, gboolean force, gboolean volumes, GError **error);
 
-typedef enum { WAIT_NOT_RUNNING, WAIT_NEXT_EXIT, WAIT_REMOVED, WAIT_UNMOUNTED } WaitCondition;
+typedef enum {
+	WAIT_NOT_RUNNING,
+	WAIT_NEXT_EXIT,
+	WAIT_REMOVED,
+	WAIT_UNMOUNTED,
+	WAIT_NO_LAUNCH
+} WaitCondition;
 typedef struct ContainerWait ContainerWait;
 /* The condition is remembered at the call, so that a caller may answer its client before it blocks.
  */

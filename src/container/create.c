@@ -170,6 +170,15 @@ static gboolean take_name(Container *c, const char *name, GError **error)
 	return container_register(c, error);
 }
 
+/* For those who found it while it had no row. */
+static void never_existed(Container *c)
+{
+	g_mutex_lock(&c->state_lock);
+	c->removed = TRUE;
+	c->state.status = STATUS_REMOVING;
+	g_mutex_unlock(&c->state_lock);
+}
+
 static gboolean make_directories(Container *c, GError **error)
 {
 	static const char *const sub[] = {"", "upper", "work"};
@@ -269,13 +278,20 @@ Container *container_create(
 		return NULL;
 	}
 	dh_trace("daemon: create: directories and files");
-	if (!take_name(c, name, error)) {
+	/* It can be found before its row is written: whoever wants to start or remove it waits. */
+	g_mutex_lock(&c->op);
+	gboolean named = take_name(c, name, error);
+	if (named)
+		container_event(c, "create", NULL);
+	else
+		never_existed(c);
+	g_mutex_unlock(&c->op);
+	if (!named) {
 		mounts_give_back(c);
 		remove_quietly(c->dir);
 		return NULL;
 	}
 	dh_trace("daemon: create: row written");
-	container_event(c, "create", NULL);
 	g_ptr_array_add(warnings, NULL);
 	*ret_warnings = (char **)g_ptr_array_free(g_steal_pointer(&warnings), FALSE);
 	return g_steal_pointer(&c);

@@ -15,7 +15,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_EXECS = 1024 /* remembered for a container */, SETTLE_TIMEOUT_US = 10000000 };
+enum {
+	MAX_EXECS = 1024, /* remembered for a container */
+	SETTLE_TIMEOUT_US = 10000000,
+	ENDING_WAIT_MS = 1000
+};
 
 struct Exec {
 	gint refs;
@@ -224,6 +228,14 @@ void exec_note_all_ended(Container *c)
 	}
 }
 
+/* A container that ends just now takes with it who was about to run in it: then that is told. */
+static gboolean lost_to_the_end(Container *c, const GError *failed, GError **error)
+{
+	gboolean perhaps = g_error_matches(failed, DH_ERROR, DH_ERROR_SYSTEM) ||
+			   g_error_matches(failed, DH_ERROR, DH_ERROR_NOT_FOUND);
+	return perhaps && container_wait_stopped(c, ENDING_WAIT_MS) && !check_running(c, error);
+}
+
 static gboolean request_exec(
 	Exec *x, int fd, ShimClient *client, OciProcess *process, int seccomp_fd, GError **error)
 {
@@ -239,9 +251,16 @@ static gboolean request_exec(
 		.client = client,
 		.open_stdin = x->config->attach_stdin,
 		.has_seccomp = seccomp_fd >= 0};
-	ShimReply *reply = shim_request(x->c->run_dir, &req, fds, n, error);
-	if (!reply)
+	if (!container_launch_begin(x->c, error))
 		return FALSE;
+	g_autoptr(GError) failed = NULL;
+	ShimReply *reply = shim_request(x->c->run_dir, &req, fds, n, &failed);
+	container_launch_end(x->c);
+	if (!reply) {
+		if (!lost_to_the_end(x->c, failed, error))
+			g_propagate_error(error, g_steal_pointer(&failed));
+		return FALSE;
+	}
 	g_mutex_lock(&x->lock);
 	x->pid = reply->pid;
 	g_mutex_unlock(&x->lock);

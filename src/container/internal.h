@@ -43,6 +43,11 @@ void container_merge_config(ContainerConfig *c, const ContainerConfig *image);
 /* With state_lock held: tells everybody who waits that something changed. */
 void container_changed(Container *c);
 /* Waits at most timeout_ms (-1: forever) for the container to stop running; TRUE if it has. */
+gboolean container_wait_launched(Container *c, int64_t timeout_ms);
+/* Around the launch of an exec: refused while the container is or gets paused. Who is frozen on its
+ * way in would keep the shim, which waits for it, from everything else. */
+gboolean container_launch_begin(Container *c, GError **error);
+void container_launch_end(Container *c);
 gboolean container_wait_stopped(Container *c, int64_t timeout_ms);
 /* Until what its last run mounted is unmounted: it can be started again. */
 gboolean container_wait_unmounted(Container *c, int64_t timeout_ms);
@@ -110,8 +115,10 @@ Supervisor *supervisor_new(GError **error);
 void supervisor_stop(Supervisor *s); /* hears nothing any more */
 void supervisor_free(Supervisor *s);
 /* Hears the events of a container's shim from now on; takes the descriptors over (shim_pidfd -1:
- * not our child). */
-void supervisor_add(Supervisor *s, Container *c, int events, int shim_pidfd);
+ * not our child), also when it fails. */
+gboolean supervisor_add(Supervisor *s, Container *c, int events, int shim_pidfd, GError **error);
+/* Ends a container whose shim nobody listens to, without a word to anybody. */
+void container_end_unheard(Container *c);
 
 /* The shims that are our children: numbers of their pidfds, which are given away. */
 json_t *supervisor_export(Supervisor *s);

@@ -11,7 +11,12 @@
 
 #include <signal.h>
 
-enum { DEFAULT_STOP_SECONDS = 10, KILL_WAIT_MS = 10000 };
+enum {
+	DEFAULT_STOP_SECONDS = 10,
+	KILL_WAIT_MS = 10000,
+	ENDING_WAIT_MS = 1000,
+	LAUNCH_WAIT_MS = 20000
+};
 
 static gboolean check_op(Container *c, ContainerOp op, ContainerStatus *ret_status, GError **error)
 {
@@ -31,20 +36,19 @@ static gboolean parse_signal(const char *name, int *ret, GError **error)
 	return TRUE;
 }
 
-/* NOT_FOUND: it has just ended by itself, which is what was wanted. */
+/* NOT_FOUND: it has just ended by itself, which is what was wanted; then we hear of it. */
 static gboolean send_signal(Container *c, int signal, GError **error)
 {
 	ShimRequest req = {.op = (char *)"kill", .signal = signal};
 	g_autoptr(GError) failed = NULL;
 	ShimReply *reply = shim_request(c->run_dir, &req, NULL, 0, &failed);
 	dh_json_free(&shim_reply_table, reply);
-	if (reply || g_error_matches(failed, DH_ERROR, DH_ERROR_NOT_FOUND))
+	gboolean ended = g_error_matches(failed, DH_ERROR, DH_ERROR_NOT_FOUND);
+	if (reply || container_wait_stopped(c, ended ? KILL_WAIT_MS : 0))
 		return TRUE;
-	g_mutex_lock(&c->state_lock);
-	gboolean gone = !c->state.running;
-	g_mutex_unlock(&c->state_lock);
-	if (gone)
-		return TRUE;
+	if (ended)
+		return dh_error(error, DH_ERROR_UNAVAILABLE,
+			"the container's shim did not take the signal");
 	g_propagate_error(error, g_steal_pointer(&failed));
 	return FALSE;
 }
@@ -206,27 +210,72 @@ gboolean container_kill(Container *c, const char *signal, GError **error)
 	return number == SIGKILL ? kill_hard(c, error) : send_signal(c, number, error);
 }
 
-static void set_paused(Container *c, gboolean paused)
+gboolean container_launch_begin(Container *c, GError **error)
+{
+	g_mutex_lock(&c->state_lock);
+	gboolean ok = container_op_allowed(OP_EXEC,
+		c->state.running && c->pausing ? STATUS_PAUSED : c->state.status, c->id, c->name,
+		error);
+	c->launching += ok;
+	g_mutex_unlock(&c->state_lock);
+	return ok;
+}
+
+void container_launch_end(Container *c)
+{
+	g_mutex_lock(&c->state_lock);
+	c->launching--;
+	container_changed(c);
+	g_mutex_unlock(&c->state_lock);
+}
+
+static void set_pausing(Container *c, gboolean pausing)
+{
+	g_mutex_lock(&c->state_lock);
+	c->pausing = pausing;
+	g_mutex_unlock(&c->state_lock);
+}
+
+static void set_paused(Container *c, gboolean paused, gboolean passing)
 {
 	g_mutex_lock(&c->state_lock);
 	if (c->state.running) {
 		c->state.paused = paused;
+		c->state.passing = paused && passing;
 		c->state.status = paused ? STATUS_PAUSED : STATUS_RUNNING;
 	}
 	container_changed(c);
 	g_mutex_unlock(&c->state_lock);
 }
 
-static gboolean pause_op(Container *c, ContainerOp op, gboolean frozen, GError **error)
+/* What is just ending cannot be frozen: then it is its end that is told. */
+static gboolean freeze_or_thaw(Container *c, ContainerOp op, gboolean frozen, GError **error)
+{
+	g_autoptr(GError) failed = NULL;
+	if (frozen && !container_wait_launched(c, LAUNCH_WAIT_MS))
+		return dh_error(error, DH_ERROR_UNAVAILABLE,
+			"an exec of container %s does not come to its start", c->id);
+	if (freeze(c, frozen, &failed))
+		return TRUE;
+	if (container_wait_stopped(c, ENDING_WAIT_MS) && !check_op(c, op, NULL, error))
+		return FALSE;
+	g_propagate_error(error, g_steal_pointer(&failed));
+	return FALSE;
+}
+
+static gboolean pause_op(
+	Container *c, ContainerOp op, gboolean frozen, gboolean passing, GError **error)
 {
 	g_mutex_lock(&c->op);
-	gboolean ok = check_op(c, op, NULL, error) && freeze(c, frozen, error);
+	set_pausing(c, frozen);
+	gboolean ok = check_op(c, op, NULL, error) && freeze_or_thaw(c, op, frozen, error);
 	if (ok) {
-		set_paused(c, frozen);
+		set_paused(c, frozen, passing);
 		ok = container_save(c, error);
 		if (!ok && freeze(c, !frozen, NULL))
-			set_paused(c, !frozen);
+			set_paused(c, !frozen, FALSE);
 	}
+	set_pausing(c, FALSE);
 	g_mutex_unlock(&c->op);
 	if (ok)
 		container_event(c, frozen ? "pause" : "unpause", NULL);
@@ -235,12 +284,17 @@ static gboolean pause_op(Container *c, ContainerOp op, gboolean frozen, GError *
 
 gboolean container_pause(Container *c, GError **error)
 {
-	return pause_op(c, OP_PAUSE, TRUE, error);
+	return pause_op(c, OP_PAUSE, TRUE, FALSE, error);
+}
+
+gboolean container_pause_briefly(Container *c, GError **error)
+{
+	return pause_op(c, OP_PAUSE, TRUE, TRUE, error);
 }
 
 gboolean container_unpause(Container *c, GError **error)
 {
-	return pause_op(c, OP_UNPAUSE, FALSE, error);
+	return pause_op(c, OP_UNPAUSE, FALSE, FALSE, error);
 }
 
 gboolean container_resize(Container *c, int64_t height, int64_t width, GError **error)

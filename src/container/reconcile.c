@@ -29,10 +29,22 @@ static gboolean shim_present(Container *c)
 	return access(socket, F_OK) == 0;
 }
 
-static void end_unconfirmed(Container *c)
+/* Whoever died between freezing (or thawing) and saying so in the row has told nobody; and what was
+ * paused for a commit is not meant to stay so. */
+static void pause_as_recorded(Container *c)
 {
 	g_autoptr(GError) error = NULL;
-	engine_report(c->engine, "container %s: ending a start that was never confirmed", c->id);
+	gboolean paused = c->state.paused;
+	if (rt_cgroup_frozen(c->cgroup) == paused)
+		return;
+	engine_report(c->engine, "container %s: %s", c->id, paused ? "paused again" : "unpaused");
+	if (!rt_cgroup_freeze(c->cgroup, paused, &error))
+		dh_warn("container %s: %s", c->id, error->message);
+}
+
+void container_end_unheard(Container *c)
+{
+	g_autoptr(GError) error = NULL;
 	if (!rt_cgroup_kill(c->cgroup, &error))
 		dh_warn("container %s: %s", c->id, error->message);
 	g_clear_error(&error);
@@ -89,6 +101,7 @@ static GPtrArray *adopt_running(Engine *e, const GPtrArray *running)
 			engine_report(e, "container %s runs, but its shim does not answer", c->id);
 		dh_debug("container %s is still running (pid %" G_GINT64_FORMAT ")", c->id,
 			c->state.pid);
+		pause_as_recorded(c);
 		g_ptr_array_add(adopted, c);
 	}
 	adopt_networks(e, adopted);
@@ -97,7 +110,9 @@ static GPtrArray *adopt_running(Engine *e, const GPtrArray *running)
 		Container *c = running->pdata[i];
 		if (subs[i].events < 0)
 			continue;
-		supervisor_add(e->supervisor, c, subs[i].events, -1);
+		g_autoptr(GError) error = NULL;
+		if (!supervisor_add(e->supervisor, c, subs[i].events, -1, &error))
+			dh_log_error("container %s: %s", c->id, error->message);
 		health_resume(c);
 	}
 	return adopted;
@@ -106,17 +121,23 @@ static GPtrArray *adopt_running(Engine *e, const GPtrArray *running)
 /* One that does not go on. */
 static void settle(Container *c, gboolean should_run)
 {
+	g_mutex_lock(&c->state_lock);
+	/* Nobody is at it any more. */
+	if (c->state.status == STATUS_REMOVING)
+		c->state.status = STATUS_EXITED;
+	gboolean remove =
+		!should_run && c->host_config->auto_remove && c->state.status == STATUS_EXITED;
+	g_mutex_unlock(&c->state_lock);
+	/* From here on it may end, and with --rm be removed, while we look. */
 	if (should_run) {
 		engine_report(c->engine, "container %s ended while the daemon was away", c->id);
 		container_lost(c);
 	} else if (shim_present(c)) {
-		end_unconfirmed(c);
+		engine_report(
+			c->engine, "container %s: ending a start that was never confirmed", c->id);
+		container_end_unheard(c);
 	}
-	if (c->state.status == STATUS_REMOVING) {
-		c->state.status = STATUS_EXITED;
-		c->state.running = FALSE;
-	}
-	if (!should_run && c->host_config->auto_remove && c->state.status == STATUS_EXITED) {
+	if (remove) {
 		g_autoptr(GError) error = NULL;
 		if (!container_remove(c, FALSE, TRUE, &error))
 			dh_warn("container %s: %s", c->id, error->message);

@@ -115,7 +115,14 @@ static void *work(void *arg)
 	return GINT_TO_POINTER(ok);
 }
 
-static gboolean run(Job *j, GError **error)
+/* What was removed while we looked at it is not there, and nothing is broken. */
+static gboolean gone(const Container *c, GError **error)
+{
+	return access(c->dir, F_OK) < 0 && errno == ENOENT &&
+	       !dh_error(error, DH_ERROR_NOT_FOUND, "No such container: %s", c->id);
+}
+
+static gboolean run(const Container *c, Job *j, GError **error)
 {
 	*j->ret = (ContainerRoot){-1, -1};
 	GThread *t = g_thread_try_new("root", work, j, error);
@@ -123,7 +130,10 @@ static gboolean run(Job *j, GError **error)
 		return FALSE;
 	if (g_thread_join(t))
 		return TRUE;
-	g_propagate_error(error, j->error);
+	if (gone(c, error))
+		g_clear_error(&j->error);
+	else
+		g_propagate_error(error, j->error);
 	return FALSE;
 }
 
@@ -160,7 +170,7 @@ gboolean container_root_layers(Container *c, ContainerRoot *ret, GError **error)
 	dh_autofd int ns = running_namespace(c);
 	Job j = {.join = ns, .clone = TRUE, .ret = ret};
 	if (ns >= 0)
-		return run(&j, error);
+		return run(c, &j, error);
 	/* The container's own directory is the topmost of the read-only ones: two of these may
 	 * exist at a time. */
 	g_autofree char *at = mountpoint(c);
@@ -173,7 +183,7 @@ gboolean container_root_layers(Container *c, ContainerRoot *ret, GError **error)
 	j.layers = (RtRootfs){.lower = (char **)lower->pdata,
 		.mountpoint = at,
 		.mount_options = (char *)ROOT_OVERLAY_OPTIONS};
-	return run(&j, error);
+	return run(c, &j, error);
 }
 
 gboolean container_root_whole(Container *c, ContainerRoot *ret, GError **error)
@@ -181,7 +191,7 @@ gboolean container_root_whole(Container *c, ContainerRoot *ret, GError **error)
 	dh_autofd int ns = running_namespace(c);
 	Job j = {.join = ns, .ret = ret};
 	if (ns >= 0)
-		return run(&j, error);
+		return run(c, &j, error);
 	g_autofree char *at = mountpoint(c);
 	g_autofree char *upper = g_build_filename(c->dir, "upper", NULL);
 	g_autofree char *work_dir = g_build_filename(c->dir, "work", NULL);
@@ -194,7 +204,7 @@ gboolean container_root_whole(Container *c, ContainerRoot *ret, GError **error)
 		.work = work_dir,
 		.mountpoint = at,
 		.mount_options = (char *)ROOT_OVERLAY_OPTIONS};
-	return run(&j, error);
+	return run(c, &j, error);
 }
 
 gboolean container_root_lower(Container *c, ContainerRoot *ret, GError **error)
@@ -212,14 +222,15 @@ gboolean container_root_lower(Container *c, ContainerRoot *ret, GError **error)
 		.layers = {.lower = c->lower,
 			.mountpoint = at,
 			.mount_options = (char *)ROOT_OVERLAY_OPTIONS}};
-	return run(&j, error);
+	return run(c, &j, error);
 }
 
 int container_upper_open(Container *c, GError **error)
 {
 	g_autofree char *upper = g_build_filename(c->dir, "upper", NULL);
 	int fd = open(upper, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		dh_error_errno(error, errno, "open %s", upper);
+	int saved = errno;
+	if (fd < 0 && !gone(c, error))
+		dh_error_errno(error, saved, "open %s", upper);
 	return fd;
 }

@@ -162,13 +162,14 @@ static json_t *port_fds(Start *s)
 /* With --rm nothing that is written in the container is wanted after its end, so the kernel need
  * not write it out: it would write the whole file system that holds the data root, and PID 1 could
  * not end before. The kernel's own mark keeps such a layer from being mounted again, because a
- * crash may have torn it. There was none if we are still here ("restart"): then it goes. */
+ * crash may have torn it. There was none if we are still here ("restart"), or nobody was told of a
+ * start that a former daemon made: then it goes. */
 static gboolean prepare_layers(Container *c, RtRootfs *rootfs, GError **error)
 {
 	g_autofree char *mark = g_build_filename(rootfs->work, "work", "incompat", NULL);
 	if (c->host_config->auto_remove)
 		rootfs->mount_options = (char *)ROOT_OVERLAY_OPTIONS ",volatile";
-	return c->state.started_at == DH_TIME_ZERO || dh_remove_tree(AT_FDCWD, mark, error);
+	return dh_remove_tree(AT_FDCWD, mark, error);
 }
 
 /* While the shim works. The PID is not known yet: whoever adopts the container asks the shim. */
@@ -343,7 +344,11 @@ gboolean container_start_locked(Container *c, gboolean by_policy, GError **error
 	mounts_event(c, "mount");
 	/* Only then is its end heard of: the two are told in this order. */
 	container_event(c, "start", NULL);
-	supervisor_add(c->engine->supervisor, c, s.events, s.pidfd);
+	if (!supervisor_add(c->engine->supervisor, c, s.events, s.pidfd, error)) {
+		container_end_unheard(c);
+		container_lost(c);
+		return FALSE;
+	}
 	container_flush_pending(c);
 	container_refresh_linkers(c);
 	return TRUE;

@@ -37,7 +37,9 @@ typedef struct {
 	void (*timer)(Container *); /* fd is a timer */
 } Watch;
 
-static void watch_add(Supervisor *s, Container *c, int fd, void (*timer)(Container *))
+/* Takes the descriptor over, whatever comes of it. */
+static gboolean watch_add(
+	Supervisor *s, Container *c, int fd, void (*timer)(Container *), GError **error)
 {
 	Watch *w = g_new0(Watch, 1);
 	w->c = c ? container_ref(c) : NULL;
@@ -47,8 +49,13 @@ static void watch_add(Supervisor *s, Container *c, int fd, void (*timer)(Contain
 	g_hash_table_add(s->watches, w);
 	g_mutex_unlock(&s->lock);
 	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = w};
-	if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &ev) < 0)
-		dh_log_error("supervisor: %s", g_strerror(errno));
+	if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &ev) == 0)
+		return TRUE;
+	dh_error_errno(error, errno, "supervise");
+	g_mutex_lock(&s->lock);
+	g_hash_table_remove(s->watches, w);
+	g_mutex_unlock(&s->lock);
+	return FALSE;
 }
 
 static void watch_free(void *p)
@@ -177,7 +184,9 @@ void supervisor_free(Supervisor *s)
 
 void supervisor_add_child(Supervisor *s, int pidfd)
 {
-	watch_add(s, NULL, pidfd, NULL);
+	g_autoptr(GError) error = NULL;
+	if (!watch_add(s, NULL, pidfd, NULL, &error))
+		dh_warn("a shim will not be reaped: %s", error->message);
 }
 
 json_t *supervisor_export(Supervisor *s)
@@ -197,11 +206,12 @@ json_t *supervisor_export(Supervisor *s)
 	return list;
 }
 
-void supervisor_add(Supervisor *s, Container *c, int events, int shim_pidfd)
+gboolean supervisor_add(Supervisor *s, Container *c, int events, int shim_pidfd, GError **error)
 {
-	if (shim_pidfd >= 0)
-		supervisor_add_child(s, shim_pidfd);
-	watch_add(s, c, events, NULL);
+	g_autoptr(GError) failed = NULL;
+	if (shim_pidfd >= 0 && !watch_add(s, NULL, shim_pidfd, NULL, &failed))
+		dh_warn("container %s: its shim will not be reaped: %s", c->id, failed->message);
+	return watch_add(s, c, events, NULL, error);
 }
 
 void supervisor_after(Supervisor *s, Container *c, int64_t ms, void (*fn)(Container *c))
@@ -215,5 +225,7 @@ void supervisor_after(Supervisor *s, Container *c, int64_t ms, void (*fn)(Contai
 		dh_close(&fd);
 		return;
 	}
-	watch_add(s, c, fd, fn);
+	g_autoptr(GError) error = NULL;
+	if (!watch_add(s, c, fd, fn, &error))
+		dh_log_error("container %s: timer: %s", c->id, error->message);
 }

@@ -167,8 +167,11 @@ static char *config_text(Container *c, const HostConfig *host)
 /* With state_lock held. */
 static char *state_text(Container *c, const ContainerState *s)
 {
-	/* A run that begins has none yet. */
-	StateRow row = {.status = (char *)container_status_name(s->status),
+	ContainerStatus status = s->status;
+	/* Nobody would thaw it after our death if the row had it as paused. */
+	if (status == STATUS_PAUSED && s->passing)
+		status = STATUS_RUNNING;
+	StateRow row = {.status = (char *)container_status_name(status),
 		.oom_killed = s->oom_killed,
 		.manually_stopped = s->manually_stopped,
 		.pid = s->pid,
@@ -270,16 +273,13 @@ gboolean container_save_config(Container *c, const HostConfig *host, GError **er
 		config, c->id);
 }
 
-/* With the engine's lock held. */
+/* With e->lock held, too: the name is read under either. */
 static void set_name(Container *c, const char *name)
 {
-	Engine *e = c->engine;
-	g_hash_table_remove(e->by_name, c->name);
 	g_mutex_lock(&c->state_lock);
 	g_free(c->name);
 	c->name = g_strdup(name);
 	g_mutex_unlock(&c->state_lock);
-	g_hash_table_insert(e->by_name, g_strdup(name), container_ref(c));
 }
 
 gboolean container_rename(Container *c, const char *new_name, GError **error)
@@ -302,14 +302,19 @@ gboolean container_rename(Container *c, const char *new_name, GError **error)
 			"Renaming a container with the same name as its current name");
 	else if (ok && owner)
 		ok = name_conflict(new_name, owner->id, error);
-	if (ok)
+	if (ok) {
 		set_name(c, new_name);
+		g_hash_table_insert(e->by_name, g_strdup(new_name), container_ref(c));
+	}
 	g_mutex_unlock(&e->lock);
-	if (ok && !container_save(c, error)) {
+	if (ok) {
+		/* Both names are taken until the row has given the old one back. */
+		ok = container_save(c, error);
 		g_mutex_lock(&e->lock);
-		set_name(c, old);
+		if (!ok)
+			set_name(c, old);
+		g_hash_table_remove(e->by_name, ok ? old : new_name);
 		g_mutex_unlock(&e->lock);
-		ok = FALSE;
 	}
 	g_mutex_unlock(&c->op);
 	if (ok) {

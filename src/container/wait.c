@@ -16,6 +16,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+enum { DEAF_MS = 50 };
+
 struct ContainerWait {
 	Container *c;
 	WaitCondition condition;
@@ -28,7 +30,8 @@ void container_changed(Container *c)
 {
 	for (guint i = 0; i < c->waiters->len; i++) {
 		ContainerWait *w = c->waiters->pdata[i];
-		eventfd_write(w->fd, 1);
+		if (w->fd >= 0)
+			eventfd_write(w->fd, 1);
 	}
 }
 
@@ -86,6 +89,8 @@ static gboolean holds(const ContainerWait *w)
 		return !c->ending && !c->unmounting;
 	case WAIT_NEXT_EXIT:
 		return c->exits != w->exits;
+	case WAIT_NO_LAUNCH:
+		return c->launching == 0;
 	case WAIT_REMOVED:
 		break;
 	}
@@ -112,6 +117,9 @@ static gboolean wait_run(ContainerWait *w, int cancel_fd, int64_t timeout_ms)
 			if (left <= 0)
 				return FALSE;
 		}
+		/* Without a descriptor nobody can wake us. */
+		if (w->fd < 0)
+			left = left < 0 ? DEAF_MS : MIN(left, DEAF_MS);
 		int r = poll(p, 2, (int)MIN(left, G_MAXINT));
 		if (r < 0 && errno != EINTR)
 			return FALSE;
@@ -145,6 +153,11 @@ static gboolean wait_quietly(Container *c, WaitCondition condition, int64_t time
 gboolean container_wait_stopped(Container *c, int64_t timeout_ms)
 {
 	return wait_quietly(c, WAIT_NOT_RUNNING, timeout_ms);
+}
+
+gboolean container_wait_launched(Container *c, int64_t timeout_ms)
+{
+	return wait_quietly(c, WAIT_NO_LAUNCH, timeout_ms);
 }
 
 gboolean container_wait_unmounted(Container *c, int64_t timeout_ms)

@@ -350,8 +350,16 @@ gboolean net_veth_create(NetNl *nl, const NetVeth *v, int *ret_index, GError **e
 	put_no_ipv6(msg_of(ifi));
 	net_nl_tolerate(nl, EAFNOSUPPORT);
 	net_nl_tolerate(nl, EOPNOTSUPP);
-	if (net_nl_send(nl, error) != 0)
+	g_autoptr(GError) failed = NULL;
+	int r = net_nl_send(nl, &failed);
+	if (r == -EXFULL)
+		return dh_error(error, DH_ERROR_SYSTEM,
+			"the bridge has no port left for a container: it has as many as the kernel "
+			"allows it, 1023");
+	if (r != 0) {
+		g_propagate_error(error, g_steal_pointer(&failed));
 		return FALSE;
+	}
 	NetLink l;
 	if (!net_link_get(nl, v->name, &l, error))
 		return FALSE;

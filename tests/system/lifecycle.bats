@@ -354,3 +354,18 @@ assert c["State"]["Status"] == "created" and c["State"]["Pid"] == 0, c
     [ "$took" -lt 8000000 ]
     docker rm "${names[@]}" >/dev/null
 }
+
+# An exec that is frozen on its way into the container would hold up the shim, which waits for it.
+@test "pause while execs start: none is frozen half-way" {
+    dhow_only "has no such check"
+    local i
+    docker run -d --name cc busybox sleep 1000
+    for i in $(seq 25); do
+        docker exec cc true >/dev/null 2>&1 3>&- &
+        docker exec cc true >/dev/null 2>&1 3>&- &
+        docker pause cc
+        ok docker system check
+        docker unpause cc
+    done
+    wait
+}

@@ -237,3 +237,76 @@ codes_survive() {
     [ "$CLI" = dhow ] || skip "the docker CLI does not ask again"
     codes_survive 1 2
 }
+
+freezer() {
+    local id
+    id=$(docker inspect -f '{{.Id}}' "$1")
+    find /sys/fs/cgroup -path "*$E_CGROUP/$id/freezer.state" -o -path "*$E_CGROUP/$id/cgroup.freeze" | head -n 1
+}
+
+is_frozen() {
+    grep -qE '^(FROZEN|1)$' "$(freezer "$1")"
+}
+
+# The daemon may die between freezing a container and writing it down, and the other way round.
+@test "what is frozen and what is recorded as paused agree after a crash" {
+    dhow_only "does not look at the freezer"
+    local frozen=1 thawed=0 runs paused
+    docker run -d --name runs busybox sleep 1000
+    docker run -d --name paused busybox sleep 1000
+    docker pause paused
+    runs=$(freezer runs)
+    paused=$(freezer paused)
+    case $runs in *freezer.state) frozen=FROZEN thawed=THAWED ;; esac
+    crash
+    echo "$frozen" >"$runs"
+    echo "$thawed" >"$paused"
+    engine_start
+    same "$(state runs) $(state paused)" "running paused"
+    ! is_frozen runs || fail "runs is frozen"
+    is_frozen paused || fail "paused is not frozen"
+    ok docker exec runs echo awake
+    docker unpause paused
+    ok docker exec paused echo awake
+}
+
+@test "a container that is paused for a commit runs on when the daemon dies meanwhile" {
+    dhow_only "leaves it paused"
+    docker run -d --name cc busybox sh -c 'head -c 400000000 /dev/urandom >/big; echo ready; sleep 1000'
+    wait_logs cc ready 60
+    docker commit cc committed >/dev/null 2>&1 3>&- &
+    wait_until 10 is_frozen cc
+    crash
+    wait || true
+    engine_start
+    is_state cc running
+    ! is_frozen cc || fail "cc is frozen"
+    run docker inspect committed
+    expect_status 1
+}
+
+# The daemon died between the shim's "started" and its own row, which then is as it was.
+@test "a --rm container whose first start was never confirmed can be started" {
+    dhow_only "knows of no such start"
+    local id
+    id=$(docker create --rm --name cc busybox sleep 1000)
+    row() {
+        python3 -c '
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+if sys.argv[3:]:
+    db.execute("UPDATE containers SET state=? WHERE id=?", (sys.argv[3], sys.argv[2]))
+    db.commit()
+print(*db.execute("SELECT state FROM containers WHERE id=?", (sys.argv[2],)).fetchone())
+' "$E_DIR/data/state.db" "$id" "$@"
+    }
+    local before
+    before=$(row)
+    docker start cc
+    crash
+    row "$before" >/dev/null
+    engine_start
+    is_state cc created
+    ok docker start cc
+    is_state cc running
+}

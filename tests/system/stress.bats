@@ -98,3 +98,58 @@ each() {
     # What an exec left in the background is read for two seconds more.
     wait_until 10 few_more || fail "before: $before, after: $(count)"
 }
+
+# hammer SCRIPT: eight threads of Python, each with its number n, the API as api, and 3 seconds.
+hammer() {
+    PYTHONPATH=$ROOT/tests/torture python3 -c '
+import os, sys, threading, time
+from engine import Api
+api, end, bad = Api(os.environ["E_SOCK"]), time.monotonic() + 3, []
+def work(n):
+    while time.monotonic() < end:
+        exec(sys.argv[1])
+threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+for t in threads: t.start()
+for t in threads: t.join()
+sys.exit("\n".join(sorted(set(bad))) or 0)
+' "$1"
+}
+
+rows() {
+    python3 -c '
+import sqlite3, sys
+print(*sorted(r[0] + " " + r[1] for r in sqlite3.connect(sys.argv[1]).execute("SELECT id, name FROM containers")), sep="\n")
+' "$E_DIR/data/state.db"
+}
+
+same_rows() {
+    same "$(rows)" "$(docker ps -a --no-trunc --format '{{.ID}} {{.Names}}' | sort)"
+}
+
+@test "a container that is removed while it is being created leaves no row" {
+    dhow_only "has no rows"
+    hammer '
+if n < 4:
+    r = api.call("POST", "/containers/create", {"Image": "busybox"}, name="x")
+else:
+    r = api.call("DELETE", "/containers/x", force=1)
+if r.status >= 500:
+    bad.append(repr(r))
+'
+    same_rows
+}
+
+@test "names that are passed on by rename at once are taken once" {
+    dhow_only "has no rows"
+    local i
+    for i in 0 1 2 3 4; do
+        docker create --name "n$i" busybox
+    done
+    hammer '
+import random
+r = api.call("POST", f"/containers/n{random.randrange(8)}/rename", name=f"n{random.randrange(8)}")
+if r.status >= 500:
+    bad.append(repr(r))
+'
+    same_rows
+}

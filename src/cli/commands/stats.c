@@ -3,7 +3,9 @@
  * Theory of operation: one streaming request for each container, all polled in one loop; a timer
  * redraws the table twice a second. Without names the list follows the daemon's events: a container
  * that starts gets a row, one that ends loses it (with --all it stays and shows zeros). With
- * --no-stream every container is asked for one sample and the table is printed once.
+ * --no-stream the second sample of each stream is shown, once: asked for a single one, the daemon
+ * would answer only after the second that a rate takes, and the containers would wait for one
+ * another.
  */
 #include "base/error.h"
 #include "base/fd.h"
@@ -18,7 +20,10 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-enum { REDRAW_MS = 500 };
+enum {
+	REDRAW_MS = 500,
+	AT_ONCE = 250 /* streams: as many descriptors and threads of the daemon */
+};
 
 typedef struct {
 	gboolean all, no_stream, no_trunc;
@@ -188,11 +193,10 @@ static json_t *row_of(const Watched *w, gboolean no_trunc)
 
 /* streams */
 
-static gboolean watch(Cli *cli, GPtrArray *list, const char *name, const char *id, gboolean stream,
-	GError **error)
+static gboolean watch(Cli *cli, GPtrArray *list, const char *name, const char *id, GError **error)
 {
 	g_autofree char *path = g_strdup_printf("/containers/%s/stats", name);
-	g_auto(GStrv) query = cli_query("stream", stream ? "1" : "0", NULL);
+	g_auto(GStrv) query = cli_query("stream", "1", NULL);
 	Request req = {.method = "GET", .path = path, .query = query};
 	Response *r = cli_request(cli, &req, error);
 	if (!r)
@@ -205,18 +209,25 @@ static gboolean watch(Cli *cli, GPtrArray *list, const char *name, const char *i
 	return TRUE;
 }
 
-/* A container that went away between the list and the question is none. */
-static gboolean watch_listed(
-	Cli *cli, GPtrArray *list, const StatsOptions *o, gboolean stream, GError **error)
+/* What there is, by ID. */
+static char **list_ids(Cli *cli, const StatsOptions *o, GError **error)
 {
 	g_auto(GStrv) query = cli_query("all", o->all ? "1" : NULL, NULL);
 	g_autoptr(json_t) containers = cli_call(cli, "GET", "/containers/json", query, NULL, error);
 	if (!containers)
-		return FALSE;
-	for (size_t i = 0; i < json_array_size(containers); i++) {
+		return NULL;
+	g_autoptr(GStrvBuilder) ids = g_strv_builder_new();
+	for (size_t i = 0; i < json_array_size(containers); i++)
+		g_strv_builder_add(ids, list_string(json_array_get(containers, i), "Id"));
+	return g_strv_builder_end(ids);
+}
+
+/* A container that went away between the list and the question is none. */
+static gboolean watch_listed(Cli *cli, GPtrArray *list, char *const *ids, guint n, GError **error)
+{
+	for (guint i = 0; i < n; i++) {
 		g_autoptr(GError) local = NULL;
-		const char *id = list_string(json_array_get(containers, i), "Id");
-		if (!watch(cli, list, id, id, stream, &local) &&
+		if (!watch(cli, list, ids[i], ids[i], &local) &&
 			!g_error_matches(local, DH_ERROR, DH_ERROR_NOT_FOUND)) {
 			g_propagate_error(error, g_steal_pointer(&local));
 			return FALSE;
@@ -263,25 +274,52 @@ static gboolean print_table(
 	return TRUE;
 }
 
+/* Shows what a container that runs uses now: the rate is known from its second sample on. */
+static void take_samples(GPtrArray *list, guint from)
+{
+	for (guint i = from; i < list->len; i++)
+		take_sample(list->pdata[i]);
+	for (guint i = from; i < list->len; i++) {
+		Watched *w = list->pdata[i];
+		const json_t *cpu = json_object_get(w->sample, "cpu_stats");
+		if (w->stream && json_object_get(cpu, "system_cpu_usage"))
+			take_sample(w);
+		g_clear_pointer(&w->stream, response_free);
+	}
+}
+
+/* Each name that is none is told, at the end. */
+static gboolean watch_named(Cli *cli, GPtrArray *list, char *const *names, guint n, GString *errors)
+{
+	for (guint i = 0; i < n; i++) {
+		g_autoptr(GError) local = NULL;
+		if (!watch(cli, list, names[i], NULL, &local))
+			g_string_append_printf(
+				errors, "%s%s", errors->len ? "\n" : "", local->message);
+	}
+	return TRUE;
+}
+
 static int stats_once(Cli *cli, const StatsOptions *o, char *const *names, GError **error)
 {
 	g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(free_watched);
 	g_autoptr(GString) errors = g_string_new(NULL);
-	/* all requests first: each of them takes the daemon its time */
-	for (char *const *n = names; *n; n++) {
-		g_autoptr(GError) local = NULL;
-		if (!watch(cli, list, *n, NULL, FALSE, &local))
-			g_string_append_printf(
-				errors, "%s%s", errors->len ? "\n" : "", local->message);
-	}
-	if (!*names && !watch_listed(cli, list, o, FALSE, error))
+	g_auto(GStrv) ids = *names ? NULL : list_ids(cli, o, error);
+	if (!*names && !ids)
 		return 1;
+	char *const *all = ids ? ids : names;
+	guint n = g_strv_length((char **)all);
+	for (guint at = 0; at < n; at += AT_ONCE) {
+		guint from = list->len, some = MIN(n - at, AT_ONCE);
+		if (!(ids ? watch_listed(cli, list, all + at, some, error)
+			  : watch_named(cli, list, all + at, some, errors)))
+			return 1;
+		take_samples(list, from);
+	}
 	if (errors->len) {
 		dh_error(error, DH_ERROR_NOT_FOUND, "%s", errors->str);
 		return 1;
 	}
-	for (guint i = 0; i < list->len; i++)
-		take_sample(list->pdata[i]);
 	return print_table(list, o, FALSE, error) ? 0 : 1;
 }
 
@@ -301,7 +339,7 @@ static void follow_event(Cli *cli, GPtrArray *list, const StatsOptions *o, const
 			g_ptr_array_remove_index(list, i--);
 	}
 	if (comes || starts)
-		watch(cli, list, id, id, TRUE, NULL);
+		watch(cli, list, id, id, NULL);
 }
 
 typedef struct {
@@ -399,7 +437,7 @@ static int stats_live(Cli *cli, const StatsOptions *o, char *const *names, GErro
 		return 1;
 	}
 	for (char *const *n = names; *n; n++) {
-		if (!watch(cli, list, *n, NULL, TRUE, error))
+		if (!watch(cli, list, *n, NULL, error))
 			return 1;
 	}
 	if (!*names) {
@@ -407,7 +445,8 @@ static int stats_live(Cli *cli, const StatsOptions *o, char *const *names, GErro
 		g_auto(GStrv) query = cli_query("filters", "{\"type\":{\"container\":true}}", NULL);
 		Request req = {.method = "GET", .path = "/events", .query = query};
 		events = cli_request(cli, &req, error);
-		if (!events || !watch_listed(cli, list, o, TRUE, error))
+		g_auto(GStrv) ids = events ? list_ids(cli, o, error) : NULL;
+		if (!ids || !watch_listed(cli, list, ids, g_strv_length(ids), error))
 			return 1;
 	}
 	Live live = {.events = events, .timer = timer, .list = list};

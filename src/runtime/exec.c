@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -65,12 +66,18 @@ static gboolean enter(const Plan *p, RtSetup *s, GError **error)
 	}
 	if (!rt_set_oom_score(s->proc, p->x->process->oom_score_adj, error))
 		return FALSE;
+	if (p->user_ns && p->x->spec->linux_)
+		rt_prepare_for_userns(p->x->process, p->x->spec->linux_, p->x->stdio);
 	int flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWCGROUP |
 		    (p->user_ns ? CLONE_NEWUSER : 0) |
 		    (has_namespace(p->x->spec, "time") ? CLONE_NEWTIME : 0);
 	if (setns(p->x->init_pidfd, flags) < 0)
 		return errno == ESRCH ? gone(error)
 				      : rt_error_errno(error, errno, "join namespaces");
+	/* Groups of the host's would not be in the way of much, but they are not the container's.
+	 */
+	if (p->user_ns && setgroups(0, NULL) < 0 && errno != EPERM)
+		return rt_error_errno(error, errno, "setgroups");
 	if (p->user_ns && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
 		return rt_error_errno(error, errno, "become root of the user namespace");
 	s->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -11,11 +11,13 @@
  * or where namespaces of the host are joined by a process that has a user namespace of its own, or
  * where the clocks of a new time namespace are set, which must happen before anybody is in it. Then
  * there is a stage between: a child that joins and sets, and makes the container's process as its
- * brother (CLONE_PARENT), so that it is our child all the same.
+ * brother (CLONE_PARENT), so that it is our child all the same. It also mounts the layers of a
+ * container in a user namespace (layers.c), which takes the host's rights.
  */
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/fs.h"
+#include "base/fsuser.h"
 #include "base/spawn.h"
 #include "base/trace.h"
 #include "runtime/namespaces.h"
@@ -39,6 +41,7 @@ typedef struct {
 	GArray *mounts;    /* see rt_mounts_prepare */
 	const char *group; /* relative cgroup path or NULL */
 	CgGroup cgroup;
+	int root; /* the stage's: the layers, or -1 */
 	int sock; /* the child's end */
 } Plan;
 
@@ -51,12 +54,20 @@ static void plan_clear(Plan *p)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Plan, plan_clear)
 
+static gboolean in_user_ns(const Plan *p)
+{
+	return ((p->ns.fresh | p->ns.joined) & CLONE_NEWUSER) != 0;
+}
+
 static gboolean make_plan(Plan *p, GError **error)
 {
 	const OciSpec *spec = p->l->spec;
 	if (!spec->linux_ || !spec->process)
 		return dh_error(error, DH_ERROR_INVALID, "incomplete container configuration");
-	if (!rt_ns_plan(&p->ns, spec, p->l->netns_fd, error))
+	if (!rt_ns_plan(&p->ns, spec, p->l->netns_fd, p->l->userns_fd, error))
+		return FALSE;
+	/* The layers are mapped before there is a process that could have the namespace. */
+	if (p->l->rootfs && !rt_ns_make_user(&p->ns, spec->linux_, error))
 		return FALSE;
 	p->staged = rt_ns_needs_stage(&p->ns);
 	const char *path = spec->linux_->cgroups_path;
@@ -69,11 +80,6 @@ static gboolean make_plan(Plan *p, GError **error)
 }
 
 /* ---- the child ---- */
-
-static gboolean in_user_ns(const Plan *p)
-{
-	return ((p->ns.fresh | p->ns.joined) & CLONE_NEWUSER) != 0;
-}
 
 static gboolean set_names(const Plan *p, GError **error)
 {
@@ -144,14 +150,24 @@ static gboolean set_sysctls(const Plan *p, int proc, GError **error)
 	return TRUE;
 }
 
-/* With a new user namespace the child is nobody until the parent has written the mappings. */
-static gboolean become_root(const Plan *p, GError **error)
+/* With a new user namespace the child is nobody until the parent has written the mappings; after a
+ * stage it has nothing to say before the parent knows of it. */
+static gboolean needs_word(const Plan *p)
+{
+	return p->staged || (p->ns.fresh & CLONE_NEWUSER);
+}
+
+static gboolean wait_for_word(const Plan *p, GError **error)
 {
 	char go;
+	return !needs_word(p) || dh_read_full(p->sock, &go, 1) == 1 ||
+	       dh_error(error, DH_ERROR_SYSTEM, "the parent is gone");
+}
+
+static gboolean become_root(const Plan *p, GError **error)
+{
 	if (!in_user_ns(p))
 		return TRUE;
-	if ((p->ns.fresh & CLONE_NEWUSER) && dh_read_full(p->sock, &go, 1) != 1)
-		return dh_error(error, DH_ERROR_SYSTEM, "the parent is gone");
 	/* Not those of the user namespace's maker; refused where setgroups was given up. */
 	if (setgroups(0, NULL) < 0 && errno != EPERM)
 		return rt_error_errno(error, errno, "setgroups");
@@ -216,7 +232,7 @@ static gboolean become_container(const Plan *p, RtSetup *setup, GError **error)
 	const OciSpec *spec = p->l->spec;
 	umask(0);
 	setup->proc = rt_open_proc(error);
-	if (setup->proc < 0)
+	if (setup->proc < 0 || !wait_for_word(p, error))
 		return FALSE;
 	/* A stage has done this already. */
 	if (!p->staged &&
@@ -238,6 +254,7 @@ static gboolean become_container(const Plan *p, RtSetup *setup, GError **error)
 		.cgroup = p->group ? &p->cgroup : NULL,
 		.root = -1,
 		.proc = setup->proc,
+		.mounted = p->root,
 		.user_ns = in_user_ns(p),
 		.cgroup_ns = ((p->ns.fresh | p->ns.joined) & CLONE_NEWCGROUP) != 0,
 		.prepared = p->mounts,
@@ -282,13 +299,14 @@ static G_NORETURN void child(const Plan *p)
 
 /* ---- the parent ---- */
 
-static gboolean write_mappings(const Plan *p, pid_t pid, int sock, GError **error)
+static gboolean give_word(const Plan *p, pid_t pid, int sock, GError **error)
 {
 	const OciLinux *l = p->l->spec->linux_;
-	if (!(p->ns.fresh & CLONE_NEWUSER))
-		return TRUE;
-	return rt_write_mappings(pid, l->uid_mappings, l->gid_mappings, error) &&
-	       (dh_write_all(sock, "g", 1) == 0 || rt_error_errno(error, errno, "write"));
+	if ((p->ns.fresh & CLONE_NEWUSER) &&
+		!rt_write_mappings(pid, l->uid_mappings, l->gid_mappings, error))
+		return FALSE;
+	return !needs_word(p) || dh_write_all(sock, "g", 1) == 0 ||
+	       rt_error_errno(error, errno, "write");
 }
 
 typedef struct {
@@ -312,14 +330,41 @@ static gboolean hand_on_listener(void *arg, int fd, GError **error)
 		c->l->spec->linux_->seccomp, c->l->state, "creating", c->pid, c->pid, fd, error);
 }
 
+/* Mounts the layers and stands where they are to be attached: the child begins there, in its own
+ * copy of the mounts. */
+static gboolean stage_root(Plan *p, GError **error)
+{
+	const RtRootfs *layers = p->l->rootfs;
+	const OciLinux *l = p->l->spec->linux_;
+	gboolean as_is = rt_maps_identity(l->uid_mappings) && rt_maps_identity(l->gid_mappings);
+	if (unshare(CLONE_NEWNS) < 0)
+		return rt_error_errno(error, errno, "unshare mount namespace");
+	rt_unshare_parent(layers->mountpoint);
+	/* The overlay copies files up as who mounted it. */
+	gint64 uid = rt_map_up(l->uid_mappings, 0), gid = rt_map_up(l->gid_mappings, 0);
+	if (!as_is && uid >= 0 && gid >= 0)
+		dh_fs_user((uid_t)uid, (gid_t)gid);
+	p->root =
+		rt_layers_mount_mapped(layers, as_is ? -1 : rt_ns_fd(&p->ns, CLONE_NEWUSER), error);
+	dh_fs_user(0, 0);
+	return p->root >= 0 && (chdir(layers->mountpoint) == 0 ||
+				       rt_error_errno(error, errno, "chdir to the root"));
+}
+
 /* The stage: see above. */
-static gboolean run_stage(const Plan *p, GError **error)
+static gboolean run_stage(Plan *p, GError **error)
 {
 	guint64 left;
 	dh_autofd int proc = rt_open_proc(error);
 	if (proc < 0 || !join_groups(p, error) ||
-		!rt_set_oom_score(proc, p->l->spec->process->oom_score_adj, error) ||
-		!rt_ns_stage(&p->ns, proc, &left, error))
+		!rt_set_oom_score(proc, p->l->spec->process->oom_score_adj, error))
+		return FALSE;
+	if (in_user_ns(p)) {
+		rt_prepare_for_userns(p->l->spec->process, p->l->spec->linux_, p->l->stdio);
+		if (p->l->rootfs && !stage_root(p, error))
+			return FALSE;
+	}
+	if (!rt_ns_stage(&p->ns, proc, &left, error))
 		return FALSE;
 	RtClone c = {.flags = left | CLONE_PARENT, .pidns_fd = -1, .cgroup_fd = -1};
 	int pidfd = -1;
@@ -332,7 +377,7 @@ static gboolean run_stage(const Plan *p, GError **error)
 	return rt_channel_send_pid(p->sock, pid, pidfd, error);
 }
 
-static G_NORETURN void stage(const Plan *p)
+static G_NORETURN void stage(Plan *p)
 {
 	g_autoptr(GError) error = NULL;
 	gboolean ok = run_stage(p, &error);
@@ -388,7 +433,7 @@ static gboolean start(Plan *p, RtProcess *ret, GError **error)
 		.hooks = run_early_hooks,
 		.listener = hand_on_listener,
 		.arg = &call};
-	if (!write_mappings(p, pid, sock, error) || !rt_channel_wait(sock, &answers, error)) {
+	if (!give_word(p, pid, sock, error) || !rt_channel_wait(sock, &answers, error)) {
 		rt_abandon(pidfd);
 		return FALSE;
 	}
@@ -401,7 +446,7 @@ static gboolean start(Plan *p, RtProcess *ret, GError **error)
 
 gboolean rt_launch(const RtLaunch *l, RtProcess *ret, GError **error)
 {
-	g_auto(Plan) p = {.l = l, .sock = -1};
+	g_auto(Plan) p = {.l = l, .sock = -1, .root = -1};
 	memset(p.ns.fds, -1, sizeof p.ns.fds);
 	g_autoptr(GError) e = NULL;
 	if (!make_plan(&p, error))

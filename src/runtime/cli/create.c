@@ -164,6 +164,7 @@ static gboolean launch(
 	RtLaunch l = {
 		.spec = c->spec,
 		.netns_fd = -1,
+		.userns_fd = -1,
 		.stdio = {0, 1, 2},
 		.gate = gate,
 		.state = &state,

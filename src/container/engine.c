@@ -129,7 +129,8 @@ Engine *engine_open(EngineConfig *config, GError **error)
 	e->background = g_thread_pool_new(engine_run_job, NULL, BACKGROUND_THREADS, FALSE, NULL);
 	e->shims = shim_pool_new(config->shim_path, IDLE_SHIMS);
 	g_autofree char *events = g_build_filename(config->data_root, "events", NULL);
-	if (make_directories(config, error) && (e->events = events_open(events, error)) &&
+	if ((e->identities = identities_new(config->userns_remap, error)) &&
+		make_directories(config, error) && (e->events = events_open(events, error)) &&
 		open_database(e, error) &&
 		(e->store = store_open(config->data_root, e->db, error)) &&
 		(e->registry = registry_new(&e->config.registry, e->store, e->db, error)) &&
@@ -190,6 +191,7 @@ void engine_close(Engine *e)
 	volumes_close(e->volumes);
 	dh_db_close(e->db);
 	events_free(e->events);
+	identities_free(e->identities);
 	g_ptr_array_unref(e->start_report);
 	dh_close(&e->closing);
 	g_mutex_clear(&e->lock);

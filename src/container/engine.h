@@ -7,6 +7,7 @@
 
 #include "base/db.h"
 #include "container/events.h"
+#include "container/identity.h"
 #include "network/network.h"
 #include "registry/registry.h"
 #include "store/store.h"
@@ -26,6 +27,7 @@ typedef struct {
 	GHashTable *labels;
 	int64_t shutdown_timeout;
 	RegistryConfig registry;
+	char *userns_remap; /* --userns-remap, or NULL */
 } EngineConfig;
 
 typedef struct {
@@ -36,6 +38,7 @@ typedef struct {
 	NetEngine *net;
 	Volumes *volumes;
 	Events *events;
+	Identities *identities;
 	char *id; /* persistent engine ID, a UUID */
 	int64_t started_at;
 	int64_t start_ms;        /* how long opening took */

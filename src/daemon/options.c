@@ -12,7 +12,7 @@
 typedef struct {
 	char *data_root, *exec_root, *pidfile, *group, *log_level, *log_driver, *bridge, *bip,
 		*fixed_cidr, *default_ip, *cgroup_parent, *config_file, *icc, *ip_forward, *ip_masq,
-		*live_restore;
+		*live_restore, *userns_remap;
 	char **hosts, **log_opts, **dns, **dns_search, **dns_opts, **labels, **insecure, **mirrors;
 	int64_t mtu, shutdown_timeout, max_downloads, max_uploads, max_attempts;
 	int mtu_flag, shutdown_flag, downloads_flag, uploads_flag, attempts_flag;
@@ -50,6 +50,7 @@ static const DhJsonField file_fields[] = {
 	DH_F(INT, Raw, max_downloads, "max-concurrent-downloads", 0),
 	DH_F(INT, Raw, max_uploads, "max-concurrent-uploads", 0),
 	DH_F(INT, Raw, max_attempts, "max-download-attempts", 0),
+	DH_F(STRING, Raw, userns_remap, "userns-remap", 0),
 	DH_F(TRISTATE, Raw, debug_key, "debug", 0),
 	DH_F(TRISTATE, Raw, live_restore_key, "live-restore", 0),
 };
@@ -120,6 +121,10 @@ static gboolean parse_flags(int argc, char **argv, Raw *r, GError **error)
 			"Layers that are uploaded at once (default 5)", "N"},
 		{"max-download-attempts", 0, 0, G_OPTION_ARG_INT, &r->attempts_flag,
 			"Attempts to get a layer (default 5)", "N"},
+		{"userns-remap", 0, 0, G_OPTION_ARG_STRING, &r->userns_remap,
+			"User namespaces for containers: default, auto (each its own IDs), or "
+			"whose subordinate IDs",
+			"USER[:GROUP]"},
 		{"version", 'v', 0, G_OPTION_ARG_NONE, &r->version, "Print the version and end",
 			NULL},
 		G_OPTION_ENTRY_NULL,
@@ -289,6 +294,7 @@ static gboolean finish(Raw *r, DaemonOptions *o, GError **error)
 	e->net.fixed_cidr = g_steal_pointer(&r->fixed_cidr);
 	e->net.default_host_ip = g_steal_pointer(&r->default_ip);
 	e->net.mtu = r->mtu;
+	e->userns_remap = g_steal_pointer(&r->userns_remap);
 	registry_options(r, &e->registry);
 	return registry_config_check(&e->registry, error) &&
 	       key_values(r->log_opts, "log option", e->log_opts, error) &&

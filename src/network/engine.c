@@ -364,18 +364,20 @@ static gboolean furnish(
 	return ok;
 }
 
-/* A slot with its addresses set. One that somebody took apart meanwhile is replaced once. */
-static NetSlot *wire(NetEngine *n, uint32_t ip, const uint8_t mac[6], GError **error)
+/* A slot with its addresses set; netns -1: one of the stock. One that somebody took apart meanwhile
+ * is replaced once. */
+static NetSlot *wire(NetEngine *n, int netns, uint32_t ip, const uint8_t mac[6], GError **error)
 {
 	for (int attempt = 0;; attempt++) {
-		g_autoptr(NetSlot) s = net_pool_take(n->pool, error);
+		g_autoptr(NetSlot) s = netns < 0 ? net_pool_take(n->pool, error)
+						 : net_pool_furnish(n->pool, netns, TRUE, error);
 		if (!s)
 			return NULL;
 		g_autoptr(GError) why = NULL;
 		if (furnish(n, s, ip, mac, &why))
 			return g_steal_pointer(&s);
 		net_pool_discard(n->pool, s->veth, FALSE);
-		if (attempt == 1) {
+		if (attempt == 1 || netns >= 0) {
 			g_propagate_error(error, g_steal_pointer(&why));
 			return NULL;
 		}
@@ -417,7 +419,7 @@ static void remember(NetEngine *n, const char *id, Attached *a)
 }
 
 /* Ports, then wires; under the shared sweep lock. Undoes its own work. */
-static NetSlot *connect_container(NetEngine *n, const char *id, const char *name,
+static NetSlot *connect_container(NetEngine *n, const char *id, const char *name, int netns,
 	const GPtrArray *ports, const uint8_t mac[6], Attached *a, GArray *socks, GError **error)
 {
 	if (!reserve_ports(n, ports, a->ip, a->ports, socks, error)) {
@@ -426,7 +428,7 @@ static NetSlot *connect_container(NetEngine *n, const char *id, const char *name
 			name, id);
 		return NULL;
 	}
-	g_autoptr(NetSlot) s = wire(n, a->ip, mac, error);
+	g_autoptr(NetSlot) s = wire(n, netns, a->ip, mac, error);
 	if (s) {
 		memcpy(a->veth, s->veth, sizeof(a->veth));
 		if (net_firewall_add(
@@ -443,7 +445,8 @@ static NetSlot *connect_container(NetEngine *n, const char *id, const char *name
 }
 
 NetEndpoint *net_attach(NetEngine *n, const char *id, const char *name, const char *ip,
-	const char *mac_text, GPtrArray *ports, int *ret_netns, GArray **ret_ports, GError **error)
+	const char *mac_text, GPtrArray *ports, int netns, int *ret_netns, GArray **ret_ports,
+	GError **error)
 {
 	uint8_t mac[6];
 	if (name && *name == '/')
@@ -466,7 +469,7 @@ NetEndpoint *net_attach(NetEngine *n, const char *id, const char *name, const ch
 	GArray *socks = g_array_new(FALSE, FALSE, sizeof(int));
 	g_rw_lock_reader_lock(&n->sweep);
 	NetEndpoint *e = NULL;
-	g_autoptr(NetSlot) s = connect_container(n, id, name, ports, mac, a, socks, error);
+	g_autoptr(NetSlot) s = connect_container(n, id, name, netns, ports, mac, a, socks, error);
 	if (s) {
 		e = describe(n, a, mac);
 		remember(n, id, a);
@@ -715,6 +718,12 @@ char **net_check(NetEngine *n, gboolean repair)
 	check_orphans(n, repair, b);
 	check_interfaces(n, repair, b);
 	return g_strv_builder_end(b);
+}
+
+gboolean net_furnish_namespace(NetEngine *n, int netns, GError **error)
+{
+	g_autoptr(NetSlot) s = net_pool_furnish(n->pool, netns, FALSE, error);
+	return s != NULL;
 }
 
 int net_new_namespace(NetEngine *n, GError **error)

@@ -89,11 +89,12 @@ detached() {
     exec setsid "$@"
 }
 
-# engine_start [DAEMON OPTIONS]: starts the daemon of E_DIR and returns when it answers.
+# engine_start [DAEMON OPTIONS]: starts the daemon of E_DIR and returns when it answers. E_WRAP: a program to start it
+# with, which gets its command line.
 engine_start() {
     case $DHOW_ENGINE in
     dhow)
-        detached "$BUILD/src/daemon/dhowd" --data-root "$E_DIR/data" --exec-root "$E_DIR/run" \
+        detached ${E_WRAP:+"$E_WRAP"} "$BUILD/src/daemon/dhowd" --data-root "$E_DIR/data" --exec-root "$E_DIR/run" \
             -H "unix://$E_SOCK" --pidfile "$E_PIDFILE" --bridge "$E_BRIDGE" "$@" \
             </dev/null >>"$E_LOG" 2>&1 &
         ;;

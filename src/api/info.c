@@ -183,7 +183,7 @@ static void set_constants(json_t *body)
 	api_set(body, "CDISpecDirs", json_array());
 }
 
-static void set_host(json_t *body)
+static void set_host(json_t *body, gboolean remap)
 {
 	struct utsname u;
 	uname(&u);
@@ -205,6 +205,8 @@ static void set_host(json_t *body)
 	api_set(body, "NoProxy", env_or_empty("NO_PROXY", "no_proxy"));
 	json_t *security = json_array();
 	json_array_append_new(security, json_string("name=seccomp,profile=builtin"));
+	if (remap)
+		json_array_append_new(security, json_string("name=userns"));
 	if (v2)
 		json_array_append_new(security, json_string("name=cgroupns"));
 	api_set(body, "SecurityOptions", security);
@@ -249,7 +251,7 @@ gboolean api_info(ApiRequest *r, GError **error)
 		json_pack("[[ss][ss][ss]]", "Backing Filesystem", backing_fs(e->config.data_root),
 			"Supports d_type", "true", "Native Overlay Diff", "true"));
 	set_limits(body);
-	set_host(body);
+	set_host(body, identities_remap(e->identities));
 	set_constants(body);
 	api_set(body, "Runtimes", runtimes(&e->config));
 	api_set(body, "DefaultRuntime",

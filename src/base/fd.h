@@ -34,8 +34,8 @@ char *dh_read_to_end(int fd, size_t max, size_t *ret_len, GError **error);
 /* An anonymous file with these contents, offset 0, sealed against changes (memfd_create(2)). */
 int dh_memfd(const char *name, const void *buf, size_t n, GError **error);
 
-/* Closes first and all above it: close_range(2), or without it what proc (a procfs; -1: /proc) lists
- * in self/fd. Safe between fork and execve. 0, or -1 with errno. */
+/* Closes first and all above it: close_range(2), or without it what proc (a procfs; -1: /proc)
+ * lists in self/fd. Safe between fork and execve. 0, or -1 with errno. */
 int dh_close_from(unsigned first, int proc);
 
 /* CLOEXEC off/on for a descriptor about to be inherited. 0, or -1 with errno. */

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
@@ -92,6 +93,22 @@ static gboolean wanted_xattr(const TarTree *t, const char *name)
 		       !g_str_has_prefix(name, "user.overlay."));
 }
 
+/* File capabilities name the root of the user namespace that they are good in (revision 3). Where
+ * owners are translated and that is its root, they become plain ones, as an image has them. */
+static size_t plain_capability(const TarTree *t, struct vfs_ns_cap_data *cap, size_t n)
+{
+	if (!t->owner || n != sizeof *cap ||
+		(GUINT32_FROM_LE(cap->magic_etc) & VFS_CAP_REVISION_MASK) != VFS_CAP_REVISION_3)
+		return n;
+	int64_t uid = GUINT32_FROM_LE(cap->rootid), gid = 0;
+	t->owner(t->owner_arg, &uid, &gid);
+	if (uid != 0)
+		return n;
+	guint32 flags = GUINT32_FROM_LE(cap->magic_etc) & VFS_CAP_FLAGS_MASK;
+	cap->magic_etc = GUINT32_TO_LE(VFS_CAP_REVISION_2 | flags);
+	return XATTR_CAPS_SZ_2;
+}
+
 /* fd may be an O_PATH descriptor, so all goes through its name in /proc. */
 static void add_xattrs(TarTree *t, int fd, TarEntry *e)
 {
@@ -109,6 +126,8 @@ static void add_xattrs(TarTree *t, int fd, TarEntry *e)
 			continue;
 		g_autofree char *value = g_malloc(VALUE_MAX);
 		ssize_t len = getxattr(path, names + at, value, VALUE_MAX);
+		if (len > 0 && strcmp(names + at, "security.capability") == 0)
+			len = (ssize_t)plain_capability(t, (void *)value, (size_t)len);
 		if (len >= 0)
 			tar_entry_add_xattr(e, names + at, value, (size_t)len);
 	}
@@ -182,6 +201,8 @@ static gboolean write_entry(
 	};
 	if (!e.type)
 		return TRUE;
+	if (t->owner)
+		t->owner(t->owner_arg, &e.uid, &e.gid);
 	gboolean slash = e.type == '5' && !g_str_has_suffix(as, "/");
 	e.name = g_strconcat(as, slash ? "/" : "", NULL);
 	if (e.type == '2') {

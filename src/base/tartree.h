@@ -22,7 +22,10 @@ typedef struct {
 	gboolean real_only; /* what the kernel makes up (/proc, /sys, a /dev of its own) is not
 			     * entered
 			     */
-	int64_t bytes;      /* payload written so far */
+	/* Owners as the archive is to have them; NULL: as they are. */
+	void (*owner)(const void *arg, int64_t *uid, int64_t *gid);
+	const void *owner_arg;
+	int64_t bytes; /* payload written so far */
 	/* inside */
 	GHashTable *links; /* "dev:ino" -> name it has in the archive */
 	GByteArray *head;

@@ -246,6 +246,7 @@ static gboolean check_modes(RunParse *p, GError **error)
 {
 	const RunOptions *o = p->o;
 	static const char *const host[] = {"", "host", NULL};
+	static const char *const user[] = {"", "host", "auto", "keep", "keep-id", NULL};
 	static const char *const cgroup[] = {"", "host", "private", NULL};
 	const struct {
 		const char *value, *error;
@@ -254,7 +255,7 @@ static gboolean check_modes(RunParse *p, GError **error)
 	} modes[] = {
 		{o->pid, "--pid: invalid PID mode", host, TRUE},
 		{o->uts, "--uts: invalid UTS mode", host, FALSE},
-		{o->userns, "--userns: invalid USER mode", host, FALSE},
+		{o->userns, "--userns: invalid USER mode", user, FALSE},
 		{o->cgroupns, "--cgroupns: invalid CGROUP mode", cgroup, FALSE},
 	};
 	for (guint i = 0; i < G_N_ELEMENTS(modes); i++) {

@@ -196,7 +196,7 @@ static gboolean still_there(Container *c, GError **error)
 GPtrArray *container_changes(Container *c, GError **error)
 {
 	g_autoptr(GPtrArray) out = g_ptr_array_new_with_free_func(change_free);
-	g_auto(ContainerRoot) lower = {-1, -1};
+	g_auto(ContainerRoot) lower = {.fd = -1, .ns = -1};
 	dh_autofd int upper = container_upper_open(c, error);
 	if (upper < 0 || !container_root_lower(c, &lower, error) ||
 		!walk(out, upper, lower.fd, "", 0, error) || !still_there(c, error))

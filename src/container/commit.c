@@ -136,12 +136,13 @@ char *container_commit(Container *c, const CommitRequest *r, GError **error)
 
 gboolean container_export(Container *c, StoreWrite write, void *arg, GError **error)
 {
-	g_auto(ContainerRoot) root = {-1, -1};
+	g_auto(ContainerRoot) root = {.fd = -1, .ns = -1};
 	if (!check_state(c, error) || !container_root_layers(c, &root, error))
 		return FALSE;
 	g_auto(TarTree) t = {0};
 	tar_tree_init(&t, write, arg);
 	t.xattrs = TRUE;
+	container_root_owners(&root, &t);
 	if (!tar_tree_all(&t, root.fd, "", NULL, error) || !tar_tree_end(&t, error))
 		return FALSE;
 	container_event(c, "export", NULL);

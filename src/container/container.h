@@ -55,6 +55,7 @@ struct Container {
 	gint64 restart_due;         /* (s) monotonic, us */
 	struct Health *health;      /* (s) of this run or the last one (health.c) */
 	gint64 probe_due;           /* (s) monotonic, us */
+	Identity *identity;         /* (s) NULL: the host's; replaced at a start (start.c) */
 	GPtrArray *links;           /* (s) ContainerLink; never changed, only replaced (links.c) */
 
 	/* immutable after creation */
@@ -67,6 +68,9 @@ struct Container {
 	char **lower;      /* overlay directories, topmost first */
 	GPtrArray *mounts; /* MountPoint (mounts.h) */
 };
+
+/* Of its user namespace, or NULL; a reference. */
+Identity *container_identity(Container *c);
 
 typedef struct {
 	char *target_id;

@@ -52,7 +52,7 @@ static ContainerPath *path_new(Container *c, const char *asked, const char *path
 	g_autoptr(ContainerPath) p = g_new0(ContainerPath, 1);
 	p->c = container_ref(c);
 	p->asked = g_strdup(asked);
-	p->root = (ContainerRoot){-1, -1};
+	p->root = (ContainerRoot){.fd = -1, .ns = -1};
 	p->fd = p->parent = -1;
 	p->clean = g_canonicalize_filename(path, "/");
 	g_mutex_lock(&c->op);
@@ -194,6 +194,7 @@ gboolean container_path_tar(ContainerPath *p, StoreWrite write, void *arg, GErro
 	g_auto(TarTree) t = {0};
 	tar_tree_init(&t, write, arg);
 	t.xattrs = t.real_only = TRUE;
+	container_root_owners(&p->root, &t);
 	g_autofree char *base = g_path_get_basename(p->clean);
 	gboolean ok = p->parent >= 0 ? tar_tree_all(&t, p->parent, base, p->stat.name, error)
 				     : tar_tree_all(&t, p->fd, ".", p->stat.name, error);
@@ -207,7 +208,13 @@ gboolean container_path_extract(
 	ContainerPath *p, StoreRead read, void *arg, gboolean strict, GError **error)
 {
 	g_autofree char *inside = path_inside(p, p->fd);
-	if (!copy_in(p->root.fd, inside ? inside : p->clean, read, arg, strict, error))
+	const CopyInto into = {.root = p->root.fd,
+		.dir = inside ? inside : p->clean,
+		.identity = p->root.identity};
+	identity_assume(p->root.identity);
+	gboolean ok = copy_in(&into, read, arg, strict, error);
+	identity_resume(p->root.identity);
+	if (!ok)
 		return FALSE;
 	container_event(p->c, "extract-to-dir", NULL);
 	return TRUE;

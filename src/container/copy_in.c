@@ -34,6 +34,7 @@ typedef struct {
 typedef struct {
 	int root;
 	const char *dir;
+	const Identity *identity;
 	gboolean strict;
 	struct archive *a;
 	struct archive_entry *e;
@@ -44,6 +45,8 @@ typedef struct {
 	GArray *dirs; /* DirTime */
 	/* of the entry at hand */
 	char *path; /* clean, below dir */
+	uid_t uid;
+	gid_t gid;
 	const char *name;
 	int parent;
 } CopyIn;
@@ -169,7 +172,7 @@ static gboolean set_xattrs(CopyIn *x, int fd, GError **error)
 static gboolean set_meta(CopyIn *x, int fd, GError **error)
 {
 	const struct timespec times[2] = {mtime_of(x->e), mtime_of(x->e)};
-	if (fchown(fd, (uid_t)archive_entry_uid(x->e), (gid_t)archive_entry_gid(x->e)) < 0)
+	if (fchown(fd, x->uid, x->gid) < 0)
 		return fail(x, "chown", error);
 	if (!set_xattrs(x, fd, error))
 		return FALSE;
@@ -181,8 +184,7 @@ static gboolean set_meta(CopyIn *x, int fd, GError **error)
 static gboolean set_meta_by_name(CopyIn *x, gboolean mode, GError **error)
 {
 	const struct timespec times[2] = {mtime_of(x->e), mtime_of(x->e)};
-	if (fchownat(x->parent, x->name, (uid_t)archive_entry_uid(x->e),
-		    (gid_t)archive_entry_gid(x->e), AT_SYMLINK_NOFOLLOW) < 0)
+	if (fchownat(x->parent, x->name, x->uid, x->gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return fail(x, "chown", error);
 	if (mode) {
 		/* fchmodat follows links; so by a descriptor of what was made. */
@@ -290,6 +292,11 @@ static gboolean entry(CopyIn *x, GError **error)
 		return name ? FALSE
 			    : dh_error(error, DH_ERROR_INVALID,
 				      "invalid archive: entry without a name");
+	int64_t uid = archive_entry_uid(x->e), gid = archive_entry_gid(x->e);
+	if (!identity_to_host(x->identity, &uid, &gid, error))
+		return FALSE;
+	x->uid = (uid_t)uid;
+	x->gid = (gid_t)gid;
 	if (!*x->path)
 		return TRUE; /* the directory itself stays as it is */
 	dh_close(&x->parent);
@@ -323,11 +330,11 @@ static void set_dir_times(CopyIn *x)
 	}
 }
 
-gboolean copy_in(
-	int root, const char *dir, StoreRead read, void *arg, gboolean strict, GError **error)
+gboolean copy_in(const CopyInto *into, StoreRead read, void *arg, gboolean strict, GError **error)
 {
-	g_auto(CopyIn) x = {.root = root,
-		.dir = dir,
+	g_auto(CopyIn) x = {.root = into->root,
+		.dir = into->dir,
+		.identity = into->identity,
 		.strict = strict,
 		.read = read,
 		.arg = arg,

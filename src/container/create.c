@@ -263,6 +263,8 @@ Container *container_create(
 	container_merge_config(c->config, image->config);
 	if (!validate_create(c, &req->config, warnings, error))
 		return NULL;
+	if (!identity_choose(e->identities, c->host_config, &c->identity, error))
+		return NULL;
 	container_set_cgroup(c);
 	apply_defaults(c);
 	if (!container_resolve_links(c, error))

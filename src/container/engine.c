@@ -158,7 +158,8 @@ Engine *engine_open(EngineConfig *config, GError **error)
 	e->background = g_thread_pool_new(engine_run_job, NULL, BACKGROUND_THREADS, FALSE, NULL);
 	e->shims = shim_pool_new(config->shim_path, IDLE_SHIMS);
 	g_autofree char *events = g_build_filename(config->data_root, "events", NULL);
-	gboolean made = make_directories(config, error);
+	gboolean made = (e->identities = identities_new(config->userns_remap, error)) &&
+			make_directories(config, error);
 	if (made)
 		open_reserve(e);
 	if (made && (e->events = events_open(events, error)) && open_database(e, error) &&
@@ -239,6 +240,7 @@ void engine_close(Engine *e, gboolean keep)
 	dh_db_close(e->db);
 	dh_reserve_close(e->reserve);
 	events_free(e->events);
+	identities_free(e->identities);
 	g_ptr_array_unref(e->start_report);
 	dh_close(&e->closing);
 	g_mutex_clear(&e->lock);

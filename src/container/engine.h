@@ -7,6 +7,7 @@
 
 #include "base/db.h"
 #include "container/events.h"
+#include "container/identity.h"
 #include "network/network.h"
 #include "registry/registry.h"
 #include "store/store.h"
@@ -27,9 +28,10 @@ typedef struct {
 	GHashTable *labels;
 	int64_t shutdown_timeout;
 	RegistryConfig registry;
-	gboolean no_reserve; /* sets no space aside for removals on a full disk */
+	gboolean no_reserve;   /* sets no space aside for removals on a full disk */
 	GHashTable *runtimes;  /* name -> RuntimeProgram (runtimes.h), or NULL */
 	char *default_runtime; /* of a container that names none */
+	char *userns_remap;    /* --userns-remap, or NULL */
 } EngineConfig;
 
 typedef struct {
@@ -41,6 +43,7 @@ typedef struct {
 	NetEngine *net;
 	Volumes *volumes;
 	Events *events;
+	Identities *identities;
 	char *id; /* persistent engine ID, a UUID */
 	int64_t started_at;
 	int64_t start_ms;        /* how long opening took */

@@ -68,10 +68,11 @@ typedef struct {
 	OciSpec *oci;
 	int seccomp_fd; /* memfd, or -1 */
 	int netns_fd;   /* namespace to join, or -1 */
+	int userns_fd;  /* likewise */
 } ContainerSpec;
 
-/* The OCI configuration and what belongs to it; env: more variables (links). netns_fd is the
- * caller's and only recorded. Release with container_spec_clear. */
+/* The OCI configuration and what belongs to it; env: more variables (links). netns_fd and
+ * userns_fd are the caller's and only recorded. Release with container_spec_clear. */
 gboolean container_spec(Container *c, char *const *env, ContainerSpec *ret, GError **error);
 void container_spec_clear(ContainerSpec *s);
 /* The process part for an exec. */
@@ -79,6 +80,12 @@ OciProcess *container_exec_process(Container *c, const ExecConfig *x, GError **e
 /* Compiled filter for that process, or -1 (unconfined; with *error: a failure). */
 int container_seccomp_fd(Container *c, const OciProcess *p, gboolean privileged, GError **error);
 OciResources *container_resources(Container *c, GError **error);
+
+/* ---- userns.c ---- */
+
+/* The user namespace for a start, and the network namespace that must belong to it; -1: none, the
+ * host's or another container's. */
+gboolean container_user_namespace(Container *c, int *ret_userns, int *ret_netns, GError **error);
 
 /* ---- links.c ---- */
 

@@ -21,6 +21,18 @@ void container_root_close(ContainerRoot *r)
 {
 	dh_close(&r->fd);
 	dh_close(&r->ns);
+	g_clear_pointer(&r->identity, identity_unref);
+}
+
+static void as_container(const void *identity, int64_t *uid, int64_t *gid)
+{
+	identity_to_container(identity, uid, gid);
+}
+
+void container_root_owners(const ContainerRoot *root, TarTree *t)
+{
+	t->owner = root->identity ? as_container : NULL;
+	t->owner_arg = root->identity;
 }
 
 /* What the thread is to do. */
@@ -124,7 +136,7 @@ static gboolean gone(const Container *c, GError **error)
 
 static gboolean run(const Container *c, Job *j, GError **error)
 {
-	*j->ret = (ContainerRoot){-1, -1};
+	*j->ret = (ContainerRoot){.fd = -1, .ns = -1};
 	GThread *t = g_thread_try_new("root", work, j, error);
 	if (!t)
 		return FALSE;
@@ -135,6 +147,14 @@ static gboolean run(const Container *c, Job *j, GError **error)
 	else
 		g_propagate_error(error, j->error);
 	return FALSE;
+}
+
+static gboolean join(Container *c, Job *j, GError **error)
+{
+	if (!run(c, j, error))
+		return FALSE;
+	j->ret->identity = container_identity(c);
+	return TRUE;
 }
 
 /* ---- which root ---- */
@@ -170,7 +190,7 @@ gboolean container_root_layers(Container *c, ContainerRoot *ret, GError **error)
 	dh_autofd int ns = running_namespace(c);
 	Job j = {.join = ns, .clone = TRUE, .ret = ret};
 	if (ns >= 0)
-		return run(c, &j, error);
+		return join(c, &j, error);
 	/* The container's own directory is the topmost of the read-only ones: two of these may
 	 * exist at a time. */
 	g_autofree char *at = mountpoint(c);
@@ -191,7 +211,7 @@ gboolean container_root_whole(Container *c, ContainerRoot *ret, GError **error)
 	dh_autofd int ns = running_namespace(c);
 	Job j = {.join = ns, .ret = ret};
 	if (ns >= 0)
-		return run(c, &j, error);
+		return join(c, &j, error);
 	g_autofree char *at = mountpoint(c);
 	g_autofree char *upper = g_build_filename(c->dir, "upper", NULL);
 	g_autofree char *work_dir = g_build_filename(c->dir, "work", NULL);
@@ -209,7 +229,7 @@ gboolean container_root_whole(Container *c, ContainerRoot *ret, GError **error)
 
 gboolean container_root_lower(Container *c, ContainerRoot *ret, GError **error)
 {
-	*ret = (ContainerRoot){-1, -1};
+	*ret = (ContainerRoot){.fd = -1, .ns = -1};
 	if (!c->lower[0])
 		return TRUE;
 	if (!c->lower[1]) {

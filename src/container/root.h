@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include "base/tartree.h"
 #include "container/container.h"
 
 /* So that a layer's directory says what it holds: a renamed directory is a copy, a changed file is
@@ -22,10 +23,16 @@
 typedef struct {
 	int fd; /* the root, O_PATH or better */
 	int ns; /* keeps the mounts alive, or -1 */
+	/* What the owners of files below it are mapped by: it is a running container's. NULL: they
+	 * are as the container sees them. */
+	Identity *identity;
 } ContainerRoot;
 
 void container_root_close(ContainerRoot *r);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ContainerRoot, container_root_close)
+
+/* The archive gets the owners that the container sees. root must outlive t. */
+void container_root_owners(const ContainerRoot *root, TarTree *t);
 
 /* The layers alone, read-only: neither volumes nor /proc. */
 gboolean container_root_layers(Container *c, ContainerRoot *ret, GError **error);

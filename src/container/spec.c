@@ -358,7 +358,13 @@ static gboolean namespace_mode(
 static gboolean namespaces(Container *c, OciLinux *l, GError **error)
 {
 	HostConfig *h = c->host_config;
+	g_autoptr(Identity) identity = container_identity(c);
 	l->namespaces = dh_json_list_new();
+	if (identity) {
+		namespace_add(l, "user", NULL);
+		l->uid_mappings = g_ptr_array_ref(identity->uids);
+		l->gid_mappings = g_ptr_array_ref(identity->gids);
+	}
 	namespace_add(l, "mount", NULL);
 	if (g_strcmp0(h->uts_mode, "host") != 0)
 		namespace_add(l, "uts", NULL);

@@ -26,7 +26,17 @@ static OciMount *add(GPtrArray *mounts, const char *destination, const char *typ
 
 /* ---- standard ---- */
 
-static void standard_mounts(Container *c, GPtrArray *mounts)
+/* The host's queues belong to the host's user namespace, which alone may mount them anew. */
+static void add_queues(const HostConfig *h, const Identity *identity, GPtrArray *mounts)
+{
+	gboolean shared = identity && g_strcmp0(h->ipc_mode, "host") == 0;
+	if (!shared)
+		add(mounts, "/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev");
+	else if (access("/dev/mqueue", F_OK) == 0)
+		add(mounts, "/dev/mqueue", "bind", "/dev/mqueue", "rbind,rprivate");
+}
+
+static void standard_mounts(Container *c, const Identity *identity, GPtrArray *mounts)
 {
 	HostConfig *h = c->host_config;
 	const char *sys = h->privileged ? "nosuid,noexec,nodev" : "nosuid,noexec,nodev,ro";
@@ -39,7 +49,7 @@ static void standard_mounts(Container *c, GPtrArray *mounts)
 	add(mounts, "/sys", "sysfs", "sysfs", sys);
 	add(mounts, "/sys/fs/cgroup", "cgroup", "cgroup",
 		h->privileged ? "nosuid,noexec,nodev,relatime" : "ro,nosuid,noexec,nodev,relatime");
-	add(mounts, "/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev");
+	add_queues(h, identity, mounts);
 	if (g_strcmp0(h->ipc_mode, "host") == 0)
 		add(mounts, "/dev/shm", "bind", "/dev/shm", "rbind,rprivate");
 	else if (g_strcmp0(h->ipc_mode, "none") != 0)
@@ -194,7 +204,8 @@ GPtrArray *spec_mounts(Container *c, GError **error)
 {
 	GPtrArray *mounts = dh_json_list_new();
 	g_autoptr(GPtrArray) user = dh_json_list_new();
-	standard_mounts(c, mounts);
+	g_autoptr(Identity) identity = container_identity(c);
+	standard_mounts(c, identity, mounts);
 	gboolean ok = generated_files(c, mounts, error) && user_mounts(c, user, error) &&
 		      user_tmpfs(c, user, error);
 	if (!ok) {
@@ -204,6 +215,8 @@ GPtrArray *spec_mounts(Container *c, GError **error)
 	g_ptr_array_sort(user, by_depth);
 	drop_replaced(mounts, user);
 	g_ptr_array_extend_and_steal(mounts, g_steal_pointer(&user));
+	for (guint i = 0; identity && i < mounts->len; i++)
+		((OciMount *)mounts->pdata[i])->dhow_idmap = TRUE;
 	return mounts;
 }
 
@@ -247,6 +260,7 @@ static gboolean add_device(OciLinux *l, const char *host, const char *inside, co
 			host, errno == ENOENT ? "no such file or directory" : "not a device node");
 	OciDevice *d = dh_json_new(&oci_device_table);
 	d->path = g_strdup(inside);
+	d->dhow_source = g_strdup(host);
 	d->type = g_strdup(S_ISCHR(st.st_mode) ? "c" : "b");
 	d->major = major(st.st_rdev);
 	d->minor = minor(st.st_rdev);

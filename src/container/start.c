@@ -48,6 +48,7 @@ static void start_clear(Start *s)
 {
 	container_spec_clear(&s->spec);
 	dh_close(&s->spec.netns_fd);
+	dh_close(&s->spec.userns_fd);
 	dh_json_free(&net_endpoint_table, s->endpoint);
 	for (guint i = 0; s->ports && i < s->ports->len; i++)
 		close(g_array_index(s->ports, int, i));
@@ -117,7 +118,10 @@ static gboolean connect_network(Container *c, Start *s, GError **error)
 		return TRUE;
 	if (g_str_has_prefix(mode, "container:"))
 		return join_network(c, s, error);
+	int own = s->spec.netns_fd;
 	if (strcmp(mode, "none") == 0 || c->config->network_disabled) {
+		if (own >= 0)
+			return net_furnish_namespace(c->engine->net, own, error);
 		s->spec.netns_fd = net_new_namespace(c->engine->net, error);
 		return s->spec.netns_fd >= 0;
 	}
@@ -133,9 +137,13 @@ static gboolean connect_network(Container *c, Start *s, GError **error)
 	if (!mac || !*mac)
 		mac = c->config->mac_address;
 	s->endpoint = net_attach(c->engine->net, c->id, name, NULL, mac && *mac ? mac : NULL, ports,
-		&s->spec.netns_fd, &s->ports, error);
-	if (!s->endpoint)
+		own, &s->spec.netns_fd, &s->ports, error);
+	if (own >= 0)
+		close(own);
+	if (!s->endpoint) {
+		s->spec.netns_fd = -1;
 		return FALSE;
+	}
 	g_mutex_lock(&c->state_lock);
 	c->endpoint = dh_json_copy(&net_endpoint_table, s->endpoint);
 	g_free(c->endpoint_id);
@@ -212,6 +220,7 @@ static gboolean run_shim(
 		.rootfs = &rootfs,
 		.oci = s->spec.oci,
 		.netns_fd = pass_fd(s, s->spec.netns_fd),
+		.userns_fd = pass_fd(s, s->spec.userns_fd),
 		.seccomp_fd = pass_fd(s, s->spec.seccomp_fd),
 		.hold_fds = hold,
 		.open_stdin = c->config->open_stdin,
@@ -281,6 +290,7 @@ static gboolean start_steps(Container *c, Start *s, GError **error)
 	int64_t pid = 0;
 
 	if (!container_link_data(c, TRUE, &link_env, &link_hosts, error) ||
+		!container_user_namespace(c, &s->spec.userns_fd, &s->spec.netns_fd, error) ||
 		!connect_network(c, s, error))
 		return FALSE;
 	dh_trace("daemon: start: network");
@@ -306,7 +316,7 @@ gboolean container_start_locked(Container *c, gboolean by_policy, GError **error
 	Start s = {
 		.container = c,
 		.started_at = dh_time_now(),
-		.spec = {.netns_fd = -1, .seccomp_fd = -1},
+		.spec = {.netns_fd = -1, .userns_fd = -1, .seccomp_fd = -1},
 	};
 	s.fds = g_array_new(FALSE, FALSE, sizeof(int));
 

@@ -34,6 +34,7 @@ typedef struct {
 	char **lower;
 	GPtrArray *links;
 	GPtrArray *mounts; /* NULL: written before there were any */
+	GPtrArray *uids, *gids;
 } ConfigRow;
 static const DhJsonField config_row_fields[] = {
 	DH_F(OBJECT, ConfigRow, config, "Config", DH_JSON_REQUIRED, &container_config_table),
@@ -43,6 +44,8 @@ static const DhJsonField config_row_fields[] = {
 	DH_F(STRV, ConfigRow, lower, "Lower", DH_JSON_NOTNULL),
 	DH_F(LIST, ConfigRow, links, "Links", DH_JSON_NOTNULL, &container_link_table),
 	DH_F(LIST, ConfigRow, mounts, "Mounts", DH_JSON_NOTNULL, &mount_point_table),
+	DH_F(LIST, ConfigRow, uids, "UidMap", DH_JSON_OMITEMPTY, &oci_id_map_table),
+	DH_F(LIST, ConfigRow, gids, "GidMap", DH_JSON_OMITEMPTY, &oci_id_map_table),
 };
 static DH_JSON_TABLE(config_row_table, ConfigRow, config_row_fields, FALSE);
 
@@ -130,6 +133,7 @@ void container_unref(Container *c)
 		g_ptr_array_unref(c->links);
 	if (c->mounts)
 		g_ptr_array_unref(c->mounts);
+	identity_unref(c->identity);
 	g_strfreev(c->lower);
 	g_free(c->state.error);
 	g_free(c->endpoint_id);
@@ -153,6 +157,7 @@ static void unref_container(void *c)
 static char *config_text(Container *c, const HostConfig *host)
 {
 	g_autoptr(GPtrArray) links = container_links(c);
+	g_autoptr(Identity) identity = container_identity(c);
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&c->state_lock);
 	ConfigRow row = {.config = c->config,
 		.host_config = host ? (HostConfig *)host : c->host_config,
@@ -160,7 +165,9 @@ static char *config_text(Container *c, const HostConfig *host)
 		.image_id = c->image_id,
 		.lower = c->lower,
 		.links = links,
-		.mounts = c->mounts};
+		.mounts = c->mounts,
+		.uids = identity ? identity->uids : NULL,
+		.gids = identity ? identity->gids : NULL};
 	return dh_json_emit_text(&config_row_table, &row);
 }
 
@@ -236,6 +243,11 @@ gboolean container_unregister(Container *c, GError **error)
 	g_hash_table_remove(e->by_name, c->name);
 	g_hash_table_remove(e->by_id, c->id);
 	g_mutex_unlock(&e->lock);
+	/* Somebody may still look at the container; its IDs are free. */
+	g_mutex_lock(&c->state_lock);
+	Identity *identity = g_steal_pointer(&c->identity);
+	g_mutex_unlock(&c->state_lock);
+	identity_unref(identity);
 	return TRUE;
 }
 
@@ -445,6 +457,7 @@ static gboolean load_row(void *arg, int n, const char *const *col, GError **erro
 		c->lower = g_steal_pointer(&config->lower);
 		c->links = g_steal_pointer(&config->links);
 		c->mounts = g_steal_pointer(&config->mounts);
+		c->identity = identity_restore(e->identities, config->uids, config->gids);
 		if (!c->mounts) /* written before volumes were built */
 			c->mounts = mounts_parse(c, NULL);
 		restore_state(c, state);
@@ -465,6 +478,14 @@ gboolean container_load_all(Engine *e, GError **error)
 }
 
 /* ---- snapshots ---- */
+
+Identity *container_identity(Container *c)
+{
+	g_mutex_lock(&c->state_lock);
+	Identity *i = identity_ref(c->identity);
+	g_mutex_unlock(&c->state_lock);
+	return i;
+}
 
 ContainerSnapshot *container_snapshot(Container *c)
 {

@@ -157,7 +157,6 @@ static gboolean validate_namespaces(Container *c, GError **error)
 	static const char *const ipc[] = {"host", "private", "none", "shareable", NULL};
 	static const char *const uts[] = {"host", NULL};
 	static const char *const cgroupns[] = {"host", "private", NULL};
-	static const char *const userns[] = {"host", NULL};
 	HostConfig *h = c->host_config;
 	if (!validate_shared(c, &h->pid_mode, "PID", pid, error) ||
 		!validate_shared(c, &h->ipc_mode, "IPC", ipc, error))
@@ -167,9 +166,6 @@ static gboolean validate_namespaces(Container *c, GError **error)
 	if (!in_list(h->cgroupns_mode, cgroupns))
 		return dh_error(error, DH_ERROR_INVALID, "invalid cgroup namespace mode: %s",
 			h->cgroupns_mode);
-	if (!in_list(h->userns_mode, userns))
-		return dh_error(
-			error, DH_ERROR_INVALID, "invalid user namespace mode: %s", h->userns_mode);
 	if (is_set(h->uts_mode) && is_set(c->config->hostname))
 		return dh_error(
 			error, DH_ERROR_INVALID, "conflicting options: hostname and the UTS mode");
@@ -328,6 +324,7 @@ gboolean validate_create(
 		!validate_tmpfs(h, error) || !validate_resources(h, FALSE, warnings, error) ||
 		!runtime_check(c->engine, h->runtime, error) || !validate_cgroup_parent(h, error) ||
 		!validate_rest(h, error) || !validate_security(h, error) ||
+		!identity_validate(c->engine->identities, h, error) ||
 		!log_config_validate(h, error))
 		return FALSE;
 	warn_network(h, warnings);

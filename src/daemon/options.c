@@ -13,7 +13,7 @@
 typedef struct {
 	char *data_root, *exec_root, *pidfile, *group, *log_level, *log_driver, *bridge, *bip,
 		*fixed_cidr, *default_ip, *cgroup_parent, *config_file, *icc, *ip_forward, *ip_masq,
-		*live_restore, *default_runtime;
+		*live_restore, *default_runtime, *userns_remap;
 	char **add_runtime;
 	json_t *runtimes;
 	char **hosts, **log_opts, **dns, **dns_search, **dns_opts, **labels, **insecure, **mirrors;
@@ -57,6 +57,7 @@ static const DhJsonField file_fields[] = {
 	DH_F(INT, Raw, max_uploads, "max-concurrent-uploads", 0),
 	DH_F(INT, Raw, max_attempts, "max-download-attempts", 0),
 	DH_F(TRISTATE, Raw, no_reserve_key, "no-reserve", 0),
+	DH_F(STRING, Raw, userns_remap, "userns-remap", 0),
 	DH_F(TRISTATE, Raw, debug_key, "debug", 0),
 	DH_F(TRISTATE, Raw, live_restore_key, "live-restore", 0),
 	DH_F(STRING, Raw, default_runtime, "default-runtime", 0),
@@ -138,6 +139,10 @@ static gboolean parse_flags(int argc, char **argv, Raw *r, GError **error)
 		{"validate", 0, 0, G_OPTION_ARG_NONE, &r->validate,
 			"Validate configuration and state, and end", NULL},
 		{"handover", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_INT, &r->handover, NULL, NULL},
+		{"userns-remap", 0, 0, G_OPTION_ARG_STRING, &r->userns_remap,
+			"User namespaces for containers: default, auto (each its own IDs), or "
+			"whose subordinate IDs",
+			"USER[:GROUP]"},
 		{"version", 'v', 0, G_OPTION_ARG_NONE, &r->version, "Print the version and end",
 			NULL},
 		G_OPTION_ENTRY_NULL,
@@ -364,6 +369,7 @@ static gboolean finish(Raw *r, DaemonOptions *o, GError **error)
 	e->net.fixed_cidr = g_steal_pointer(&r->fixed_cidr);
 	e->net.default_host_ip = g_steal_pointer(&r->default_ip);
 	e->net.mtu = r->mtu;
+	e->userns_remap = g_steal_pointer(&r->userns_remap);
 	registry_options(r, &e->registry);
 	return registry_config_check(&e->registry, error) && runtime_options(r, e, error) &&
 	       key_values(r->log_opts, "log option", e->log_opts, error) &&

@@ -341,18 +341,20 @@ static gboolean furnish(
 	return ok;
 }
 
-/* A slot with its addresses set. One that somebody took apart meanwhile is replaced once. */
-static NetSlot *wire(NetEngine *n, uint32_t ip, const uint8_t mac[6], GError **error)
+/* A slot with its addresses set; netns -1: one of the stock. One that somebody took apart meanwhile
+ * is replaced once. */
+static NetSlot *wire(NetEngine *n, int netns, uint32_t ip, const uint8_t mac[6], GError **error)
 {
 	for (int attempt = 0;; attempt++) {
-		g_autoptr(NetSlot) s = net_pool_take(n->pool, error);
+		g_autoptr(NetSlot) s = netns < 0 ? net_pool_take(n->pool, error)
+						 : net_pool_furnish(n->pool, netns, TRUE, error);
 		if (!s)
 			return NULL;
 		g_autoptr(GError) why = NULL;
 		if (furnish(n, s, ip, mac, &why))
 			return g_steal_pointer(&s);
 		net_pool_discard(n->pool, s->veth, FALSE);
-		if (attempt == 1) {
+		if (attempt == 1 || netns >= 0) {
 			g_propagate_error(error, g_steal_pointer(&why));
 			return NULL;
 		}
@@ -394,7 +396,7 @@ static void remember(NetEngine *n, const char *id, Attached *a)
 }
 
 /* Ports, then wires; under the shared sweep lock. Undoes its own work. */
-static NetSlot *connect_container(NetEngine *n, const char *id, const char *name,
+static NetSlot *connect_container(NetEngine *n, const char *id, const char *name, int netns,
 	const GPtrArray *ports, const uint8_t mac[6], Attached *a, GArray *socks, GError **error)
 {
 	if (!reserve_ports(n, ports, a->ip, a->ports, socks, error)) {
@@ -403,7 +405,7 @@ static NetSlot *connect_container(NetEngine *n, const char *id, const char *name
 			name, id);
 		return NULL;
 	}
-	g_autoptr(NetSlot) s = wire(n, a->ip, mac, error);
+	g_autoptr(NetSlot) s = wire(n, netns, a->ip, mac, error);
 	if (s) {
 		memcpy(a->veth, s->veth, sizeof(a->veth));
 		memcpy(a->mac, mac, sizeof(a->mac));
@@ -421,7 +423,8 @@ static NetSlot *connect_container(NetEngine *n, const char *id, const char *name
 }
 
 NetEndpoint *net_attach(NetEngine *n, const char *id, const char *name, const char *ip,
-	const char *mac_text, GPtrArray *ports, int *ret_netns, GArray **ret_ports, GError **error)
+	const char *mac_text, GPtrArray *ports, int netns, int *ret_netns, GArray **ret_ports,
+	GError **error)
 {
 	uint8_t mac[6];
 	if (name && *name == '/')
@@ -444,7 +447,7 @@ NetEndpoint *net_attach(NetEngine *n, const char *id, const char *name, const ch
 	GArray *socks = g_array_new(FALSE, FALSE, sizeof(int));
 	g_rw_lock_reader_lock(&n->sweep);
 	NetEndpoint *e = NULL;
-	g_autoptr(NetSlot) s = connect_container(n, id, name, ports, mac, a, socks, error);
+	g_autoptr(NetSlot) s = connect_container(n, id, name, netns, ports, mac, a, socks, error);
 	if (s) {
 		e = describe(n, a, mac);
 		remember(n, id, a);
@@ -513,6 +516,12 @@ void net_detach(NetEngine *n, const char *id, const NetEndpoint *e)
 	if (known)
 		release_ip(n, a->ip);
 	net_attached_free(a);
+}
+
+gboolean net_furnish_namespace(NetEngine *n, int netns, GError **error)
+{
+	g_autoptr(NetSlot) s = net_pool_furnish(n->pool, netns, FALSE, error);
+	return s != NULL;
 }
 
 int net_new_namespace(NetEngine *n, GError **error)

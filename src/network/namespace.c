@@ -14,6 +14,9 @@
  * set up costs 24 ms of rolling back). It waits raised: the carrier of a veth takes effect some
  * time after the fact, and that time is not a container's.
  *
+ * A container in a user namespace brings a network namespace that belongs to it, which cannot be
+ * made ahead: that one is furnished while its start waits.
+ *
  * Work is done in this order: what somebody waits for, deletions, refilling, which begins when half
  * of a kind is gone, a moment after the start that took it, and then fills up. Nothing is kept on
  * disk: a namespace lives by its descriptors, so a killed process leaves nothing behind.
@@ -43,6 +46,14 @@ typedef struct {
 	char name[NET_IFNAME];
 } Doomed;
 
+/* A namespace that somebody brought. */
+typedef struct {
+	int netns;
+	gboolean veth, done;
+	NetSlot *slot;
+	GError *error;
+} Order;
+
 struct NetPool {
 	NetPoolConfig config;
 	GThread *thread;
@@ -58,6 +69,7 @@ struct NetPool {
 	gint64 refill_at;   /* monotonic, 0: not asked for */
 	GQueue ready, bare; /* NetSlot */
 	GQueue doomed;      /* char* names of veths */
+	GQueue orders;      /* Order: of those who wait for them */
 	guint waiting, waiting_bare;
 	GError *failure; /* of the last attempt, for those who wait */
 	guint64 attempts_failed;
@@ -129,12 +141,14 @@ static gboolean furnish(NetSlot *s, GError **error)
 	return TRUE;
 }
 
-static NetSlot *make_bare(NetPool *p, GError **error)
+/* netns: one that is there, or -1: a new one. */
+static NetSlot *make_bare(NetPool *p, int netns, GError **error)
 {
 	g_autoptr(NetSlot) s = g_new0(NetSlot, 1);
 	s->netns = -1;
-	if (unshare(CLONE_NEWNET) == -1) {
-		dh_error_errno(error, errno, "cannot create a network namespace");
+	if ((netns < 0 ? unshare(CLONE_NEWNET) : setns(netns, CLONE_NEWNET)) == -1) {
+		dh_error_errno(error, errno, "cannot %s a network namespace",
+			netns < 0 ? "create" : "enter");
 		return NULL;
 	}
 	gboolean ok = furnish(s, error);
@@ -185,7 +199,7 @@ static void refill(NetPool *p, gboolean veth)
 	g_mutex_unlock(&p->lock);
 	g_autoptr(GError) error = NULL;
 	if (!s)
-		s = make_bare(p, &error);
+		s = make_bare(p, -1, &error);
 	if (s && veth && !make_veth(p, s, &error))
 		g_clear_pointer(&s, net_slot_free);
 	g_mutex_lock(&p->lock);
@@ -198,6 +212,21 @@ static void refill(NetPool *p, gboolean veth)
 		p->failure = g_steal_pointer(&error);
 		p->attempts_failed++;
 	}
+	g_cond_broadcast(&p->changed);
+}
+
+/* With the lock held; releases it for the work. */
+static void serve(NetPool *p)
+{
+	Order *o = g_queue_pop_head(&p->orders);
+	g_mutex_unlock(&p->lock);
+	NetSlot *s = make_bare(p, o->netns, &o->error);
+	if (s && o->veth && !make_veth(p, s, &o->error))
+		g_clear_pointer(&s, net_slot_free);
+	g_mutex_lock(&p->lock);
+	p->making[0] = '\0';
+	o->slot = s;
+	o->done = TRUE;
 	g_cond_broadcast(&p->changed);
 }
 
@@ -259,7 +288,9 @@ static gpointer pool_thread(gpointer data)
 	gboolean veth;
 	g_mutex_lock(&p->lock);
 	while (!p->lost) {
-		if (p->waiting > p->ready.length)
+		if (p->orders.length)
+			serve(p);
+		else if (p->waiting > p->ready.length)
 			refill(p, TRUE);
 		else if (p->waiting_bare > p->bare.length)
 			refill(p, FALSE);
@@ -274,6 +305,7 @@ static gpointer pool_thread(gpointer data)
 	}
 	if (!p->lost)
 		delete_due(p);
+	g_cond_broadcast(&p->changed);
 	g_mutex_unlock(&p->lock);
 	return NULL;
 }
@@ -354,6 +386,24 @@ int net_pool_take_bare(NetPool *p, GError **error)
 {
 	g_autoptr(NetSlot) s = take(p, &p->bare, &p->waiting_bare, error);
 	return s ? dh_steal_fd(&s->netns) : -1;
+}
+
+NetSlot *net_pool_furnish(NetPool *p, int netns, gboolean veth, GError **error)
+{
+	Order o = {.netns = netns, .veth = veth};
+	g_mutex_lock(&p->lock);
+	g_queue_push_tail(&p->orders, &o);
+	g_cond_broadcast(&p->changed);
+	while (!o.done && !p->lost)
+		g_cond_wait(&p->changed, &p->lock);
+	if (!o.done) {
+		g_queue_remove(&p->orders, &o);
+		dh_error(&o.error, DH_ERROR_SYSTEM, "no network namespace");
+	}
+	g_mutex_unlock(&p->lock);
+	if (o.error)
+		g_propagate_error(error, o.error);
+	return o.slot;
 }
 
 void net_pool_refill(NetPool *p)

@@ -42,6 +42,10 @@ NetSlot *net_pool_take(NetPool *p, GError **error);
 /* A namespace with nothing but its loopback. Descriptor or -1. */
 int net_pool_take_bare(NetPool *p, GError **error);
 
+/* A namespace that the caller brings (and keeps), furnished like one of ours, with a veth or
+ * without. */
+NetSlot *net_pool_furnish(NetPool *p, int netns, gboolean veth, GError **error);
+
 /* Deletes a veth in the background: now, or later if its namespace has not taken it along by then.
  */
 void net_pool_discard(NetPool *p, const char *veth, gboolean now);

@@ -62,6 +62,7 @@ typedef struct {
 extern const DhJsonTable net_endpoint_table;
 
 /* Address, veth and ports for a container that is about to start. mac and ip may be NULL (chosen).
+ * netns: its network namespace if it brings one, else -1 (chosen).
  * *ret_netns: a network namespace, configured, loopback up: the caller's descriptor. *ret_ports:
  * bound sockets that reserve the host ports (whoever holds them keeps them reserved): GArray of
  * int, the caller's, to close. Conflicts: DH_ERROR_SYSTEM "driver failed programming external
@@ -70,7 +71,8 @@ extern const DhJsonTable net_endpoint_table;
  * "... failed to bind host port 0.0.0.0:8080/tcp: address already in use" (a foreign program). On
  * FALSE nothing is left. */
 NetEndpoint *net_attach(NetEngine *n, const char *id, const char *name, const char *ip,
-	const char *mac, GPtrArray *ports, int *ret_netns, GArray **ret_ports, GError **error);
+	const char *mac, GPtrArray *ports, int netns, int *ret_netns, GArray **ret_ports,
+	GError **error);
 
 /* Forgets and removes what net_attach made; also works when only the endpoint is known (after a
  * crash). Quick; slow parts happen in the background. Whoever holds the sockets of *ret_ports
@@ -103,6 +105,9 @@ char **net_check(NetEngine *n, gboolean repair, NetPidOf pid_of, void *arg);
 
 /* A network namespace with nothing but a loopback that is up (--net none). Descriptor or -1. */
 int net_new_namespace(NetEngine *n, GError **error);
+
+/* The same for one that the caller brings. */
+gboolean net_furnish_namespace(NetEngine *n, int netns, GError **error);
 
 /* To be called when a start is over: what net_attach or net_new_namespace took from the stock is
  * made up for in the background. */

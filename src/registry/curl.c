@@ -30,15 +30,16 @@ static gboolean load(GError **error)
 		void *f = dlsym(library, functions[i].name);
 		if (!f) {
 			dlclose(library);
-			return dh_error(error, DH_ERROR_SYSTEM, "%s has no %s", LIBRARY,
-				functions[i].name);
+			return dh_error(
+				error, DH_ERROR_SYSTEM, "%s has no %s", LIBRARY, functions[i].name);
 		}
 		memcpy((char *)&found + functions[i].offset, &f, sizeof f);
 	}
 	CURLcode code = found.curl_global_init(CURL_GLOBAL_ALL);
 	if (code != CURLE_OK) {
 		dlclose(library);
-		return dh_error(error, DH_ERROR_SYSTEM, "libcurl: %s", found.curl_easy_strerror(code));
+		return dh_error(
+			error, DH_ERROR_SYSTEM, "libcurl: %s", found.curl_easy_strerror(code));
 	}
 	curl_functions = found;
 	return TRUE;

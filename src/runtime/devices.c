@@ -106,7 +106,7 @@ static gboolean make_listed(const RtRoot *r, const OciDevice *d, GError **error)
 	dh_autofd int dir = dh_mkdir_in_root(r->root, parent, 0755);
 	if (dir < 0)
 		return rt_error_errno(error, errno, "error creating device nodes: %s", d->path);
-	return make_node(r, dir, name, d->path, &n, error);
+	return make_node(r, dir, name, d->dhow_source ? d->dhow_source : d->path, &n, error);
 }
 
 gboolean rt_root_devices(RtRoot *r, GError **error)

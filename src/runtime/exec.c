@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -89,9 +90,15 @@ static gboolean enter(const Plan *p, RtSetup *s, GError **error)
 	}
 	if (!rt_set_oom_score(s->proc, p->x->process->oom_score_adj, error))
 		return FALSE;
+	if (p->user_ns && !p->staged && p->x->spec->linux_)
+		rt_prepare_for_userns(p->x->process, p->x->spec->linux_, p->x->stdio);
 	if (setns(p->x->init_pidfd, namespaces_to_join(p)) < 0)
 		return errno == ESRCH ? gone(error)
 				      : rt_error_errno(error, errno, "join namespaces");
+	/* Groups of the host's would not be in the way of much, but they are not the container's.
+	 */
+	if (p->user_ns && setgroups(0, NULL) < 0 && errno != EPERM)
+		return rt_error_errno(error, errno, "setgroups");
 	if (p->user_ns && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
 		return rt_error_errno(error, errno, "become root of the user namespace");
 	s->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);

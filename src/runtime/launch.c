@@ -11,16 +11,13 @@
  * or where namespaces of the host are joined by a process that has a user namespace of its own, or
  * where the clocks of a new time namespace are set, which must happen before anybody is in it. Then
  * there is a stage between: a child that joins and sets, and makes the container's process as its
- * brother (CLONE_PARENT), so that it is our child all the same.
- *
- * A network namespace and the groups of seven v1 hierarchies are the two large pieces of work, each
- * half a millisecond in the kernel. Where there are both, they are done side by side: the child is
- * cloned without its network namespace as soon as its v2 group exists, makes that namespace while
- * the parent makes the other groups, and joins those when it is told to.
+ * brother (CLONE_PARENT), so that it is our child all the same. It also mounts the layers of a
+ * container in a user namespace (layers.c), which takes the host's rights.
  */
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/fs.h"
+#include "base/fsuser.h"
 #include "base/spawn.h"
 #include "base/trace.h"
 #include "runtime/namespaces.h"
@@ -43,12 +40,12 @@ typedef struct {
 	RtNamespaces ns;
 	gboolean staged;
 	GArray *mounts;    /* see rt_mounts_prepare */
-	gboolean abreast;  /* see above */
 	gboolean ordinary; /* we are not root */
 	gboolean user_ns;  /* the container's, or one that we are in */
 	gboolean apart;    /* in the child: not born in its v2 group */
 	const char *group; /* relative cgroup path or NULL */
 	CgGroup cgroup;
+	int root; /* the stage's: the layers, or -1 */
 	int sock; /* the child's end */
 } Plan;
 
@@ -71,7 +68,10 @@ static gboolean make_plan(Plan *p, GError **error)
 	const OciSpec *spec = p->l->spec;
 	if (!spec->linux_ || !spec->process)
 		return dh_error(error, DH_ERROR_INVALID, "incomplete container configuration");
-	if (!rt_ns_plan(&p->ns, spec, p->l->netns_fd, error))
+	if (!rt_ns_plan(&p->ns, spec, p->l->netns_fd, p->l->userns_fd, error))
+		return FALSE;
+	/* The layers are mapped before there is a process that could have the namespace. */
+	if (p->l->rootfs && !rt_ns_make_user(&p->ns, spec->linux_, error))
 		return FALSE;
 	p->staged = rt_ns_needs_stage(&p->ns);
 	p->ordinary = geteuid() != 0;
@@ -82,7 +82,6 @@ static gboolean make_plan(Plan *p, GError **error)
 		if (!p->group)
 			return FALSE;
 	}
-	p->abreast = p->group && !p->staged && (p->ns.fresh & CLONE_NEWNET) && cg_host()->n > 1;
 	return TRUE;
 }
 
@@ -157,21 +156,24 @@ static gboolean set_sysctls(const Plan *p, int proc, GError **error)
 	return TRUE;
 }
 
-/* Until the parent has done its part. */
-static gboolean wait_for_parent(const Plan *p, GError **error)
+/* With a new user namespace the child is nobody until the parent has written the mappings; after a
+ * stage it has nothing to say before the parent knows of it. */
+static gboolean needs_word(const Plan *p)
+{
+	return p->staged || (p->ns.fresh & CLONE_NEWUSER);
+}
+
+static gboolean wait_for_word(const Plan *p, GError **error)
 {
 	char go;
-	return dh_read_full(p->sock, &go, 1) == 1 ||
+	return !needs_word(p) || dh_read_full(p->sock, &go, 1) == 1 ||
 	       dh_error(error, DH_ERROR_SYSTEM, "the parent is gone");
 }
 
-/* With a new user namespace the child is nobody until the parent has written the mappings. */
 static gboolean become_root(const Plan *p, GError **error)
 {
 	if (!in_user_ns(p))
 		return TRUE;
-	if ((p->ns.fresh & CLONE_NEWUSER) && !wait_for_parent(p, error))
-		return FALSE;
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	/* Not those of the user namespace's maker; refused where setgroups was given up. */
 	if (setgroups(0, NULL) < 0 && errno != EPERM)
@@ -232,30 +234,16 @@ static gboolean build_root(const Plan *p, RtRoot *r, int *ret_slave, GError **er
 	       rt_root_protect(r, error) && rt_root_enter(r, error);
 }
 
-/* The parent makes our groups meanwhile. */
-static gboolean make_network(Plan *p, GError **error)
-{
-	if (!p->abreast)
-		return TRUE;
-	if (unshare(CLONE_NEWNET) < 0)
-		return rt_error_errno(error, errno, "unshare network namespace");
-	if (!wait_for_parent(p, error))
-		return FALSE;
-	cg_group_close(&p->cgroup);
-	cg_group_open(&p->cgroup, p->group);
-	return TRUE;
-}
-
-static gboolean become_container(Plan *p, RtSetup *setup, GError **error)
+static gboolean become_container(const Plan *p, RtSetup *setup, GError **error)
 {
 	const OciSpec *spec = p->l->spec;
 	umask(0);
 	setup->proc = rt_open_proc(error);
-	if (setup->proc < 0)
+	if (setup->proc < 0 || !wait_for_word(p, error))
 		return FALSE;
 	/* A stage has done this already. */
 	if (!p->staged &&
-		(!make_network(p, error) || !join_groups(p, error) ||
+		(!join_groups(p, error) ||
 			!rt_set_oom_score(setup->proc, spec->process->oom_score_adj, error) ||
 			!rt_ns_join(&p->ns, error)))
 		return FALSE;
@@ -273,6 +261,7 @@ static gboolean become_container(Plan *p, RtSetup *setup, GError **error)
 		.cgroup = p->group ? &p->cgroup : NULL,
 		.root = -1,
 		.proc = setup->proc,
+		.mounted = p->root,
 		.user_ns = p->user_ns,
 		.cgroup_ns = ((p->ns.fresh | p->ns.joined) & CLONE_NEWCGROUP) != 0,
 		.prepared = p->mounts,
@@ -284,7 +273,7 @@ static gboolean become_container(Plan *p, RtSetup *setup, GError **error)
 	return ok;
 }
 
-static G_NORETURN void child(Plan *p)
+static G_NORETURN void child(const Plan *p)
 {
 	dh_trace("container: cloned");
 	/* The files of a process that may not be dumped are root's: an ordinary parent could not
@@ -319,13 +308,14 @@ static G_NORETURN void child(Plan *p)
 
 /* ---- the parent ---- */
 
-static gboolean write_mappings(const Plan *p, pid_t pid, int sock, GError **error)
+static gboolean give_word(const Plan *p, pid_t pid, int sock, GError **error)
 {
 	const OciLinux *l = p->l->spec->linux_;
-	if (!(p->ns.fresh & CLONE_NEWUSER))
-		return TRUE;
-	return rt_write_mappings(pid, l->uid_mappings, l->gid_mappings, error) &&
-	       (dh_write_all(sock, "g", 1) == 0 || rt_error_errno(error, errno, "write"));
+	if ((p->ns.fresh & CLONE_NEWUSER) &&
+		!rt_write_mappings(pid, l->uid_mappings, l->gid_mappings, error))
+		return FALSE;
+	return !needs_word(p) || dh_write_all(sock, "g", 1) == 0 ||
+	       rt_error_errno(error, errno, "write");
 }
 
 typedef struct {
@@ -349,14 +339,41 @@ static gboolean hand_on_listener(void *arg, int fd, GError **error)
 		c->l->spec->linux_->seccomp, c->l->state, "creating", c->pid, c->pid, fd, error);
 }
 
+/* Mounts the layers and stands where they are to be attached: the child begins there, in its own
+ * copy of the mounts. */
+static gboolean stage_root(Plan *p, GError **error)
+{
+	const RtRootfs *layers = p->l->rootfs;
+	const OciLinux *l = p->l->spec->linux_;
+	gboolean as_is = rt_maps_identity(l->uid_mappings) && rt_maps_identity(l->gid_mappings);
+	if (unshare(CLONE_NEWNS) < 0)
+		return rt_error_errno(error, errno, "unshare mount namespace");
+	rt_unshare_parent(layers->mountpoint);
+	/* The overlay copies files up as who mounted it. */
+	gint64 uid = rt_map_up(l->uid_mappings, 0), gid = rt_map_up(l->gid_mappings, 0);
+	if (!as_is && uid >= 0 && gid >= 0)
+		dh_fs_user((uid_t)uid, (gid_t)gid);
+	p->root =
+		rt_layers_mount_mapped(layers, as_is ? -1 : rt_ns_fd(&p->ns, CLONE_NEWUSER), error);
+	dh_fs_user(0, 0);
+	return p->root >= 0 && (chdir(layers->mountpoint) == 0 ||
+				       rt_error_errno(error, errno, "chdir to the root"));
+}
+
 /* The stage: see above. */
 static gboolean run_stage(Plan *p, GError **error)
 {
 	guint64 left;
 	dh_autofd int proc = rt_open_proc(error);
 	if (proc < 0 || !join_groups(p, error) ||
-		!rt_set_oom_score(proc, p->l->spec->process->oom_score_adj, error) ||
-		!rt_ns_stage(&p->ns, proc, &left, error))
+		!rt_set_oom_score(proc, p->l->spec->process->oom_score_adj, error))
+		return FALSE;
+	if (in_user_ns(p)) {
+		rt_prepare_for_userns(p->l->spec->process, p->l->spec->linux_, p->l->stdio);
+		if (p->l->rootfs && !stage_root(p, error))
+			return FALSE;
+	}
+	if (!rt_ns_stage(&p->ns, proc, &left, error))
 		return FALSE;
 	RtClone c = {.flags = left | CLONE_PARENT, .pidns_fd = -1, .cgroup_fd = -1};
 	int pidfd = -1;
@@ -382,9 +399,8 @@ static G_NORETURN void stage(Plan *p)
 /* Our child, the container's first process; or -1. */
 static pid_t make_process(Plan *p, int sock, int *ret_pidfd, GError **error)
 {
-	guint64 later = CLONE_NEWCGROUP | (p->abreast ? CLONE_NEWNET : 0);
 	RtClone c = {
-		.flags = p->staged ? 0 : p->ns.fresh & ~later,
+		.flags = p->staged ? 0 : p->ns.fresh & ~(guint64)CLONE_NEWCGROUP,
 		.pidns_fd = p->staged ? -1 : rt_ns_fd(&p->ns, CLONE_NEWPID),
 		.cgroup_fd = p->group && p->cgroup.host->has_v2 ? p->cgroup.fd[0] : -1,
 	};
@@ -410,24 +426,6 @@ static pid_t make_process(Plan *p, int sock, int *ret_pidfd, GError **error)
 	return ok ? pid : -1;
 }
 
-static gboolean make_groups(const Plan *p, GError **error)
-{
-	const OciLinux *l = p->l->spec->linux_;
-	if (!p->group || rt_cgroup_create(l->cgroups_path, l->resources, error))
-		return TRUE;
-	g_prefix_error(
-		error, "unable to start container process: unable to apply cgroup configuration: ");
-	return FALSE;
-}
-
-/* What the child waits for in make_network. */
-static gboolean make_groups_abreast(const Plan *p, int sock, GError **error)
-{
-	return !p->abreast ||
-	       (make_groups(p, error) &&
-		       (dh_write_all(sock, "c", 1) == 0 || rt_error_errno(error, errno, "write")));
-}
-
 static gboolean start(Plan *p, RtProcess *ret, GError **error)
 {
 	int pair[2];
@@ -445,8 +443,7 @@ static gboolean start(Plan *p, RtProcess *ret, GError **error)
 		.hooks = run_early_hooks,
 		.listener = hand_on_listener,
 		.arg = &call};
-	if (!make_groups_abreast(p, sock, error) || !write_mappings(p, pid, sock, error) ||
-		!rt_channel_wait(sock, &answers, error)) {
+	if (!give_word(p, pid, sock, error) || !rt_channel_wait(sock, &answers, error)) {
 		rt_abandon(pidfd);
 		return FALSE;
 	}
@@ -459,7 +456,7 @@ static gboolean start(Plan *p, RtProcess *ret, GError **error)
 
 gboolean rt_launch(const RtLaunch *l, RtProcess *ret, GError **error)
 {
-	g_auto(Plan) p = {.l = l, .sock = -1};
+	g_auto(Plan) p = {.l = l, .sock = -1, .root = -1};
 	memset(p.ns.fds, -1, sizeof p.ns.fds);
 	g_autoptr(GError) e = NULL;
 	if (!make_plan(&p, error))
@@ -470,14 +467,19 @@ gboolean rt_launch(const RtLaunch *l, RtProcess *ret, GError **error)
 			error, g_steal_pointer(&e), "unable to start container process: ");
 		return FALSE;
 	}
-	if (p.abreast ? !cg_create_v2(p.group, error) : !make_groups(&p, error))
-		return FALSE;
-	if (p.group)
+	const OciLinux *linux_ = l->spec->linux_;
+	if (p.group) {
+		if (!rt_cgroup_create(linux_->cgroups_path, linux_->resources, error)) {
+			g_prefix_error(error, "unable to start container process: "
+					      "unable to apply cgroup configuration: ");
+			return FALSE;
+		}
 		cg_group_open(&p.cgroup, p.group);
+	}
 	dh_trace("shim: cgroup made");
 	if (start(&p, ret, error))
 		return TRUE;
 	if (p.group)
-		(void)rt_cgroup_remove(l->spec->linux_->cgroups_path, NULL);
+		(void)rt_cgroup_remove(linux_->cgroups_path, NULL);
 	return FALSE;
 }

@@ -184,6 +184,13 @@ int rt_mount_clone(int dirfd, const char *path, const RtMountOptions *o, GError 
 	return mount;
 }
 
+int rt_mount_idmap(int mount, int userns, gboolean recursive)
+{
+	struct mount_attr a = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (guint64)userns};
+	unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
+	return mount_setattr(mount, "", flags, &a, sizeof a);
+}
+
 gboolean rt_mount_attach(int mount, int target, GError **error)
 {
 	if (move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) ==

@@ -101,7 +101,8 @@ static gboolean has_option(const RtMountOptions *o, const char *prefix)
 	return FALSE;
 }
 
-static gboolean mount_fs(RtRoot *r, const OciMount *m, RtMountOptions *o, GError **error)
+static gboolean mount_fs(
+	RtRoot *r, const OciMount *m, RtMountOptions *o, int prepared, GError **error)
 {
 	gboolean strict = strcmp(m->type, "proc") == 0 || strcmp(m->type, "sysfs") == 0;
 	gboolean existed = FALSE;
@@ -114,6 +115,8 @@ static gboolean mount_fs(RtRoot *r, const OciMount *m, RtMountOptions *o, GError
 		return rt_error_errno(error, errno, "create mountpoint");
 	if (!check_target(target, m, error))
 		return FALSE;
+	if (prepared >= 0)
+		return rt_mount_attach(prepared, target, error);
 	struct stat st;
 	if (strcmp(m->type, "cgroup") == 0 || strcmp(m->type, "cgroup2") == 0)
 		return rt_mount_cgroup(r, target, o, error);
@@ -146,7 +149,7 @@ gboolean rt_root_mounts(RtRoot *r, GError **error)
 		if (is_bind && strcmp(m->destination, "/dev") == 0)
 			r->dev_bound = TRUE;
 		int prepared = r->prepared ? g_array_index(r->prepared, int, i) : -1;
-		if (is_bind ? bind(r, m, &o, prepared, error) : mount_fs(r, m, &o, error))
+		if (is_bind ? bind(r, m, &o, prepared, error) : mount_fs(r, m, &o, prepared, error))
 			continue;
 		g_prefix_error(error,
 			"error during container init: error mounting \"%s\" to rootfs at \"%s\": ",

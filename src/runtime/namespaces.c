@@ -53,6 +53,12 @@ static gboolean plan_one(RtNamespaces *n, const OciNamespace *ns, GError **error
 	guint64 flag = types[i].flag;
 	if (flag == CLONE_NEWNET && n->netns_fd >= 0)
 		return TRUE;
+	if (flag == CLONE_NEWUSER && n->userns_fd >= 0) {
+		dh_close(&n->fds[i]);
+		n->fds[i] = fcntl(n->userns_fd, F_DUPFD_CLOEXEC, 0);
+		n->joined |= flag;
+		return n->fds[i] >= 0 || rt_error_errno(error, errno, "user namespace");
+	}
 	if (!ns->path || !*ns->path) {
 		n->fresh |= flag;
 		return TRUE;
@@ -72,9 +78,12 @@ static gboolean plan_one(RtNamespaces *n, const OciNamespace *ns, GError **error
 	return TRUE;
 }
 
-gboolean rt_ns_plan(RtNamespaces *n, const OciSpec *spec, int netns_fd, GError **error)
+gboolean rt_ns_plan(
+	RtNamespaces *n, const OciSpec *spec, int netns_fd, int userns_fd, GError **error)
 {
-	*n = (RtNamespaces){.netns_fd = netns_fd, .offsets = spec->linux_->time_offsets};
+	*n = (RtNamespaces){.netns_fd = netns_fd,
+		.userns_fd = userns_fd,
+		.offsets = spec->linux_->time_offsets};
 	memset(n->fds, -1, sizeof n->fds);
 	const GPtrArray *list = spec->linux_->namespaces;
 	for (guint i = 0; list && i < list->len; i++) {
@@ -85,6 +94,20 @@ gboolean rt_ns_plan(RtNamespaces *n, const OciSpec *spec, int netns_fd, GError *
 		return dh_error(error, DH_ERROR_INVALID, "a container needs a mount namespace");
 	if (n->offsets && !(n->fresh & CLONE_NEWTIME))
 		return dh_error(error, DH_ERROR_INVALID, "time offsets need a new time namespace");
+	return TRUE;
+}
+
+gboolean rt_ns_make_user(RtNamespaces *n, const OciLinux *l, GError **error)
+{
+	guint i = 0;
+	if (!(n->fresh & CLONE_NEWUSER))
+		return TRUE;
+	while (types[i].flag != CLONE_NEWUSER)
+		i++;
+	if (!rt_userns_new(l->uid_mappings, l->gid_mappings, &n->fds[i], NULL, error))
+		return FALSE;
+	n->fresh &= ~(guint64)CLONE_NEWUSER;
+	n->joined |= CLONE_NEWUSER;
 	return TRUE;
 }
 

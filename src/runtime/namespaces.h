@@ -16,10 +16,14 @@ typedef struct {
 	guint64 fresh, joined; /* CLONE_NEW* */
 	int fds[RT_NS_TYPES];  /* of those joined by path, else -1 */
 	int netns_fd;          /* given by the caller instead of a path, or -1; not owned */
+	int userns_fd;         /* likewise */
 	const OciTimeOffsets *offsets;
 } RtNamespaces;
 
-gboolean rt_ns_plan(RtNamespaces *n, const OciSpec *spec, int netns_fd, GError **error);
+gboolean rt_ns_plan(
+	RtNamespaces *n, const OciSpec *spec, int netns_fd, int userns_fd, GError **error);
+/* A new user namespace is made now, and joined like one that was there. */
+gboolean rt_ns_make_user(RtNamespaces *n, const OciLinux *l, GError **error);
 void rt_ns_clear(RtNamespaces *n);
 /* Descriptor of the namespace to be joined, or -1. */
 int rt_ns_fd(const RtNamespaces *n, guint64 flag);

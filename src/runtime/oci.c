@@ -96,7 +96,7 @@ static const DhJsonField id_map_fields[] = {
 	DH_F(INT, OciIdMap, host_id, "hostID", 0),
 	DH_F(INT, OciIdMap, size, "size", 0),
 };
-static DH_JSON_TABLE(oci_id_map_table, OciIdMap, id_map_fields, FALSE);
+DH_JSON_TABLE(oci_id_map_table, OciIdMap, id_map_fields, FALSE);
 
 static const DhJsonField mount_fields[] = {
 	DH_F(STRING, OciMount, destination, "destination", DH_JSON_REQUIRED),
@@ -105,6 +105,7 @@ static const DhJsonField mount_fields[] = {
 	DH_F(STRV, OciMount, options, "options", OPT),
 	DH_F(LIST, OciMount, uid_mappings, "uidMappings", OPT, &oci_id_map_table),
 	DH_F(LIST, OciMount, gid_mappings, "gidMappings", OPT, &oci_id_map_table),
+	DH_F(BOOL, OciMount, dhow_idmap, "dhowIdmap", OPT),
 };
 DH_JSON_TABLE(oci_mount_table, OciMount, mount_fields, FALSE);
 
@@ -140,6 +141,7 @@ static const DhJsonField device_fields[] = {
 	DH_F(INT, OciDevice, file_mode, "fileMode", OPT),
 	DH_F(INT, OciDevice, uid, "uid", OPT),
 	DH_F(INT, OciDevice, gid, "gid", OPT),
+	DH_F(STRING, OciDevice, dhow_source, "dhowSource", OPT),
 };
 DH_JSON_TABLE(oci_device_table, OciDevice, device_fields, FALSE);
 

@@ -3,9 +3,8 @@
  * oci.h - the OCI runtime configuration (runtime-spec 1.2, config.json) as C structures, and the
  * tables that bind them to JSON. All structures are made and freed through base/json.h.
  *
- * Two members go beyond the specification; both are named so that others ignore them:
- * process.user.dhowUser (a user still to be looked up in the container's own /etc/passwd) and
- * process.dhowSetHome.
+ * What goes beyond the specification is named so that others ignore it: process.user.dhowUser (a
+ * user still to be looked up in the container's own /etc/passwd), process.dhowSetHome and the like.
  */
 #pragma once
 
@@ -98,6 +97,8 @@ typedef struct {
 	char *source;
 	char **options;
 	GPtrArray *uid_mappings, *gid_mappings; /* OciIdMap: an idmapped mount */
+	gboolean dhow_idmap; /* by the container's user namespace, if it has one and if the file
+				system can; of any type that a user namespace cannot mount */
 } OciMount;
 
 typedef struct {
@@ -127,6 +128,7 @@ typedef struct {
 	int64_t major, minor;
 	int64_t file_mode;
 	int64_t uid, gid;
+	char *dhow_source; /* its path on the host where that is not path; or NULL */
 } OciDevice;
 
 typedef struct {
@@ -258,7 +260,7 @@ extern const DhJsonTable oci_spec_table;
 extern const DhJsonTable oci_process_table;
 extern const DhJsonTable oci_resources_table;
 extern const DhJsonTable oci_seccomp_table;
-extern const DhJsonTable oci_mount_table, oci_namespace_table, oci_device_table,
+extern const DhJsonTable oci_id_map_table, oci_mount_table, oci_namespace_table, oci_device_table,
 	oci_device_rule_table, oci_rlimit_table, oci_memory_table, oci_cpu_table, oci_pids_table,
 	oci_blkio_table, oci_capabilities_table, oci_root_table, oci_linux_table,
 	oci_seccomp_rule_table, oci_seccomp_arg_table, oci_box_table, oci_blkio_device_table;

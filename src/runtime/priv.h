@@ -85,6 +85,8 @@ gboolean rt_mount_is_bind(const OciMount *m, const RtMountOptions *o);
 int rt_mount_new(const char *type, const char *source, const RtMountOptions *o, GError **error);
 int rt_mount_clone(int dirfd, const char *path, const RtMountOptions *o, GError **error);
 gboolean rt_mount_attach(int mount, int target, GError **error);
+/* A detached mount's IDs become those of a user namespace. 0, or -1 with errno. */
+int rt_mount_idmap(int mount, int userns, gboolean recursive);
 
 /* Attributes and propagation of an attached or detached mount. */
 gboolean rt_mount_set(int mount, const RtMountOptions *o, GError **error);
@@ -100,6 +102,7 @@ typedef struct {
 	const CgGroup *cgroup; /* NULL: none */
 	int root;              /* the new root, pinned */
 	int proc;              /* the host's procfs, pinned */
+	int mounted;           /* the layers, mounted by the stage and still detached, or -1 */
 	gboolean user_ns, cgroup_ns;
 	gboolean no_pivot;
 	const GArray *prepared; /* see rt_mounts_prepare; NULL: none */
@@ -113,6 +116,18 @@ gboolean rt_root_console(RtRoot *r, int slave, GError **error); /* /dev/console 
 gboolean rt_root_protect(RtRoot *r, GError **error); /* masked, read-only paths, read-only root */
 gboolean rt_root_enter(RtRoot *r, GError **error);   /* pivot_root */
 gboolean rt_mount_cgroup(RtRoot *r, int target, const RtMountOptions *o, GError **error);
+
+/* The mount that holds path leaves its peer group, so that nothing attached there is seen by the
+ * host. */
+void rt_unshare_parent(const char *path);
+/* Takes mount over when it fails; mount -1 is passed on. */
+int rt_attach_at(int mount, const char *path, GError **error);
+
+/* ---- layers.c ---- */
+
+/* The layers with their IDs mapped by userns (-1: as they are), as a detached mount of the host's;
+ * in a private mount namespace. Descriptor or -1. */
+int rt_layers_mount_mapped(const RtRootfs *l, int userns, GError **error);
 
 /* Opens path in the container, making it first: a directory, or an empty file. -1 with errno. */
 int rt_root_ensure(int root, const char *path, gboolean directory, gboolean *ret_existed);
@@ -154,8 +169,10 @@ gboolean rt_copy_up(int proc, int directory, int mount, GError **error);
 
 /* ---- idmap.c: what only the parent can prepare ---- */
 
-/* A user namespace with these mappings (OciIdMap), or -1. */
-int rt_userns_new(const GPtrArray *uids, const GPtrArray *gids, GError **error);
+/* Every ID is mapped to itself. */
+gboolean rt_maps_identity(const GPtrArray *maps);
+/* What id is on the host, or -1. */
+gint64 rt_map_up(const GPtrArray *maps, gint64 id);
 /* Writes the mappings of a process in a new user namespace. */
 gboolean rt_write_mappings(pid_t pid, const GPtrArray *uids, const GPtrArray *gids, GError **error);
 /* We are in a user namespace of somebody's, where much is refused even to root. */
@@ -199,6 +216,10 @@ typedef struct {
 void rt_process_run(const RtSetup *s, GError **error);
 
 gboolean rt_set_oom_score(int proc, int64_t value, GError **error);
+
+/* Before a user namespace is entered, where it takes the host's rights: hard limits that are to
+ * rise; and the pipes for the standard streams, which its root can hand on to its users then. */
+void rt_prepare_for_userns(const OciProcess *p, const OciLinux *mappings, const int stdio[3]);
 
 /* Finds the program as the process will: its PATH, its rights, its directory. Caller frees. */
 char *rt_program_find(const char *name, char *const *env, GError **error);

@@ -62,14 +62,32 @@ static const struct {
 	{"RTTIME", RLIMIT_RTTIME},
 };
 
-static gboolean set_rlimit(const OciRlimit *l, GError **error)
+static int find_limit(const OciRlimit *l)
 {
 	const char *name = g_str_has_prefix(l->type, "RLIMIT_") ? l->type + 7 : l->type;
-	int resource = -1;
 	for (guint i = 0; i < G_N_ELEMENTS(limits); i++) {
 		if (g_ascii_strcasecmp(limits[i].name, name) == 0)
-			resource = limits[i].resource;
+			return limits[i].resource;
 	}
+	return -1;
+}
+
+/* What is refused here is told when it is set for good. */
+static void raise_rlimit(const OciRlimit *l)
+{
+	int resource = find_limit(l);
+	rlim64_t want = l->hard < 0 ? RLIM64_INFINITY : (rlim64_t)l->hard;
+	struct rlimit64 now;
+	if (resource < 0 || getrlimit64((__rlimit_resource_t)resource, &now) < 0 ||
+		now.rlim_max >= want)
+		return;
+	now.rlim_max = want;
+	(void)setrlimit64((__rlimit_resource_t)resource, &now);
+}
+
+static gboolean set_rlimit(const OciRlimit *l, GError **error)
+{
+	int resource = find_limit(l);
 	if (resource < 0)
 		return dh_error(error, DH_ERROR_INVALID, "invalid rlimit type: %s", l->type);
 	struct rlimit64 want = {
@@ -125,6 +143,27 @@ static gboolean set_labels(const RtSetup *s, GError **error)
 	       set_label(s->proc, "self/attr/exec", NULL, p->selinux_label, error);
 }
 
+/* A terminal of one's own, a pipe: theirs to open by name, too. What everybody may use or what is
+ * somebody's file is left alone. */
+static gboolean is_handed_on(int fd, struct stat *st)
+{
+	return fstat(fd, st) == 0 && !(S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3)) &&
+	       !S_ISREG(st->st_mode) && !S_ISSOCK(st->st_mode);
+}
+
+void rt_prepare_for_userns(const OciProcess *p, const OciLinux *mappings, const int stdio[3])
+{
+	struct stat st;
+	gint64 uid = rt_map_up(mappings->uid_mappings, 0),
+	       gid = rt_map_up(mappings->gid_mappings, 0);
+	for (int i = 0; i < 3 && uid >= 0 && gid >= 0; i++) {
+		if (stdio[i] >= 0 && fstat(stdio[i], &st) == 0 && S_ISFIFO(st.st_mode))
+			(void)fchown(stdio[i], (uid_t)uid, (gid_t)gid);
+	}
+	for (guint i = 0; p->rlimits && i < p->rlimits->len; i++)
+		raise_rlimit(p->rlimits->pdata[i]);
+}
+
 /* Standard streams: the terminal's, or what we were given; theirs to use by the process's user. */
 static gboolean set_streams(const RtSetup *s, const RtIds *ids, GError **error)
 {
@@ -141,11 +180,10 @@ static gboolean set_streams(const RtSetup *s, const RtIds *ids, GError **error)
 	}
 	for (int i = 0; i < 3; i++) {
 		struct stat st;
-		if (dup2(from[i], i) < 0 || fstat(i, &st) < 0)
+		if (dup2(from[i], i) < 0)
 			return rt_error_errno(error, errno, "standard stream %d", i);
 		close(from[i]);
-		gboolean is_null = S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
-		if (is_null || st.st_uid == ids->uid || S_ISREG(st.st_mode) || S_ISSOCK(st.st_mode))
+		if (!is_handed_on(i, &st) || st.st_uid == ids->uid)
 			continue;
 		if (fchown(i, ids->uid, (gid_t)-1) < 0 && errno != EINVAL && errno != EPERM &&
 			errno != EROFS)

@@ -48,137 +48,6 @@ int rt_reopen(int proc, int fd, int flags)
 
 /* ---- the root ---- */
 
-static int option(int fs, const char *key, const char *path)
-{
-	/* The kernel takes at most 255 bytes; longer paths are named by descriptor. */
-	char buf[40];
-	if (strlen(path) > 255) {
-		int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC); /* closed with all others */
-		if (fd < 0)
-			return -1;
-		snprintf(buf, sizeof buf, "/proc/self/fd/%d", fd);
-		path = buf;
-	}
-	return fsconfig(fs, FSCONFIG_SET_STRING, key, path, 0);
-}
-
-static int overlay_options(int fs, const char *options)
-{
-	g_auto(GStrv) words = g_strsplit(options ? options : "", ",", -1);
-	for (char **w = words; *w; w++) {
-		char *value = strchr(*w, '=');
-		if (value)
-			*value++ = '\0';
-		if (**w && fsconfig(fs, value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, *w, value,
-				   0) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-/* Linux 6.8 and later: one "lowerdir+" for each layer. */
-static int overlay_new(const RtRootfs *l, GError **error)
-{
-	dh_autofd int fs = fsopen("overlay", FSOPEN_CLOEXEC);
-	int r = fs < 0 ? -1 : fsconfig(fs, FSCONFIG_SET_STRING, "source", "overlay", 0);
-	for (char **lower = l->lower; r == 0 && *lower; lower++)
-		r = option(fs, "lowerdir+", *lower);
-	if (r == 0 && l->upper)
-		r = option(fs, "upperdir", l->upper);
-	if (r == 0 && l->upper)
-		r = option(fs, "workdir", l->work);
-	if (r == 0)
-		r = overlay_options(fs, l->mount_options);
-	if (r == 0)
-		r = fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
-	int mount = r == 0 ? fsmount(fs, FSMOUNT_CLOEXEC, 0) : -1;
-	if (mount < 0) {
-		int saved = errno;
-		rt_fs_error(error, fs, saved, "mount overlay");
-		errno = saved;
-	}
-	return mount;
-}
-
-/* Older kernels take all layers in one string of at most a page. Descriptors have the shortest
- * names there are: from within /proc/self/fd, 100 layers are 300 bytes. */
-static int overlay_old(const RtRootfs *l, GError **error)
-{
-	g_autoptr(GString) data = g_string_new("lowerdir=");
-	for (char **lower = l->lower; *lower; lower++) {
-		int fd = open(*lower, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (fd < 0) {
-			rt_error_errno(error, errno, "mount overlay: open %s", *lower);
-			return -1;
-		}
-		g_string_append_printf(data, "%s%d", lower == l->lower ? "" : ":", fd);
-	}
-	if (l->upper) {
-		int upper = open(l->upper, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		int work = open(l->work, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (upper < 0 || work < 0) {
-			rt_error_errno(error, errno, "mount overlay: open %s", l->upper);
-			return -1;
-		}
-		g_string_append_printf(data, ",upperdir=%d,workdir=%d", upper, work);
-	}
-	if (l->mount_options && *l->mount_options)
-		g_string_append_printf(data, ",%s", l->mount_options);
-	if (chdir("/proc/self/fd") < 0 ||
-		mount("overlay", l->mountpoint, "overlay", 0, data->str) < 0 || chdir("/") < 0) {
-		rt_error_errno(error, errno, "mount overlay");
-		return -1;
-	}
-	int fd = open(l->mountpoint, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		rt_error_errno(error, errno, "open %s", l->mountpoint);
-	return fd;
-}
-
-static int attach_at(int mount, const char *path, GError **error)
-{
-	if (mount >= 0 && move_mount(mount, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0) {
-		rt_error_errno(error, errno, "attach root at %s", path);
-		close(mount);
-		return -1;
-	}
-	return mount;
-}
-
-static int mount_layers(const RtRootfs *l, GError **error)
-{
-	if (!l->lower || !*l->lower || !l->mountpoint || (l->upper && !l->work)) {
-		dh_error(error, DH_ERROR_INVALID, "incomplete description of the root file system");
-		return -1;
-	}
-	/* A single read-only layer is no overlay for the kernel. */
-	if (!l->upper && !l->lower[1]) {
-		RtMountOptions ro = {.set = MOUNT_ATTR_RDONLY};
-		int mount = rt_mount_clone(AT_FDCWD, l->lower[0], &ro, error);
-		if (mount >= 0 && !rt_mount_set(mount, &ro, error)) {
-			close(mount);
-			return -1;
-		}
-		return attach_at(mount, l->mountpoint, error);
-	}
-	g_autoptr(GError) e = NULL;
-	int mount = overlay_new(l, &e);
-	if (mount >= 0)
-		return attach_at(mount, l->mountpoint, error);
-	if (errno == EINVAL || errno == ENOSYS) {
-		mount = overlay_old(l, NULL);
-		if (mount >= 0)
-			return mount;
-	}
-	g_propagate_error(error, g_steal_pointer(&e));
-	return -1;
-}
-
-int rt_layers_mount(const RtRootfs *l, GError **error)
-{
-	return mount_layers(l, error);
-}
-
 static guint64 root_propagation(const OciSpec *spec)
 {
 	const char *p = spec->linux_ ? spec->linux_->rootfs_propagation : NULL;
@@ -190,7 +59,7 @@ static guint64 root_propagation(const OciSpec *spec)
 
 /* With shared mounts kept, what we attach would appear on the host. The mount that holds our mount
  * point leaves the group, as Docker's runtime does it; the others stay in. */
-static void unshare_parent(const char *path)
+void rt_unshare_parent(const char *path)
 {
 	struct mount_attr priv = {.propagation = MS_PRIVATE};
 	g_autofree char *at = g_canonicalize_filename(path, "/");
@@ -213,15 +82,21 @@ gboolean rt_root_mount(RtRoot *r, GError **error)
 		a.propagation = MS_PRIVATE;
 	if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &a, sizeof a) < 0)
 		return rt_error_errno(error, errno, "make mounts private");
-	if (a.propagation == MS_SHARED)
-		unshare_parent(path ? path : "/");
-	if (r->layers) {
-		r->root = mount_layers(r->layers, error);
+	if (a.propagation == MS_SHARED && r->mounted < 0)
+		rt_unshare_parent(path ? path : "/");
+	if (r->mounted >= 0) {
+		/* Where the stage stood: its path may be the host's root's alone. */
+		if (move_mount(r->mounted, "", AT_FDCWD, "",
+			    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+			return rt_error_errno(error, errno, "attach root");
+		r->root = r->mounted;
+	} else if (r->layers) {
+		r->root = rt_layers_mount(r->layers, error);
 	} else {
 		RtMountOptions o = {.recursive = TRUE};
 		r->root =
 			rt_mount_clone(AT_FDCWD, path && *path ? path : "/nonexistent", &o, error);
-		r->root = attach_at(r->root, path, error);
+		r->root = rt_attach_at(r->root, path, error);
 	}
 	return r->root >= 0;
 }

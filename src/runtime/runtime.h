@@ -23,9 +23,17 @@ typedef struct {
 } RtRootfs;
 extern const DhJsonTable rt_rootfs_table;
 
-/* Mounts the layers at their mountpoint in the caller's mount namespace, which must be private; the
- * one function here that any thread may call. Descriptor of the root, or -1. */
+/* Mounts the layers at their mountpoint in the caller's mount namespace, which must be private; any
+ * thread may call this one. Descriptor of the root, or -1. */
 int rt_layers_mount(const RtRootfs *l, GError **error);
+
+/* A user namespace with these mappings (OciIdMap), and with ret_netns a network namespace that
+ * belongs to it. Any thread may call this one, too. */
+gboolean rt_userns_new(const GPtrArray *uids, const GPtrArray *gids, int *ret_userns,
+	int *ret_netns, GError **error);
+
+/* A network namespace that belongs to a user namespace. Likewise. */
+gboolean rt_netns_new(int userns, int *ret_netns, GError **error);
 
 /* Lets a process wait, complete but for its program, until rt_gate_open. Two FIFOs, each opened for
  * reading and writing: it waits for a byte from `wait`, writes what fails from then on to `report`,
@@ -42,13 +50,14 @@ typedef struct {
 	const OciSpec *spec;
 	const RtRootfs *rootfs; /* NULL: spec->root->path is a directory to bind */
 	int netns_fd;           /* joined when >= 0, whatever spec says about the network */
-	int seccomp_fd;         /* compiled filter (see seccomp.h), or -1: none */
-	gboolean keep_root;     /* ret's root is wanted */
-	int stdio[3];          /* given to the process when it has no terminal; stay the caller's */
-	const RtGate *gate;    /* NULL: the program is executed at once */
-	const OciState *state; /* for spec->hooks; NULL: they are not run */
-	guint preserve_fds;    /* descriptors 3.. that the program gets as well */
-	gboolean no_pivot;     /* chroot instead of pivot_root: the root is an initramfs */
+	int userns_fd;      /* joined when >= 0 where spec asks for one; its mappings are spec's */
+	int seccomp_fd;     /* compiled filter (see seccomp.h), or -1: none */
+	gboolean keep_root; /* ret's root is wanted */
+	int stdio[3];       /* given to the process when it has no terminal; stay the caller's */
+	const RtGate *gate; /* NULL: the program is executed at once */
+	const OciState *state;   /* for spec->hooks; NULL: they are not run */
+	guint preserve_fds;      /* descriptors 3.. that the program gets as well */
+	gboolean no_pivot;       /* chroot instead of pivot_root: the root is an initramfs */
 	gboolean no_new_keyring; /* keep the caller's session keyring */
 } RtLaunch;
 

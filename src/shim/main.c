@@ -108,6 +108,8 @@ static void adopt_descriptors(Shim *sh, GArray *row)
 	json_t *place;
 	c->netns_fd = at_place(row, c->netns_fd);
 	hold(sh, (int)c->netns_fd);
+	c->userns_fd = at_place(row, c->userns_fd);
+	hold(sh, (int)c->userns_fd);
 	json_array_foreach (c->hold_fds, i, place)
 		hold(sh, at_place(row, json_integer_value(place)));
 	for (guint k = 0; c->clients && k < c->clients->len; k++) {
@@ -198,6 +200,7 @@ static void put_init_in_front(ShimConfig *config)
 	m->type = g_strdup("bind");
 	m->source = g_strdup(config->init_path);
 	m->options = g_strsplit("bind,ro", ",", -1);
+	m->dhow_idmap = TRUE;
 	if (!config->oci->mounts)
 		config->oci->mounts = dh_json_list_new();
 	g_ptr_array_add(config->oci->mounts, m);
@@ -244,6 +247,7 @@ static gboolean launch(Shim *sh, GError **error)
 		.spec = c->oci,
 		.rootfs = c->rootfs,
 		.netns_fd = (int)c->netns_fd,
+		.userns_fd = (int)c->userns_fd,
 		.seccomp_fd = sh->seccomp_fd,
 		.keep_root = TRUE,
 		.stdio = {-1, -1, -1},
@@ -292,6 +296,8 @@ static void forget_startup(Shim *sh)
 	small->linux_ = dh_json_new(&oci_linux_table);
 	small->linux_->cgroups_path = g_steal_pointer(&c->oci->linux_->cgroups_path);
 	small->linux_->namespaces = g_steal_pointer(&c->oci->linux_->namespaces);
+	small->linux_->uid_mappings = g_steal_pointer(&c->oci->linux_->uid_mappings);
+	small->linux_->gid_mappings = g_steal_pointer(&c->oci->linux_->gid_mappings);
 	dh_json_free(&oci_spec_table, c->oci);
 	c->oci = small;
 	g_clear_pointer(&c->clients, g_ptr_array_unref);

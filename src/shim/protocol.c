@@ -35,6 +35,7 @@ static const DhJsonField config_fields[] = {
 	DH_F(OBJECT, ShimConfig, rootfs, "rootfs", OPT, &rt_rootfs_table),
 	DH_F(OBJECT, ShimConfig, oci, "oci", DH_JSON_REQUIRED, &oci_spec_table),
 	DH_F(INT, ShimConfig, netns_fd, "netnsFd", DH_JSON_REQUIRED),
+	DH_F(INT, ShimConfig, userns_fd, "usernsFd", OPT),
 	DH_F(INT, ShimConfig, seccomp_fd, "seccompFd", DH_JSON_REQUIRED),
 	DH_F(RAW, ShimConfig, hold_fds, "holdFds", OPT),
 	DH_F(BOOL, ShimConfig, open_stdin, "openStdin", OPT),

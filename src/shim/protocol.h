@@ -72,6 +72,7 @@ typedef struct {
 	RtRootfs *rootfs;
 	OciSpec *oci;
 	int64_t netns_fd;    /* -1 none */
+	int64_t userns_fd;   /* -1 or 0 none */
 	int64_t seccomp_fd;  /* -1 none */
 	json_t *hold_fds;    /* array of places: kept open while the container lives (port
 				reservations) */

@@ -233,7 +233,7 @@ static gboolean attach(
 		g_ptr_array_add(ports, &p[i]);
 	*b = (Box){.ns = -1};
 	g_strlcpy(b->id, id, sizeof(b->id));
-	b->e = net_attach(n, id, "/name", NULL, NULL, ports, &b->ns, &b->socks, error);
+	b->e = net_attach(n, id, "/name", NULL, NULL, ports, -1, &b->ns, &b->socks, error);
 	return b->e != NULL;
 }
 
@@ -514,14 +514,14 @@ static void conflicts(void **state)
 	/* Addresses */
 	int ns;
 	GArray *socks;
-	assert_null(net_attach(n, "b", "b", "172.17.0.2", NULL, NULL, &ns, &socks, &error));
+	assert_null(net_attach(n, "b", "b", "172.17.0.2", NULL, NULL, -1, &ns, &socks, &error));
 	assert_string_equal(error->message, "Address already in use");
 	g_clear_error(&error);
-	assert_null(net_attach(n, "b", "b", NULL, "zz", NULL, &ns, &socks, &error));
+	assert_null(net_attach(n, "b", "b", NULL, "zz", NULL, -1, &ns, &socks, &error));
 	assert_true(g_error_matches(error, DH_ERROR, DH_ERROR_INVALID));
 	g_clear_error(&error);
-	NetEndpoint *e =
-		net_attach(n, "b", "b", "172.17.9.9", "02:42:00:00:00:01", NULL, &ns, &socks, NULL);
+	NetEndpoint *e = net_attach(
+		n, "b", "b", "172.17.9.9", "02:42:00:00:00:01", NULL, -1, &ns, &socks, NULL);
 	assert_non_null(e);
 	assert_string_equal(e->ip, "172.17.9.9");
 	assert_string_equal(e->mac, "02:42:00:00:00:01");
@@ -806,8 +806,8 @@ static gpointer hammer(gpointer data)
 		NetPort p = {.container_port = 80};
 		g_autoptr(GPtrArray) ports = g_ptr_array_new();
 		g_ptr_array_add(ports, &p);
-		NetEndpoint *e =
-			net_attach(n, id, id, NULL, NULL, i % 2 ? ports : NULL, &ns, &socks, NULL);
+		NetEndpoint *e = net_attach(
+			n, id, id, NULL, NULL, i % 2 ? ports : NULL, -1, &ns, &socks, NULL);
 		if (!e)
 			return GINT_TO_POINTER(1);
 		close(ns);

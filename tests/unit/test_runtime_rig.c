@@ -155,8 +155,11 @@ int rig_setup(void **state)
 	assert_null(error);
 	r->spec->linux_->cgroups_path =
 		g_strdup_printf("/dhow-test-%d/%s", getpid(), strrchr(r->dir, '-') + 1);
-	r->launch =
-		(RtLaunch){.spec = r->spec, .rootfs = &r->rootfs, .netns_fd = -1, .seccomp_fd = -1};
+	r->launch = (RtLaunch){.spec = r->spec,
+		.rootfs = &r->rootfs,
+		.netns_fd = -1,
+		.userns_fd = -1,
+		.seccomp_fd = -1};
 	r->cgroups_before = list_cgroups();
 	r->mounts_before = list_mounts(r);
 	return 0;

@@ -175,6 +175,7 @@ static gboolean launch(const Rt *rt, Container *c, const Options *o, const RtGat
 	RtLaunch l = {
 		.spec = c->spec,
 		.netns_fd = -1,
+		.userns_fd = -1,
 		.stdio = {0, 1, 2},
 		.gate = gate,
 		.state = &state,

@@ -184,7 +184,7 @@ static void set_constants(json_t *body)
 	api_set(body, "CDISpecDirs", json_array());
 }
 
-static void set_host(json_t *body)
+static void set_host(const Engine *e, json_t *body)
 {
 	struct utsname u;
 	uname(&u);
@@ -205,6 +205,8 @@ static void set_host(json_t *body)
 	api_set(body, "HttpsProxy", env_or_empty("HTTPS_PROXY", "https_proxy"));
 	api_set(body, "NoProxy", env_or_empty("NO_PROXY", "no_proxy"));
 	json_t *security = json_array();
+	if (e->apparmor.profile)
+		json_array_append_new(security, json_string("name=apparmor"));
 	json_array_append_new(security, json_string("name=seccomp,profile=builtin"));
 	if (v2)
 		json_array_append_new(security, json_string("name=cgroupns"));
@@ -230,7 +232,7 @@ gboolean api_info(ApiRequest *r, GError **error)
 		json_pack("[[ss][ss][ss]]", "Backing Filesystem", backing_fs(e->config.data_root),
 			"Supports d_type", "true", "Native Overlay Diff", "true"));
 	set_limits(body);
-	set_host(body);
+	set_host(e, body);
 	set_constants(body);
 	api_set(body, "RegistryConfig", api_registry_config(&e->config.registry));
 	api_set(body, "NFd", json_integer(count_entries("/proc/self/fd")));

@@ -10,6 +10,7 @@
 #include "base/id.h"
 #include "base/timefmt.h"
 #include "base/trace.h"
+#include "container/security.h"
 #include "container/validate.h"
 
 #include <errno.h>
@@ -212,6 +213,7 @@ static void apply_defaults(Container *c)
 	}
 	if (host->shm_size == 0)
 		host->shm_size = 64 << 20;
+	security_defaults(host);
 	inherit(&host->runtime, "runc");
 	inherit(&host->ipc_mode, "private");
 	inherit(&host->restart_policy.name, "no");

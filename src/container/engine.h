@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/db.h"
+#include "container/apparmor.h"
 #include "container/events.h"
 #include "network/network.h"
 #include "registry/registry.h"
@@ -36,6 +37,7 @@ typedef struct {
 	NetEngine *net;
 	Volumes *volumes;
 	Events *events;
+	AppArmor apparmor;
 	char *id; /* persistent engine ID, a UUID */
 	int64_t started_at;
 	int64_t start_ms;        /* how long opening took */

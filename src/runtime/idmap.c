@@ -105,7 +105,9 @@ static gboolean apply_idmap(int mount, const OciSpec *spec, const OciMount *m,
 static gboolean prepare(const OciSpec *spec, const OciMount *m, const RtMountOptions *o, int userns,
 	int *ret, GError **error)
 {
-	dh_autofd int mount = rt_mount_clone(AT_FDCWD, m->source, o, error);
+	dh_autofd int mount = m->dhow_mount_ns
+				      ? rt_mount_foreign(m->dhow_mount_ns, m->source, error)
+				      : rt_mount_clone(AT_FDCWD, m->source, o, error);
 	if (mount < 0 || !rt_mount_set(mount, o, error))
 		return FALSE;
 	if ((o->idmap || mapped(m)) && !apply_idmap(mount, spec, m, o, userns, error))
@@ -132,7 +134,7 @@ GArray *rt_mounts_prepare(const OciSpec *spec, gboolean user_ns, int userns, GEr
 				"mount %s: id mappings are for bind mounts only", m->destination);
 			return NULL;
 		}
-		if (!is_bind || !m->source || !(idmap || user_ns))
+		if (!is_bind || !m->source || !(idmap || user_ns || m->dhow_mount_ns))
 			continue;
 		if (!list) {
 			int none = -1;

@@ -98,6 +98,7 @@ typedef struct {
 	char *source;
 	char **options;
 	GPtrArray *uid_mappings, *gid_mappings; /* OciIdMap: an idmapped mount */
+	char *dhow_mount_ns; /* a bind of what source is in this mount namespace */
 } OciMount;
 
 typedef struct {

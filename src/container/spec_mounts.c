@@ -195,14 +195,17 @@ static int by_depth(const void *a, const void *b)
 	return d ? d : strcmp(x->destination, y->destination);
 }
 
-/* What the user mounts at a standard place replaces what stands there. */
+/* What the user mounts at a standard place replaces what stands there; a /dev of his own is one
+ * whole. */
 static void drop_replaced(GPtrArray *standard, GPtrArray *user)
 {
 	for (guint i = standard->len; i > 0; i--) {
 		const OciMount *s = standard->pdata[i - 1];
 		for (guint k = 0; k < user->len; k++) {
 			const OciMount *u = user->pdata[k];
-			if (strcmp(s->destination, u->destination) == 0) {
+			if (strcmp(s->destination, u->destination) == 0 ||
+				(strcmp(u->destination, "/dev") == 0 &&
+					g_str_has_prefix(s->destination, "/dev/"))) {
 				g_ptr_array_remove_index(standard, i - 1);
 				break;
 			}

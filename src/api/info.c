@@ -183,7 +183,7 @@ static void set_constants(json_t *body)
 	api_set(body, "CDISpecDirs", json_array());
 }
 
-static void set_host(json_t *body, gboolean remap)
+static void set_host(const Engine *e, json_t *body)
 {
 	struct utsname u;
 	uname(&u);
@@ -204,8 +204,10 @@ static void set_host(json_t *body, gboolean remap)
 	api_set(body, "HttpsProxy", env_or_empty("HTTPS_PROXY", "https_proxy"));
 	api_set(body, "NoProxy", env_or_empty("NO_PROXY", "no_proxy"));
 	json_t *security = json_array();
+	if (e->apparmor.profile)
+		json_array_append_new(security, json_string("name=apparmor"));
 	json_array_append_new(security, json_string("name=seccomp,profile=builtin"));
-	if (remap)
+	if (identities_remap(e->identities))
 		json_array_append_new(security, json_string("name=userns"));
 	if (v2)
 		json_array_append_new(security, json_string("name=cgroupns"));
@@ -251,7 +253,7 @@ gboolean api_info(ApiRequest *r, GError **error)
 		json_pack("[[ss][ss][ss]]", "Backing Filesystem", backing_fs(e->config.data_root),
 			"Supports d_type", "true", "Native Overlay Diff", "true"));
 	set_limits(body);
-	set_host(body, identities_remap(e->identities));
+	set_host(e, body);
 	set_constants(body);
 	api_set(body, "Runtimes", runtimes(&e->config));
 	api_set(body, "DefaultRuntime",

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
@@ -45,23 +46,72 @@ int dh_open_plain_in_root(int root, const char *path, int flags)
 	return open_in_root(root, path, flags, 0, TRUE);
 }
 
+enum { MAX_STEPS = 1000 };
+
+/* The components of path in front of those that are still to go. */
+static void push_parts(GQueue *todo, const char *path)
+{
+	g_auto(GStrv) parts = g_strsplit(path, "/", -1);
+	for (guint n = g_strv_length(parts); n > 0; n--) {
+		if (*parts[n - 1] && strcmp(parts[n - 1], ".") != 0)
+			g_queue_push_head(todo, g_strdup(parts[n - 1]));
+	}
+}
+
+/* One more directory below done. A link that leads to nothing is followed: what it means within the
+ * root is made. 0 or -1/errno. */
+static int make_part(int root, GString *done, const char *part, GQueue *todo, mode_t mode)
+{
+	char target[PATH_MAX];
+	dh_autofd int parent = dh_open_in_root(root, done->str, O_PATH | O_DIRECTORY, 0);
+	if (parent < 0)
+		return -1;
+	gboolean existed = strcmp(part, "..") == 0;
+	if (!existed && mkdirat(parent, part, mode) < 0) {
+		if (errno != EEXIST)
+			return -1;
+		existed = TRUE;
+	}
+	gsize before = done->len;
+	g_string_append_printf(done, "/%s", part);
+	dh_autofd int made =
+		existed ? dh_open_in_root(root, done->str, O_PATH | O_DIRECTORY, 0) : -1;
+	if (!existed || made >= 0 || errno != ENOENT)
+		return existed && made < 0 ? -1 : 0;
+	ssize_t n = readlinkat(parent, part, target, sizeof target - 1);
+	if (n < 0)
+		return -1;
+	target[n] = '\0';
+	g_string_truncate(done, *target == '/' ? 0 : before);
+	push_parts(todo, target);
+	return 0;
+}
+
+typedef GQueue DhParts;
+
+static void free_queue(DhParts *q)
+{
+	g_queue_clear_full(q, g_free);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(DhParts, free_queue)
+
 int dh_mkdir_in_root(int root, const char *path, mode_t mode)
 {
 	int fd = dh_open_in_root(root, path, O_PATH | O_DIRECTORY, 0);
 	if (fd >= 0 || errno != ENOENT)
 		return fd;
 
-	g_auto(GStrv) parts = g_strsplit(path, "/", -1);
+	g_auto(DhParts) todo = G_QUEUE_INIT;
 	g_autoptr(GString) done = g_string_new(NULL);
-	for (char **p = parts; *p; p++) {
-		if (!**p || strcmp(*p, ".") == 0)
-			continue;
-		dh_autofd int parent = dh_open_in_root(root, done->str, O_PATH | O_DIRECTORY, 0);
-		if (parent < 0)
+	push_parts(&todo, path);
+	for (guint steps = 0; !g_queue_is_empty(&todo); steps++) {
+		g_autofree char *part = g_queue_pop_head(&todo);
+		if (steps == MAX_STEPS) {
+			errno = ELOOP;
 			return -1;
-		if (strcmp(*p, "..") != 0 && mkdirat(parent, *p, mode) < 0 && errno != EEXIST)
+		}
+		if (make_part(root, done, part, &todo, mode) < 0)
 			return -1;
-		g_string_append_printf(done, "/%s", *p);
 	}
 	return dh_open_in_root(root, done->str, O_PATH | O_DIRECTORY, 0);
 }

@@ -9,8 +9,8 @@ typedef struct {
 		*device, *device_cgroup_rule, *device_read_bps, *device_read_iops,
 		*device_write_bps, *device_write_iops, *dns, *dns_options, *dns_search, *env,
 		*env_file, *expose, *gpus, *group_add, *label, *label_file, *link, *link_local_ip,
-		*log_opt, *mount, *networks, *network_alias, *publish, *security_opt, *storage_opt,
-		*sysctl, *tmpfs, *ulimit, *volumes, *volumes_from;
+		*log_opt, *lxc_conf, *mount, *networks, *network_alias, *publish, *security_opt,
+		*storage_opt, *sysctl, *tmpfs, *ulimit, *volumes, *volumes_from;
 	int64_t blkio_weight, cpu_period, cpu_quota, cpu_rt_period, cpu_rt_runtime, cpu_shares,
 		health_interval, health_retries, health_start_interval, health_start_period,
 		health_timeout, kernel_memory, memory, memory_reservation, memory_swap,

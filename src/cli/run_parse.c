@@ -537,6 +537,8 @@ json_t *run_parse(const RunOptions *o, char *const *args, const char *api_socket
 	if (!ok)
 		return NULL;
 	copy_plain(&p);
+	if (!parse_lxc(&p, error))
+		return NULL;
 	set_streams(&p);
 	set_command(&p, args + 1);
 	json_object_set_new(config, "Image", text_json(args[0]));

@@ -61,6 +61,9 @@ gboolean parse_network(const char *v, json_t *into, GError **error);
 gboolean parse_networking(RunParse *p, GError **error);
 gboolean parse_mac(const char *v);
 
+/* run_parse_lxc.c: --lxc-conf, after everything else: it must not contradict other flags. */
+gboolean parse_lxc(RunParse *p, GError **error);
+
 /* run_parse_ports.c */
 gboolean parse_ports(RunParse *p, GError **error);
 

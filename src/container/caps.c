@@ -68,15 +68,14 @@ char **caps_resolve(char *const *add, char *const *drop, gboolean privileged, GE
 	if (privileged)
 		return g_steal_pointer(&known);
 
-	const char *const *base = add_all ? (const char *const *)known : default_caps;
 	g_autoptr(GStrvBuilder) b = g_strv_builder_new();
 	for (char **k = known; *k; k++) {
 		gboolean is_added = g_strv_contains((const char *const *)added, *k);
-		gboolean is_dropped = drop_all || g_strv_contains((const char *const *)dropped, *k);
-		/* A capability that is named beats ALL; one that is both added and dropped is
-		 * dropped, unless only ALL drops it. */
-		gboolean by_name = g_strv_contains((const char *const *)dropped, *k);
-		if ((is_added && !by_name) || (g_strv_contains(base, *k) && !is_dropped))
+		gboolean is_dropped = g_strv_contains((const char *const *)dropped, *k);
+		gboolean is_default = g_strv_contains(default_caps, *k);
+		/* Docker's rule: to add beats to drop, but a name beats ALL. */
+		if (add_all ? !is_dropped || is_added
+			    : is_added || (is_default && !is_dropped && !drop_all))
 			g_strv_builder_add(b, *k);
 	}
 	return g_strv_builder_end(b);

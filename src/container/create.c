@@ -10,6 +10,7 @@
 #include "base/id.h"
 #include "base/timefmt.h"
 #include "base/trace.h"
+#include "container/security.h"
 #include "container/validate.h"
 
 #include <errno.h>
@@ -224,6 +225,7 @@ static void apply_defaults(Container *c)
 		host->memory_swap = host->memory * 2;
 	if (host->shm_size == 0)
 		host->shm_size = 64 << 20;
+	security_defaults(host);
 	inherit(&host->runtime, engine->default_runtime);
 	inherit(&host->runtime, "runc");
 	inherit(&host->ipc_mode, "private");

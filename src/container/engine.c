@@ -132,6 +132,14 @@ static gboolean load_containers(Engine *e, GError **error)
 	return TRUE;
 }
 
+/* Not worth a daemon that does not start, but worth a word in its log. */
+static void open_apparmor(Engine *e)
+{
+	g_autoptr(GError) error = NULL;
+	if (!apparmor_prepare(&e->apparmor, &error))
+		dh_warn("%s", error->message);
+}
+
 static void firewall_restored(void *arg, const GError *error)
 {
 	(void)arg;
@@ -158,6 +166,7 @@ Engine *engine_open(EngineConfig *config, GError **error)
 	e->background = g_thread_pool_new(engine_run_job, NULL, BACKGROUND_THREADS, FALSE, NULL);
 	e->shims = shim_pool_new(config->shim_path, IDLE_SHIMS);
 	g_autofree char *events = g_build_filename(config->data_root, "events", NULL);
+	open_apparmor(e);
 	gboolean made = (e->identities = identities_new(config->userns_remap, error)) &&
 			make_directories(config, error);
 	if (made)

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/db.h"
+#include "container/apparmor.h"
 #include "container/events.h"
 #include "container/identity.h"
 #include "network/network.h"
@@ -44,6 +45,7 @@ typedef struct {
 	Volumes *volumes;
 	Events *events;
 	Identities *identities;
+	AppArmor apparmor;
 	char *id; /* persistent engine ID, a UUID */
 	int64_t started_at;
 	int64_t start_ms;        /* how long opening took */

@@ -6,6 +6,7 @@
 
 #include "base/timefmt.h"
 #include "base/treesize.h"
+#include "container/security.h"
 #include "container/spec_mounts.h"
 
 #include <dirent.h>
@@ -243,6 +244,9 @@ json_t *container_inspect(Container *c, gboolean size)
 		json_object_set_new(state, "Health", health);
 	add_ignored_signal(c, state);
 
+	SecurityOptions asked;
+	(void)security_options(c->host_config, &asked, NULL);
+	const char *apparmor = security_apparmor(c) ? security_apparmor(c) : asked.apparmor;
 	json_t *out = json_pack(
 		"{s:s, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:s, "
 		"s:s, s:o, s:o, s:o, s:o, s:o, s:o}",
@@ -251,8 +255,8 @@ json_t *container_inspect(Container *c, gboolean size)
 		"HostnamePath", hostname, "HostsPath", hosts, "LogPath", has_log ? c->log_path : "",
 		"Name", name, "RestartCount", (json_int_t)s->state.restart_count, "Driver",
 		"overlay2", "Platform", "linux", "MountLabel", "", "ProcessLabel", "",
-		"AppArmorProfile", "", "ExecIDs", execs, "HostConfig", host, "GraphDriver",
-		graph_driver(c), "Mounts", spec_mounts_json(c), "Config",
+		"AppArmorProfile", apparmor ? apparmor : "", "ExecIDs", execs, "HostConfig", host,
+		"GraphDriver", graph_driver(c), "Mounts", spec_mounts_json(c), "Config",
 		dh_json_emit(&container_config_table, c->config), "NetworkSettings",
 		network_settings(c, s));
 	int64_t dropped = log_dropped(c);

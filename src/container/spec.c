@@ -7,33 +7,18 @@
 #include "container/caps.h"
 #include "container/resources.h"
 #include "container/runtimes.h"
+#include "container/security.h"
 #include "container/spec_mounts.h"
 #include "runtime/seccomp.h"
 
 #include <string.h>
 #include <unistd.h>
 
-static const char *const masked_paths[] = {"/proc/asound", "/proc/acpi", "/proc/interrupts",
-	"/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats",
-	"/proc/sched_debug", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap", NULL};
-static const char *const readonly_paths[] = {
-	"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger", NULL};
-
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-static char **strv_dup(const char *const *v)
-{
-	return g_strdupv((char **)v);
-}
 
 static gboolean is_set(const char *s)
 {
 	return s && *s;
-}
-
-static gboolean has_option(const HostConfig *h, const char *option)
-{
-	return h->security_opt && g_strv_contains((const char *const *)h->security_opt, option);
 }
 
 /* ---- process ---- */
@@ -133,10 +118,11 @@ static OciProcess *new_process(Container *c, const char *user, const char *cwd, 
 	p->user.dhow_groups = g_strdupv((char **)groups);
 	p->dhow_set_home = TRUE;
 	p->oom_score_adj = h->oom_score_adj;
-	p->no_new_privileges = has_option(h, "no-new-privileges") ||
-			       has_option(h, "no-new-privileges=true") ||
-			       has_option(h, "no-new-privileges:true");
-	p->capabilities = capabilities(c, privileged, error);
+	SecurityOptions security;
+	gboolean ok = security_options(h, &security, error);
+	p->no_new_privileges = security.no_new_privileges;
+	p->apparmor_profile = g_strdup(security_apparmor(c));
+	p->capabilities = ok ? capabilities(c, privileged, error) : NULL;
 	p->rlimits = p->capabilities ? rlimits(h, error) : NULL;
 	if (!p->capabilities || !p->rlimits) {
 		dh_json_free(&oci_process_table, p);
@@ -189,33 +175,27 @@ OciProcess *container_exec_process(Container *c, const ExecConfig *x, GError **e
 
 /* ---- seccomp ---- */
 
-/* The value of --security-opt seccomp=..., or NULL. The client sends a profile's text itself. */
-static const char *seccomp_option(const HostConfig *h)
-{
-	for (char **o = h->security_opt; o && *o; o++) {
-		if (g_str_has_prefix(*o, "seccomp=") || g_str_has_prefix(*o, "seccomp:"))
-			return *o + strlen("seccomp=");
-	}
-	return NULL;
-}
-
 static gboolean is_built_in(const char *option)
 {
-	return !option || strcmp(option, "builtin") == 0;
+	return !is_set(option) || strcmp(option, "builtin") == 0;
 }
 
+/* The client sends the profile's text itself. */
 static OciSeccomp *parse_profile(const char *option, GError **error)
 {
 	OciSeccomp *profile = dh_json_parse_text(&oci_seccomp_table, option, strlen(option), error);
 	if (!profile)
-		g_prefix_error(error, "seccomp profile: ");
+		g_prefix_error(error, "Decoding seccomp profile failed: ");
 	return profile;
 }
 
 /* Other runtimes compile it themselves. */
 static gboolean add_seccomp(Container *c, OciSpec *o, GError **error)
 {
-	const char *option = seccomp_option(c->host_config);
+	SecurityOptions security;
+	if (!security_options(c->host_config, &security, error))
+		return FALSE;
+	const char *option = security.seccomp;
 	if (c->host_config->privileged || g_strcmp0(option, "unconfined") == 0)
 		return TRUE;
 	o->linux_->seccomp = is_built_in(option)
@@ -226,7 +206,10 @@ static gboolean add_seccomp(Container *c, OciSpec *o, GError **error)
 
 int container_seccomp_fd(Container *c, const OciProcess *p, gboolean privileged, GError **error)
 {
-	const char *option = seccomp_option(c->host_config);
+	SecurityOptions security;
+	if (!security_options(c->host_config, &security, error))
+		return -1;
+	const char *option = security.seccomp;
 	if (privileged || g_strcmp0(option, "unconfined") == 0 ||
 		!runtime_is_own(c->host_config->runtime))
 		return -1;
@@ -242,136 +225,19 @@ int container_seccomp_fd(Container *c, const OciProcess *p, gboolean privileged,
 
 /* ---- resources ---- */
 
-static void allow(
-	GPtrArray *rules, const char *type, int64_t major, int64_t minor, const char *access)
-{
-	OciDeviceRule *r = dh_json_new(&oci_device_rule_table);
-	r->allow = TRUE;
-	r->type = g_strdup(type);
-	r->major = major;
-	r->minor = minor;
-	r->access = g_strdup(access);
-	g_ptr_array_add(rules, r);
-}
-
-static void device_rules(const HostConfig *h, GPtrArray *rules)
-{
-	static const struct {
-		const char *type;
-		int64_t major, minor;
-		const char *access;
-	} defaults[] = {
-		{"c", -1, -1, "m"},
-		{"b", -1, -1, "m"},
-		{"c", 1, 3, "rwm"},
-		{"c", 1, 5, "rwm"},
-		{"c", 1, 7, "rwm"},
-		{"c", 1, 8, "rwm"},
-		{"c", 1, 9, "rwm"},
-		{"c", 5, 0, "rwm"},
-		{"c", 5, 1, "rwm"},
-		{"c", 5, 2, "rwm"},
-		{"c", 136, -1, "rwm"},
-	};
-	if (h->privileged) {
-		allow(rules, "a", -1, -1, "rwm");
-		return;
-	}
-	OciDeviceRule *deny = dh_json_new(&oci_device_rule_table);
-	deny->type = g_strdup("a");
-	deny->major = deny->minor = -1;
-	deny->access = g_strdup("rwm");
-	g_ptr_array_add(rules, deny);
-	for (guint i = 0; i < G_N_ELEMENTS(defaults); i++)
-		allow(rules, defaults[i].type, defaults[i].major, defaults[i].minor,
-			defaults[i].access);
-}
-
-static gboolean parse_cgroup_rule(const char *text, GPtrArray *rules, GError **error)
-{
-	char type, access[4], major[12], minor[12];
-	if (sscanf(text, "%c %11[0-9*]:%11[0-9*] %3[rwm]", &type, major, minor, access) != 4 ||
-		!strchr("abc", type))
-		return dh_error(error, DH_ERROR_INVALID, "invalid device cgroup rule: '%s'", text);
-	char type_text[2] = {type, '\0'};
-	allow(rules, type_text, *major == '*' ? -1 : g_ascii_strtoll(major, NULL, 10),
-		*minor == '*' ? -1 : g_ascii_strtoll(minor, NULL, 10), access);
-	return TRUE;
-}
-
 OciResources *container_resources(Container *c, GError **error)
 {
 	HostConfig *h = c->host_config;
 	OciResources *r = resources_limits(h, error);
 	if (!r)
 		return NULL;
-	r->devices = dh_json_list_new();
-	device_rules(h, r->devices);
-	gboolean ok = TRUE;
-	for (char **rule = h->device_cgroup_rules; ok && rule && *rule; rule++)
-		ok = parse_cgroup_rule(*rule, r->devices, error);
+	r->devices = spec_device_rules(c, error);
+	gboolean ok = r->devices != NULL;
 	if (!ok) {
 		dh_json_free(&oci_resources_table, r);
 		r = NULL;
 	}
 	return r;
-}
-
-/* ---- namespaces ---- */
-
-static void namespace_add(OciLinux *l, const char *type, char *path)
-{
-	OciNamespace *n = dh_json_new(&oci_namespace_table);
-	n->type = g_strdup(type);
-	n->path = path;
-	g_ptr_array_add(l->namespaces, n);
-}
-
-/* Own, the host's (absent) or another container's. */
-static gboolean namespace_mode(
-	Container *c, OciLinux *l, const char *mode, const char *type, GError **error)
-{
-	if (g_strcmp0(mode, "host") == 0)
-		return TRUE;
-	if (!mode || !g_str_has_prefix(mode, "container:")) {
-		namespace_add(l, type, NULL);
-		return TRUE;
-	}
-	g_autoptr(Container) target = container_find(c->engine, mode + strlen("container:"), error);
-	if (!target)
-		return FALSE;
-	g_autoptr(ContainerSnapshot) s = container_snapshot(target);
-	if (!s->state.running)
-		return dh_error(error, DH_ERROR_CONFLICT,
-			"cannot join %s namespace of a non running container: container %s is %s",
-			type, target->id, container_status_name(s->state.status));
-	if (strcmp(type, "ipc") == 0 && g_strcmp0(target->host_config->ipc_mode, "private") == 0)
-		return dh_error(error, DH_ERROR_INVALID,
-			"can't join IPC of container %s: non-shareable IPC (hint: use "
-			"IpcMode:shareable for the donor container)",
-			target->id);
-	namespace_add(
-		l, type, g_strdup_printf("/proc/%" G_GINT64_FORMAT "/ns/%s", s->state.pid, type));
-	return TRUE;
-}
-
-static gboolean namespaces(Container *c, OciLinux *l, GError **error)
-{
-	HostConfig *h = c->host_config;
-	g_autoptr(Identity) identity = container_identity(c);
-	l->namespaces = dh_json_list_new();
-	if (identity) {
-		namespace_add(l, "user", NULL);
-		l->uid_mappings = g_ptr_array_ref(identity->uids);
-		l->gid_mappings = g_ptr_array_ref(identity->gids);
-	}
-	namespace_add(l, "mount", NULL);
-	if (g_strcmp0(h->uts_mode, "host") != 0)
-		namespace_add(l, "uts", NULL);
-	if (g_strcmp0(h->cgroupns_mode, "private") == 0)
-		namespace_add(l, "cgroup", NULL);
-	return namespace_mode(c, l, h->pid_mode, "pid", error) &&
-	       namespace_mode(c, l, h->ipc_mode, "ipc", error);
 }
 
 /* ---- the whole ---- */
@@ -382,14 +248,16 @@ static OciLinux *linux_part(Container *c, GError **error)
 	OciLinux *l = dh_json_new(&oci_linux_table);
 	l->cgroups_path = g_strdup(c->cgroup);
 	l->resources = container_resources(c, error);
-	gboolean ok = l->resources && namespaces(c, l, error) && spec_devices(c, l, error);
-	gboolean open = h->privileged || has_option(h, "systempaths=unconfined");
-	l->masked_paths = open              ? NULL
-			  : h->masked_paths ? g_strdupv(h->masked_paths)
-					    : strv_dup(masked_paths);
-	l->readonly_paths = open                ? NULL
-			    : h->readonly_paths ? g_strdupv(h->readonly_paths)
-						: strv_dup(readonly_paths);
+	gboolean ok = l->resources && spec_namespaces(c, l, error) && spec_devices(c, l, error);
+	SecurityOptions security;
+	ok = ok && security_options(h, &security, error);
+	if (ok && !h->privileged && !security.systempaths_unconfined) {
+		/* Containers of earlier versions have no list of their own. */
+		l->masked_paths = g_strdupv(
+			h->masked_paths ? h->masked_paths : (char **)security_masked_paths);
+		l->readonly_paths = g_strdupv(
+			h->readonly_paths ? h->readonly_paths : (char **)security_readonly_paths);
+	}
 	if (h->sysctls && g_hash_table_size(h->sysctls) > 0)
 		l->sysctl = g_hash_table_ref(h->sysctls);
 	if (!ok) {

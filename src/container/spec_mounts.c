@@ -5,11 +5,8 @@
 #include "base/fs.h"
 #include "container/mounts.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 static OciMount *add(GPtrArray *mounts, const char *destination, const char *type,
@@ -40,8 +37,6 @@ static void standard_mounts(Container *c, const Identity *identity, GPtrArray *m
 {
 	HostConfig *h = c->host_config;
 	const char *sys = h->privileged ? "nosuid,noexec,nodev" : "nosuid,noexec,nodev,ro";
-	g_autofree char *shm = g_strdup_printf(
-		"nosuid,noexec,nodev,mode=1777,size=%" G_GINT64_FORMAT, h->shm_size);
 	add(mounts, "/proc", "proc", "proc", "nosuid,noexec,nodev");
 	add(mounts, "/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k");
 	add(mounts, "/dev/pts", "devpts", "devpts",
@@ -50,10 +45,35 @@ static void standard_mounts(Container *c, const Identity *identity, GPtrArray *m
 	add(mounts, "/sys/fs/cgroup", "cgroup", "cgroup",
 		h->privileged ? "nosuid,noexec,nodev,relatime" : "ro,nosuid,noexec,nodev,relatime");
 	add_queues(h, identity, mounts);
-	if (g_strcmp0(h->ipc_mode, "host") == 0)
+}
+
+/* POSIX shared memory lies where the IPC namespace is: the host's, another container's, or one's
+ * own.
+ */
+static gboolean shared_memory(Container *c, GPtrArray *mounts, GError **error)
+{
+	HostConfig *h = c->host_config;
+	const char *mode = h->ipc_mode ? h->ipc_mode : "";
+	g_autoptr(Container) donor = NULL;
+	int64_t pid = 0;
+	if (g_str_has_prefix(mode, "container:")) {
+		donor = spec_donor(c, mode, TRUE, &pid, error);
+		if (!donor)
+			return FALSE;
+	}
+	if (strcmp(mode, "none") == 0)
+		return TRUE;
+	if (strcmp(donor ? donor->host_config->ipc_mode : mode, "host") == 0) {
 		add(mounts, "/dev/shm", "bind", "/dev/shm", "rbind,rprivate");
-	else if (g_strcmp0(h->ipc_mode, "none") != 0)
-		add(mounts, "/dev/shm", "tmpfs", "shm", shm);
+	} else if (donor) {
+		OciMount *m = add(mounts, "/dev/shm", "bind", "/dev/shm", "bind,rprivate");
+		m->dhow_mount_ns = g_strdup_printf("/proc/%" G_GINT64_FORMAT "/ns/mnt", pid);
+	} else {
+		g_autofree char *own = g_strdup_printf(
+			"nosuid,noexec,nodev,mode=1777,size=%" G_GINT64_FORMAT, h->shm_size);
+		add(mounts, "/dev/shm", "tmpfs", "shm", own);
+	}
+	return TRUE;
 }
 
 /* hosts, hostname and resolv.conf: one's own, or those of the container whose network is shared. */
@@ -185,14 +205,17 @@ static int by_depth(const void *a, const void *b)
 	return d ? d : strcmp(x->destination, y->destination);
 }
 
-/* What the user mounts at a standard place replaces what stands there. */
+/* What the user mounts at a standard place replaces what stands there; a /dev of his own is one
+ * whole. */
 static void drop_replaced(GPtrArray *standard, GPtrArray *user)
 {
 	for (guint i = standard->len; i > 0; i--) {
 		const OciMount *s = standard->pdata[i - 1];
 		for (guint k = 0; k < user->len; k++) {
 			const OciMount *u = user->pdata[k];
-			if (strcmp(s->destination, u->destination) == 0) {
+			if (strcmp(s->destination, u->destination) == 0 ||
+				(strcmp(u->destination, "/dev") == 0 &&
+					g_str_has_prefix(s->destination, "/dev/"))) {
 				g_ptr_array_remove_index(standard, i - 1);
 				break;
 			}
@@ -206,8 +229,8 @@ GPtrArray *spec_mounts(Container *c, GError **error)
 	g_autoptr(GPtrArray) user = dh_json_list_new();
 	g_autoptr(Identity) identity = container_identity(c);
 	standard_mounts(c, identity, mounts);
-	gboolean ok = generated_files(c, mounts, error) && user_mounts(c, user, error) &&
-		      user_tmpfs(c, user, error);
+	gboolean ok = shared_memory(c, mounts, error) && generated_files(c, mounts, error) &&
+		      user_mounts(c, user, error) && user_tmpfs(c, user, error);
 	if (!ok) {
 		g_ptr_array_unref(mounts);
 		return NULL;
@@ -246,86 +269,4 @@ json_t *spec_mounts_json(Container *c)
 	for (guint i = 0; c->mounts && i < c->mounts->len; i++)
 		json_array_append_new(out, mount_json(c->mounts->pdata[i]));
 	return out;
-}
-
-/* ---- devices ---- */
-
-static gboolean add_device(OciLinux *l, const char *host, const char *inside, const char *access,
-	gboolean rule, GError **error)
-{
-	struct stat st;
-	if (stat(host, &st) < 0 || (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)))
-		return dh_error(error, DH_ERROR_INVALID,
-			"error gathering device information while adding custom device \"%s\": %s",
-			host, errno == ENOENT ? "no such file or directory" : "not a device node");
-	OciDevice *d = dh_json_new(&oci_device_table);
-	d->path = g_strdup(inside);
-	d->dhow_source = g_strdup(host);
-	d->type = g_strdup(S_ISCHR(st.st_mode) ? "c" : "b");
-	d->major = major(st.st_rdev);
-	d->minor = minor(st.st_rdev);
-	d->file_mode = st.st_mode & 07777;
-	d->uid = st.st_uid;
-	d->gid = st.st_gid;
-	g_ptr_array_add(l->devices, d);
-	if (rule) {
-		OciDeviceRule *r = dh_json_new(&oci_device_rule_table);
-		r->allow = TRUE;
-		r->type = g_strdup(d->type);
-		r->major = d->major;
-		r->minor = d->minor;
-		r->access = g_strdup(access);
-		g_ptr_array_add(l->resources->devices, r);
-	}
-	return TRUE;
-}
-
-/* All device nodes of a host directory, except terminals and what the container has of its own. */
-static gboolean add_tree(OciLinux *l, const char *dir, GError **error)
-{
-	static const char *const own[] = {"pts", "shm", "mqueue", "console", "ptmx", "fd", "null",
-		"zero", "full", "random", "urandom", "tty", "lxc", "lxd-fuse", ".lxc", ".udev",
-		NULL};
-	DIR *d = opendir(dir);
-	if (!d)
-		return dh_error_errno(error, errno, "open %s", dir);
-	gboolean ok = TRUE;
-	struct dirent *e;
-	while (ok && (e = readdir(d))) {
-		if (*e->d_name == '.' || g_strv_contains(own, e->d_name))
-			continue;
-		g_autofree char *path = g_build_filename(dir, e->d_name, NULL);
-		struct stat st;
-		if (lstat(path, &st) < 0)
-			continue;
-		if (S_ISDIR(st.st_mode))
-			ok = add_tree(l, path, error);
-		else if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
-			ok = add_device(l, path, path, "rwm", FALSE, error);
-	}
-	closedir(d);
-	return ok;
-}
-
-gboolean spec_devices(Container *c, OciLinux *l, GError **error)
-{
-	HostConfig *h = c->host_config;
-	l->devices = dh_json_list_new();
-	if (h->privileged)
-		return add_tree(l, "/dev", error);
-	for (guint i = 0; h->devices && i < h->devices->len; i++) {
-		const DeviceMapping *m = h->devices->pdata[i];
-		const char *inside = m->path_in_container && *m->path_in_container
-					     ? m->path_in_container
-					     : m->path_on_host;
-		const char *access = m->cgroup_permissions && *m->cgroup_permissions
-					     ? m->cgroup_permissions
-					     : "rwm";
-		if (!m->path_on_host ||
-			!add_device(l, m->path_on_host, inside, access, TRUE, error))
-			return m->path_on_host ? FALSE
-					       : dh_error(error, DH_ERROR_INVALID,
-							 "invalid device mapping");
-	}
-	return TRUE;
 }

@@ -8,6 +8,7 @@
 #include "base/size.h"
 #include "container/mounts.h"
 #include "container/runtimes.h"
+#include "container/security.h"
 #include "runtime/runtime.h"
 
 #include <string.h>
@@ -284,28 +285,6 @@ static gboolean validate_cgroup_parent(HostConfig *h, GError **error)
 	       dh_error(error, DH_ERROR_INVALID, "invalid cgroup parent \"%s\"", h->cgroup_parent);
 }
 
-static gboolean validate_security(HostConfig *h, GError **error)
-{
-	static const char *const not_yet[] = {"apparmor", "label", NULL};
-	for (char **o = h->security_opt; o && *o; o++) {
-		g_auto(GStrv) kv = g_strsplit_set(*o, "=:", 2);
-		if (strcmp(*o, "no-new-privileges") == 0 ||
-			strcmp(kv[0], "no-new-privileges") == 0 || strcmp(kv[0], "seccomp") == 0 ||
-			strcmp(*o, "systempaths=unconfined") == 0)
-			continue;
-		if (g_strv_contains(not_yet, kv[0])) {
-			/* "disable" and "unconfined" ask for what is so anyway: no LSM is used. */
-			if (kv[1] &&
-				(strcmp(kv[1], "disable") == 0 || strcmp(kv[1], "unconfined") == 0))
-				continue;
-			return dh_error(error, DH_ERROR_NOT_BUILT,
-				"--security-opt %s is not built yet", *o);
-		}
-		return dh_error(error, DH_ERROR_INVALID, "invalid --security-opt 2: \"%s\"", *o);
-	}
-	return TRUE;
-}
-
 static void warn_network(const HostConfig *h, GPtrArray *warnings)
 {
 	if (g_strcmp0(h->network_mode, "host") == 0 && h->port_bindings &&
@@ -318,20 +297,18 @@ gboolean validate_create(
 	Container *c, const ContainerConfig *asked, GPtrArray *warnings, GError **error)
 {
 	HostConfig *h = c->host_config;
+	SecurityOptions security;
 	if (!validate_process(c, error) || !validate_network(c, asked, error) ||
 		!validate_endpoints(c, error) || !validate_namespaces(c, error) ||
 		!validate_restart(h, error) || !validate_mounts(c, error) ||
 		!validate_tmpfs(h, error) || !validate_resources(h, FALSE, warnings, error) ||
 		!runtime_check(c->engine, h->runtime, error) || !validate_cgroup_parent(h, error) ||
-		!validate_rest(h, error) || !validate_security(h, error) ||
+		!validate_rest(h, error) || !security_options(h, &security, error) ||
 		!identity_validate(c->engine->identities, h, error) ||
 		!log_config_validate(h, error))
 		return FALSE;
 	warn_network(h, warnings);
-	if (has_prefix(h->ipc_mode, "container:"))
-		g_ptr_array_add(
-			warnings, g_strdup("Of the other container's IPC, /dev/shm is not shared "
-					   "yet"));
+	security_warnings(c, warnings);
 	return TRUE;
 }
 

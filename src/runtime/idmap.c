@@ -204,8 +204,9 @@ static gboolean prepare(const OciSpec *spec, const OciMount *m, const RtMountOpt
 	gboolean is_bind, int userns, int *ret, GError **error)
 {
 	g_autoptr(GError) e = NULL;
-	dh_autofd int mount = is_bind ? rt_mount_clone(AT_FDCWD, m->source, o, &e)
-				      : rt_mount_new(m->type, m->source, o, &e);
+	dh_autofd int mount = m->dhow_mount_ns ? rt_mount_foreign(m->dhow_mount_ns, m->source, &e)
+			      : is_bind        ? rt_mount_clone(AT_FDCWD, m->source, o, &e)
+					       : rt_mount_new(m->type, m->source, o, &e);
 	/* We are an ordinary user: then the child has more rights, in its namespaces. */
 	if (mount < 0 && errno == EPERM && !o->idmap && !mapped(m))
 		return TRUE;
@@ -246,7 +247,7 @@ GArray *rt_mounts_prepare(const OciSpec *spec, gboolean user_ns, int userns, GEr
 				"mount %s: id mappings are for bind mounts only", m->destination);
 			return NULL;
 		}
-		gboolean ours = is_bind ? m->source && (idmap || user_ns)
+		gboolean ours = is_bind ? m->source && (idmap || user_ns || m->dhow_mount_ns)
 					: user_ns && !mounted_inside(m->type);
 		if (!ours)
 			continue;

@@ -106,6 +106,7 @@ static const DhJsonField mount_fields[] = {
 	DH_F(LIST, OciMount, uid_mappings, "uidMappings", OPT, &oci_id_map_table),
 	DH_F(LIST, OciMount, gid_mappings, "gidMappings", OPT, &oci_id_map_table),
 	DH_F(BOOL, OciMount, dhow_idmap, "dhowIdmap", OPT),
+	DH_F(STRING, OciMount, dhow_mount_ns, "dhowMountNs", OPT),
 };
 DH_JSON_TABLE(oci_mount_table, OciMount, mount_fields, FALSE);
 

@@ -99,6 +99,7 @@ typedef struct {
 	GPtrArray *uid_mappings, *gid_mappings; /* OciIdMap: an idmapped mount */
 	gboolean dhow_idmap; /* by the container's user namespace, if it has one and if the file
 				system can; of any type that a user namespace cannot mount */
+	char *dhow_mount_ns; /* a bind of what source is in this mount namespace */
 } OciMount;
 
 typedef struct {

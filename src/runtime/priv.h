@@ -182,6 +182,12 @@ gboolean rt_in_user_ns(void);
  * NULL with *error unset: there are none. */
 GArray *rt_mounts_prepare(const OciSpec *spec, gboolean user_ns, int userns, GError **error);
 
+/* ---- mount_foreign.c ---- */
+
+/* A detached copy of the directory path in another mount namespace (/proc/PID/ns/mnt). -1 with
+ * error. */
+int rt_mount_foreign(const char *ns, const char *path, GError **error);
+
 /* ---- sched.c ---- */
 
 gboolean rt_set_scheduling(const OciProcess *p, GError **error);

@@ -23,6 +23,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/fs.h"
+#include "base/seal.h"
 #include "base/timefmt.h"
 #include "base/trace.h"
 #include "runtime/cgroup.h"
@@ -425,6 +426,10 @@ int main(int argc, char **argv)
 	if (argc != 2) {
 		fprintf(stderr, "dhow-shim is started by dhowd\n");
 		return 2;
+	}
+	if (!dh_seal_self(argv, &error)) {
+		fprintf(stderr, "dhow-shim: %s\n", error->message);
+		return 1;
 	}
 	static Shim shim;
 	Shim *sh = &shim;

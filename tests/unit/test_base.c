@@ -255,6 +255,18 @@ static void paths_stay_in_root(void **state)
 	char dir[] = "/tmp/dhow-test-XXXXXX";
 	assert_non_null(mkdtemp(dir));
 	dh_autofd int root = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	/* Links that lead to nothing yet: made where they lead within the root. */
+	assert_int_equal(symlinkat("/far/away", root, "absolute"), 0);
+	assert_int_equal(symlinkat("../../../near", root, "relative"), 0);
+	assert_int_equal(symlinkat("around", root, "around"), 0);
+	dh_autofd int far = dh_mkdir_in_root(root, "/absolute/below", 0755);
+	assert_true(far >= 0);
+	assert_int_equal(faccessat(root, "far/away/below", F_OK, 0), 0);
+	dh_autofd int near = dh_mkdir_in_root(root, "relative", 0755);
+	assert_true(near >= 0);
+	assert_int_equal(faccessat(root, "near", F_OK, 0), 0);
+	assert_int_equal(dh_mkdir_in_root(root, "around/x", 0755), -1);
+	assert_int_equal(errno, ELOOP);
 	dh_autofd int sub = dh_mkdir_in_root(root, "/a/../../b/c", 0755);
 	assert_true(sub >= 0);
 	g_autofree char *made = g_strdup_printf("%s/b/c", dir);

@@ -116,6 +116,11 @@ static void capabilities(void **state)
 	g_auto(GStrv) but = caps_resolve(all, drop, FALSE, &error);
 	assert_true(has(but, "CAP_SYS_MODULE"));
 	assert_false(has(but, "CAP_NET_RAW"));
+	/* Added and dropped: Docker adds. */
+	g_auto(GStrv) both = caps_resolve(drop, drop, FALSE, &error);
+	assert_true(has(both, "CAP_NET_RAW"));
+	g_auto(GStrv) all_both = caps_resolve(all, all, FALSE, &error);
+	assert_true(has(all_both, "CAP_SYS_MODULE"));
 	g_auto(GStrv) privileged = caps_resolve(NULL, NULL, TRUE, &error);
 	assert_true(g_strv_length(privileged) > 30);
 

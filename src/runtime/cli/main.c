@@ -4,6 +4,7 @@
  * single-threaded, as that library asks.
  */
 #include "base/error.h"
+#include "base/seal.h"
 #include "runtime/cli/command.h"
 #include "runtime/cli/state.h"
 
@@ -117,6 +118,13 @@ static int no_topic(const char *name)
 	return 3;
 }
 
+/* Of these a process enters a container. */
+static gboolean enters(const char *command)
+{
+	static const char *const those[] = {"create", "run", "exec", NULL};
+	return g_strv_contains(those, command);
+}
+
 static int dispatch(const Rt *rt, char *const *args)
 {
 	if (!args[0]) {
@@ -159,7 +167,8 @@ int main(int argc, char **argv)
 	} else if (help) {
 		show_program();
 		rc = 0;
-	} else if (!rt_log_open(&rt, &error)) {
+	} else if (!rt_log_open(&rt, &error) ||
+		   (args[0] && enters(args[0]) && !dh_seal_self(argv, &error))) {
 		rt_log_fatal(error->message);
 	} else {
 		rc = dispatch(&rt, args);

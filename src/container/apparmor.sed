@@ -1,0 +1,3 @@
+# The lines of a text as a C string.
+s/[\\"]/\\&/g
+s/.*/"&\\n"/

@@ -14,13 +14,14 @@ gboolean api_containers_list(ApiRequest *r, GError **error)
 	g_autoptr(Filters) filters = filters_parse(api_query(r, "filters"), allowed, error);
 	ListRequest list = {.all = api_query_bool(r, "all", FALSE),
 		.size = api_query_bool(r, "size", FALSE),
+		.brief = api_query_bool(r, "brief", FALSE),
 		.filters = filters};
 	if (!filters || !api_query_int(r, "limit", 0, &list.limit, error))
 		return FALSE;
-	json_t *body = container_list(api_engine(r), &list, error);
+	g_autofree char *body = container_list(api_engine(r), &list, error);
 	if (!body)
 		return FALSE;
-	api_reply_json(r, 200, body);
+	api_reply_text(r, 200, "application/json", body);
 	return TRUE;
 }
 
@@ -77,10 +78,11 @@ gboolean api_prune_until(const Filters *f, int64_t *ret, GError **error)
 	return dh_time_parse(values[0], dh_time_now(), ret, error);
 }
 
-static int64_t size_of(Container *c, const ContainerSnapshot *s)
+static int64_t size_of(Container *c)
 {
-	g_autoptr(json_t) summary = container_summary(c, s, TRUE);
-	return json_integer_value(json_object_get(summary, "SizeRw"));
+	int64_t rw, root_fs;
+	container_sizes(c, &rw, &root_fs);
+	return rw;
 }
 
 gboolean api_containers_prune(ApiRequest *r, GError **error)
@@ -101,7 +103,7 @@ gboolean api_containers_prune(ApiRequest *r, GError **error)
 			!filters_match_labels(filters, "label", c->config->labels) ||
 			!filters_match_no_labels(filters, "label!", c->config->labels))
 			continue;
-		int64_t size = size_of(c, s);
+		int64_t size = size_of(c);
 		/* One that was started or removed meanwhile is no failure of the others. */
 		if (!container_remove(c, FALSE, FALSE, NULL))
 			continue;

@@ -113,7 +113,8 @@ static json_t *containers_usage(ApiRequest *r, GError **error)
 {
 	g_autoptr(Filters) none = filters_parse(NULL, NULL, NULL);
 	const ListRequest list = {.all = TRUE, .size = TRUE, .filters = none};
-	return container_list(api_engine(r), &list, error);
+	g_autofree char *text = container_list(api_engine(r), &list, error);
+	return text ? dh_json_loads(text, strlen(text), error) : NULL;
 }
 
 static json_t *volumes_usage(ApiRequest *r, GError **error)

@@ -209,8 +209,8 @@ gboolean container_export(Container *c, StoreWrite write, void *arg, GError **er
 
 /* Body of GET /containers/{id}/json. size: also SizeRw, SizeRootFs. */
 json_t *container_inspect(Container *c, gboolean size);
-/* One element of GET /containers/json. */
-json_t *container_summary(Container *c, const ContainerSnapshot *s, gboolean size);
+/* Bytes of its own layer, and with those of the image. Walks through the layer. */
+void container_sizes(Container *c, int64_t *ret_rw, int64_t *ret_root_fs);
 /* "Up 3 minutes (Paused)", "Exited (0) 2 seconds ago", "Created" ... Caller frees. */
 char *container_status_text(const ContainerState *s);
 /* docker rm --link: name is "/agent/insideweb"; the link goes, both containers stay. */

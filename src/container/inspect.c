@@ -5,7 +5,6 @@
 #include "container/log_config.h"
 
 #include "base/timefmt.h"
-#include "base/treesize.h"
 #include "container/security.h"
 #include "container/spec_mounts.h"
 
@@ -75,19 +74,6 @@ static json_t *string(const char *s)
 	return v ? v : json_string("");
 }
 
-/* ---- sizes ---- */
-
-static void add_sizes(Container *c, json_t *out)
-{
-	g_autofree char *upper = g_build_filename(c->dir, "upper", NULL);
-	DhTreeSize size = {0};
-	dh_tree_size(AT_FDCWD, upper, NULL, &size);
-	int64_t rw = size.bytes;
-	g_autoptr(Image) image = store_image_find(c->engine->store, c->image_id, NULL);
-	json_object_set_new(out, "SizeRw", json_integer(rw));
-	json_object_set_new(out, "SizeRootFs", json_integer(rw + (image ? image->size : 0)));
-}
-
 /* ---- network ---- */
 
 const EndpointSettings *container_endpoint_settings(const Container *c)
@@ -100,22 +86,28 @@ const EndpointSettings *container_endpoint_settings(const Container *c)
 	return g_hash_table_iter_next(&it, NULL, &value) ? value : NULL;
 }
 
-static json_t *endpoint_json(Container *c, const ContainerSnapshot *s)
+char *container_endpoint_now(Container *c, const ContainerSnapshot *s, EndpointSettings *ret)
 {
-	EndpointSettings ep = {.ip_address = s->endpoint ? s->endpoint->ip : NULL,
+	*ret = (EndpointSettings){.ip_address = s->endpoint ? s->endpoint->ip : NULL,
 		.ip_prefix_len = s->endpoint ? s->endpoint->prefix_len : 0,
 		.gateway = s->endpoint ? s->endpoint->gateway : NULL,
 		.mac_address = s->endpoint ? s->endpoint->mac : NULL,
 		.endpoint_id = s->endpoint ? s->endpoint_id : NULL};
 	const EndpointSettings *asked = container_endpoint_settings(c);
 	if (asked) {
-		ep.ipam_config = asked->ipam_config;
-		ep.driver_opts = asked->driver_opts;
+		ret->ipam_config = asked->ipam_config;
+		ret->driver_opts = asked->driver_opts;
 	}
 	const char *mode = c->host_config->network_mode;
-	g_autofree char *network_id =
+	ret->network_id =
 		container_network_built_in(mode) ? container_network_id(c->engine, mode) : NULL;
-	ep.network_id = network_id;
+	return ret->network_id;
+}
+
+static json_t *endpoint_json(Container *c, const ContainerSnapshot *s)
+{
+	EndpointSettings ep;
+	g_autofree char *network_id = container_endpoint_now(c, s, &ep);
 	return dh_json_emit(&endpoint_settings_table, &ep);
 }
 
@@ -262,80 +254,11 @@ json_t *container_inspect(Container *c, gboolean size)
 	int64_t dropped = log_dropped(c);
 	if (dropped > 0)
 		json_object_set_new(out, "LogDropped", json_integer(dropped));
-	if (size)
-		add_sizes(c, out);
-	return out;
-}
-
-/* ---- list ---- */
-
-static json_t *ports_list(Container *c, const ContainerSnapshot *s)
-{
-	json_t *out = json_array();
-	g_autoptr(json_t) ports = container_ports_json(c, s->endpoint, s->state.running);
-	const char *key;
-	json_t *list;
-	json_object_foreach (ports, key, list) {
-		const char *slash = strchr(key, '/');
-		json_int_t port = g_ascii_strtoll(key, NULL, 10);
-		const char *proto = slash ? slash + 1 : "tcp";
-		size_t i;
-		json_t *b;
-		json_array_foreach (list, i, b) {
-			const char *ip = json_string_value(json_object_get(b, "HostIp"));
-			const char *host = json_string_value(json_object_get(b, "HostPort"));
-			json_array_append_new(out,
-				json_pack("{s:s, s:I, s:I, s:s}", "IP", ip, "PrivatePort", port,
-					"PublicPort", (json_int_t)g_ascii_strtoll(host, NULL, 10),
-					"Type", proto));
-		}
-		if (!json_is_array(list))
-			json_array_append_new(
-				out, json_pack("{s:I, s:s}", "PrivatePort", port, "Type", proto));
+	if (size) {
+		int64_t rw, root_fs;
+		container_sizes(c, &rw, &root_fs);
+		json_object_set_new(out, "SizeRw", json_integer(rw));
+		json_object_set_new(out, "SizeRootFs", json_integer(root_fs));
 	}
-	return out;
-}
-
-/* As docker prints it: arguments with spaces are quoted, for reading and not for a shell. */
-static char *command_line(Container *c)
-{
-	g_auto(GStrv) command = full_command(c);
-	g_autoptr(GString) line = g_string_new(command[0]);
-	for (char **a = command[0] ? command + 1 : command; *a; a++)
-		g_string_append_printf(line, strchr(*a, ' ') ? " '%s'" : " %s", *a);
-	return g_string_free(g_steal_pointer(&line), FALSE);
-}
-
-static json_t *labels_json(GHashTable *labels)
-{
-	json_t *out = json_object();
-	g_autoptr(GList) keys =
-		labels ? g_list_sort(g_hash_table_get_keys(labels), (GCompareFunc)strcmp) : NULL;
-	for (GList *k = keys; k; k = k->next)
-		json_object_set_new(out, k->data, string(g_hash_table_lookup(labels, k->data)));
-	return out;
-}
-
-json_t *container_summary(Container *c, const ContainerSnapshot *s, gboolean size)
-{
-	g_autofree char *line = command_line(c);
-	g_autofree char *status = container_status_text(&s->state);
-	json_t *names = json_array();
-	g_autofree char *name = g_strdup_printf("/%s", s->name);
-	json_array_append_new(names, json_string(name));
-	/* A reference that meanwhile stands for another image is shown as the ID that was used. */
-	g_autoptr(Image) now = store_image_find(c->engine->store, c->config->image, NULL);
-	const char *image =
-		now && strcmp(now->id, c->image_id) == 0 ? c->config->image : c->image_id;
-	g_autoptr(json_t) labels = labels_json(c->config->labels);
-	json_t *out = json_pack(
-		"{s:s, s:o, s:s, s:s, s:o, s:I, s:o, s:O, s:s, s:s, s:{s:s}, s:{s:o}, s:o}", "Id",
-		c->id, "Names", names, "Image", image, "ImageID", c->image_id, "Command",
-		string(line), "Created", (json_int_t)(c->created / DH_NSEC), "Ports",
-		ports_list(c, s), "Labels", labels, "State", container_status_name(s->state.status),
-		"Status", status, "HostConfig", "NetworkMode", c->host_config->network_mode,
-		"NetworkSettings", "Networks", networks_json(c, s), "Mounts", spec_mounts_json(c));
-	if (size)
-		add_sizes(c, out);
 	return out;
 }

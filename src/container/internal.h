@@ -3,6 +3,7 @@
 #pragma once
 
 #include "container/container.h"
+#include "container/observe.h"
 
 /* ---- table.c: the engine's table of containers, and their rows ---- */
 
@@ -114,6 +115,18 @@ gboolean container_write_files(Container *c, GPtrArray *link_hosts, gboolean all
 GPtrArray *container_ports(Container *c, GError **error);
 /* NetworkSettings.Ports of inspect. */
 json_t *container_ports_json(Container *c, const NetEndpoint *e, gboolean running);
+
+/* ---- inspect.c ---- */
+
+/* Its endpoint as it is now; of borrowed parts, but for the network's ID, which is returned for the
+ * caller to free (NULL: none). */
+char *container_endpoint_now(Container *c, const ContainerSnapshot *s, EndpointSettings *ret);
+
+/* ---- summary.c ---- */
+
+/* One element of GET /containers/json; links: the names that links give it, or NULL. */
+void container_summary_append(Container *c, const ContainerSnapshot *s, const ListRequest *r,
+	const GPtrArray *links, GString *out);
 
 /* ---- supervisor.c ---- */
 

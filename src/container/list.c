@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/error.h"
 #include "base/timefmt.h"
+#include "container/internal.h"
 #include "container/mounts.h"
 #include "container/observe.h"
 
@@ -283,28 +284,21 @@ static gboolean matches(const Query *q, Container *c, const ContainerSnapshot *s
 	       match_network(q, c) && match_volume(q, c) && match_ports(q, c, s);
 }
 
-static void add_link_names(json_t *summary, GPtrArray *names)
-{
-	json_t *list = json_object_get(summary, "Names");
-	for (guint i = 0; names && i < names->len; i++)
-		json_array_append_new(list, json_string(names->pdata[i]));
-}
-
-json_t *container_list(Engine *e, const ListRequest *r, GError **error)
+char *container_list(Engine *e, const ListRequest *r, GError **error)
 {
 	g_auto(Query) q = {.req = r};
 	gboolean is_task;
 	if (!prepare(&q, e, error) ||
 		!filters_get_bool(r->filters, "is-task", FALSE, &is_task, error))
 		return NULL;
-	json_t *out = json_array();
 	if (is_task)
-		return out; /* no container here belongs to a swarm */
-	int64_t limit = r->latest ? 1 : r->limit;
+		return g_strdup("[]\n"); /* no container here belongs to a swarm */
+	GString *out = g_string_new("[");
+	int64_t left = r->latest ? 1 : r->limit > 0 ? r->limit : -1;
 	g_autoptr(GPtrArray) all = container_all(e);
 	g_autoptr(GHashTable) link_names = container_link_names(e);
 	gboolean seen_before = q.before == NULL;
-	for (guint i = 0; i < all->len; i++) {
+	for (guint i = 0; i < all->len && left != 0; i++) {
 		Container *c = all->pdata[i];
 		if (q.since && strcmp(c->id, q.since->id) == 0)
 			break;
@@ -315,11 +309,11 @@ json_t *container_list(Engine *e, const ListRequest *r, GError **error)
 		g_autoptr(ContainerSnapshot) s = container_snapshot(c);
 		if (!matches(&q, c, s))
 			continue;
-		json_t *summary = container_summary(c, s, r->size);
-		add_link_names(summary, g_hash_table_lookup(link_names, c->id));
-		json_array_append_new(out, summary);
-		if (limit > 0 && (int64_t)json_array_size(out) >= limit)
-			break;
+		if (out->len > 1)
+			g_string_append_c(out, ',');
+		container_summary_append(c, s, r, g_hash_table_lookup(link_names, c->id), out);
+		left -= left > 0;
 	}
-	return out;
+	g_string_append(out, "]\n");
+	return g_string_free(out, FALSE);
 }

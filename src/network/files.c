@@ -224,12 +224,19 @@ char *net_resolv_conf_text(
 static gboolean write_in_place(const char *dir, const char *name, const char *text, GError **error)
 {
 	g_autofree char *path = g_build_filename(dir, name, NULL);
-	dh_autofd int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
+	dh_autofd int fd = open(path, flags | O_EXCL, 0644);
+	gboolean made = fd != -1;
+	if (!made)
+		fd = open(path, flags, 0644);
 	size_t n = strlen(text);
-	if (fd == -1 || fchmod(fd, 0644) == -1 || dh_write_all(fd, text, n) == -1 ||
-		ftruncate(fd, (off_t)n) == -1)
-		return dh_error_errno(error, errno, "cannot write %s", path);
-	return TRUE;
+	if (fd != -1 && fchmod(fd, 0644) == 0 && dh_write_all(fd, text, n) == 0 &&
+		ftruncate(fd, (off_t)n) == 0)
+		return TRUE;
+	dh_error_errno(error, errno, "cannot write %s", path);
+	if (made)
+		(void)unlink(path);
+	return FALSE;
 }
 
 gboolean net_write_hosts(const char *dir, const NetHosts *h, GError **error)

@@ -199,8 +199,10 @@ static int ps_run(Cli *cli, void *options, char **args, GError **error)
 
 	if (!format_check(&spec, format, error))
 		return 1;
-	g_auto(GStrv) query = cli_query("all", o->all ? "1" : NULL, "filters", filters, "limit",
-		limit_text, "size", size ? "1" : NULL, NULL);
+	/* The engine's own: dockerd takes no notice and sends everything. */
+	gboolean brief = !size && !o->no_trunc && (!format || strcmp(format, "{{.ID}}") == 0);
+	g_auto(GStrv) query = cli_query("all", o->all ? "1" : NULL, "brief", brief ? "1" : NULL,
+		"filters", filters, "limit", limit_text, "size", size ? "1" : NULL, NULL);
 	g_autoptr(json_t) list = cli_call(cli, "GET", "/containers/json", query, NULL, error);
 	if (!list)
 		return 1;

@@ -14,7 +14,7 @@ enum {
 	MAX_HEAD = 64 * 1024,
 	MAX_HEADERS = 256,
 	MAX_CHUNK_LINE = 1024,
-	READ_SIZE = 16 * 1024,
+	READ_SIZE = 64 * 1024,
 };
 #define MAX_JSON_VALUE ((size_t)64 * 1024 * 1024)
 

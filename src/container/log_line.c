@@ -210,6 +210,45 @@ gboolean log_line_decode(const char *line, size_t n, LogLine *l)
 	return c.p == c.end && l->stream != 0;
 }
 
+/* Looks from both ends: {"log":"TEXT\\n","stream":"stdXXX","time":"TIME"} */
+gboolean log_line_plain(
+	const char *line, size_t n, LogLine *l, const char **ret_text, size_t *ret_len)
+{
+	static const char front[] = "{\"log\":\"", back[] = "\"}", time_key[] = "\",\"time\":\"";
+	static const char *const streams[] = {
+		"\\n\",\"stream\":\"stdout", "\\n\",\"stream\":\"stderr"};
+	enum {
+		FRONT = sizeof front - 1,
+		BACK = 2,
+		KEY = sizeof time_key - 1,
+		TIME_MAX = 40,
+		STREAM = 20
+	};
+	if (n < FRONT + STREAM + KEY + BACK || memcmp(line, front, FRONT) != 0 ||
+		memcmp(line + n - BACK, back, BACK) != 0)
+		return FALSE;
+	const char *end = line + n - BACK;
+	size_t reach = MIN((size_t)(end - line), (size_t)TIME_MAX);
+	const char *quote = memrchr(end - reach, '"', reach);
+	if (!quote || quote + 1 - line < FRONT + STREAM + KEY ||
+		memcmp(quote + 1 - KEY, time_key, KEY) != 0)
+		return FALSE;
+	const char *stop = quote + 1 - KEY - STREAM, *text = line + FRONT;
+	l->stream = memcmp(stop, streams[0], STREAM) == 0   ? 1
+		    : memcmp(stop, streams[1], STREAM) == 0 ? 2
+							    : 0;
+	if (!l->stream || memchr(text, '\\', (size_t)(stop - text)) ||
+		memchr(text, '"', (size_t)(stop - text)))
+		return FALSE;
+	l->time = quote + 1;
+	l->time_len = (size_t)(end - l->time);
+	l->attrs = NULL;
+	l->attrs_len = 0;
+	*ret_text = text;
+	*ret_len = (size_t)(stop - text);
+	return TRUE;
+}
+
 static gboolean digits(const char *s, size_t n, int *ret)
 {
 	*ret = 0;

@@ -131,7 +131,8 @@ static void put_details(Reader *r, const LogLine *l)
 	g_string_append_c(r->out, ' ');
 }
 
-static void put_line(Reader *r, const LogLine *l)
+/* text, len, and then end, which is a newline or nothing. */
+static void put_line(Reader *r, const LogLine *l, const char *text, size_t len, const char *end)
 {
 	gsize head = r->out->len;
 	if (!r->raw) {
@@ -143,7 +144,9 @@ static void put_line(Reader *r, const LogLine *l)
 		put_timestamp(r, l);
 	if (r->req->details)
 		put_details(r, l);
-	g_string_append_len(r->out, l->text->str, (gssize)l->text->len);
+	g_string_append_len(r->out, text, (gssize)len);
+	if (*end)
+		g_string_append_c(r->out, *end);
 	if (!r->raw) {
 		guint32 size = GUINT32_TO_BE((guint32)(r->out->len - body));
 		memcpy(r->out->str + head + 4, &size, sizeof size);
@@ -153,7 +156,7 @@ static void put_line(Reader *r, const LogLine *l)
 }
 
 /* A line that is decoded, in r->line. */
-static void give_line(Reader *r)
+static void give_text(Reader *r, const char *text, size_t len, const char *end)
 {
 	LogLine *l = &r->line;
 	if (r->req->since || r->req->until) {
@@ -168,12 +171,21 @@ static void give_line(Reader *r)
 			return;
 	}
 	if (l->stream == 1 ? r->req->use_stdout : r->req->use_stderr)
-		put_line(r, l);
+		put_line(r, l, text, len, end);
+}
+
+static void give_line(Reader *r)
+{
+	give_text(r, r->line.text->str, r->line.text->len, "");
 }
 
 static void take_line(Reader *r, const char *text, size_t n)
 {
-	if (log_line_decode(text, n, &r->line))
+	const char *plain;
+	size_t len;
+	if (log_line_plain(text, n, &r->line, &plain, &len))
+		give_text(r, plain, len, "\n");
+	else if (log_line_decode(text, n, &r->line))
 		give_line(r);
 }
 

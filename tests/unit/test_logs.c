@@ -461,9 +461,60 @@ static void unreadable_drivers(void **state)
 	assert_string_equal(error->message, "configured logging driver does not support reading");
 }
 
+/* Whatever the quick look takes, the thorough one takes for the same. */
+static void test_plain(void **state)
+{
+	static const struct {
+		const char *line;
+		gboolean plain;
+	} lines[] = {
+		{"{\"log\":\"abc\\n\",\"stream\":\"stdout\",\"time\":\"2026-11-22T03:00:00."
+		 "123456789Z\"}",
+			TRUE},
+		{"{\"log\":\"\\n\",\"stream\":\"stderr\",\"time\":\"2026-11-22T03:00:00Z\"}", TRUE},
+		{"{\"log\":\"a{}:,b\\n\",\"stream\":\"stderr\",\"time\":\"2026-11-22T03:00:00."
+		 "1Z\"}",
+			TRUE},
+		{"{\"log\":\"no end\",\"stream\":\"stdout\",\"time\":\"2026-11-22T03:00:00Z\"}",
+			FALSE},
+		{"{\"log\":\"a\\\\n\",\"stream\":\"stdout\",\"time\":\"2026-11-22T03:00:00Z\"}",
+			FALSE},
+		{"{\"log\":\"a\\tb\\n\",\"stream\":\"stdout\",\"time\":\"2026-11-22T03:00:00Z\"}",
+			FALSE},
+		{"{\"log\":\"a\\n\",\"stream\":\"stdout\",\"attrs\":{\"a\":\"b\"},\"time\":\"2026-"
+		 "11-22T03:00:00Z\"}",
+			FALSE},
+		{"{\"log\":\"a\\n\",\"stream\":\"stdmod\",\"time\":\"2026-11-22T03:00:00Z\"}",
+			FALSE},
+		{"{\"stream\":\"stdout\",\"log\":\"a\\n\",\"time\":\"2026-11-22T03:00:00Z\"}",
+			FALSE},
+		{"{\"log\":\"\"}", FALSE},
+		{"", FALSE},
+	};
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(lines); i++) {
+		LogLine quick = {0}, thorough = {.text = g_string_new(NULL)};
+		const char *text;
+		size_t len, n = strlen(lines[i].line);
+		assert_int_equal(
+			log_line_plain(lines[i].line, n, &quick, &text, &len), lines[i].plain);
+		if (lines[i].plain) {
+			assert_true(log_line_decode(lines[i].line, n, &thorough));
+			assert_int_equal(thorough.text->len, len + 1);
+			assert_memory_equal(thorough.text->str, text, len);
+			assert_int_equal(thorough.text->str[len], '\n');
+			assert_int_equal(quick.stream, thorough.stream);
+			assert_ptr_equal(quick.time, thorough.time);
+			assert_int_equal(quick.time_len, thorough.time_len);
+		}
+		g_string_free(thorough.text, TRUE);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_plain),
 		cmocka_unit_test(decoder_reads_what_json_means),
 		cmocka_unit_test(decoder_refuses_damage),
 		cmocka_unit_test(decoder_stays_inside),

@@ -9,7 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { BUFFER = 64 * 1024, FRAME_HEAD = 8 };
+enum {
+	BUFFER = 64 * 1024,
+	FRAME_HEAD = 8,
+	CHUNK_END = 16 /* what may be left of a chunk that has been read */
+};
 
 typedef struct {
 	gboolean details, follow, timestamps;
@@ -52,48 +56,98 @@ static gboolean copy_raw(Response *r, GError **error)
 	}
 }
 
-/* Exactly n bytes: 1; the end before the first: 0; else -1 with error. */
-static int read_exactly(Response *r, void *buf, size_t n, GError **error)
+/* Payload of neighbouring frames of one stream is written together. */
+typedef struct {
+	Response *r;
+	int fd; /* where buf goes */
+	size_t n;
+	char buf[BUFFER];
+} Frames;
+
+static gboolean frames_flush(Frames *f, GError **error)
 {
-	for (size_t at = 0; at < n;) {
-		ssize_t got = response_read(r, (char *)buf + at, n - at, error);
+	gboolean ok = f->n == 0 || write_out(f->fd, f->buf, f->n, error);
+	f->n = 0;
+	return ok;
+}
+
+/* At most n bytes; what we have is written before we wait for more. As response_read. */
+static ssize_t frames_read(Frames *f, void *buf, size_t n, GError **error)
+{
+	if (response_buffered(f->r) <= CHUNK_END && !frames_flush(f, error))
+		return -1;
+	return response_read(f->r, buf, n, error);
+}
+
+/* 1; the end before the first byte: 0; else -1 with error. */
+static int read_head(Frames *f, guint8 head[FRAME_HEAD], GError **error)
+{
+	for (size_t at = 0; at < FRAME_HEAD;) {
+		ssize_t got = frames_read(f, head + at, FRAME_HEAD - at, error);
 		if (got < 0)
 			return -1;
-		if (got == 0 && at == 0)
-			return 0;
-		if (got == 0) {
+		if (got == 0 && at > 0)
 			dh_error(error, DH_ERROR_SYSTEM, "unexpected EOF");
-			return -1;
-		}
+		if (got == 0)
+			return at == 0 ? 0 : -1;
 		at += (size_t)got;
 	}
 	return 1;
 }
 
+static gboolean take_payload(Frames *f, int stream, guint32 left, GError **error)
+{
+	int fd = stream == 2 ? STDERR_FILENO : STDOUT_FILENO;
+	if ((fd != f->fd || stream == 3) && !frames_flush(f, error))
+		return FALSE;
+	f->fd = fd;
+	while (left) {
+		if (f->n == BUFFER && !frames_flush(f, error))
+			return FALSE;
+		/* Flushing moves the end, so where to read is looked up after it. */
+		if (response_buffered(f->r) <= CHUNK_END && !frames_flush(f, error))
+			return FALSE;
+		ssize_t got =
+			response_read(f->r, f->buf + f->n, MIN((size_t)left, BUFFER - f->n), error);
+		if (got == 0)
+			dh_error(error, DH_ERROR_SYSTEM, "unexpected EOF");
+		if (got <= 0)
+			return FALSE;
+		if (stream == 3)
+			return dh_error(error, DH_ERROR_SYSTEM, "error from daemon in stream: %.*s",
+				(int)got, f->buf + f->n);
+		f->n += (size_t)got;
+		left -= (guint32)got;
+	}
+	return TRUE;
+}
+
 /* Frames: stream, three zeros, the length (big endian), the bytes. */
 static gboolean copy_frames(Response *r, GError **error)
 {
-	g_autofree char *buf = g_malloc(BUFFER);
+	g_autofree Frames *f = g_new(Frames, 1);
+	f->r = r;
+	f->fd = STDOUT_FILENO;
+	f->n = 0;
 	for (;;) {
 		guint8 head[FRAME_HEAD];
-		int more = read_exactly(r, head, sizeof head, error);
-		if (more <= 0)
-			return more == 0;
-		guint32 left = (guint32)head[4] << 24 | (guint32)head[5] << 16 |
-			       (guint32)head[6] << 8 | head[7];
-		if (head[0] > 3)
+		int more = read_head(f, head, error);
+		if (more < 0) {
+			(void)frames_flush(f, NULL);
+			return FALSE;
+		}
+		if (more == 0)
+			return frames_flush(f, error);
+		if (head[0] > 3) {
+			(void)frames_flush(f, NULL);
 			return dh_error(
 				error, DH_ERROR_SYSTEM, "Unrecognized input header: %d", head[0]);
-		while (left) {
-			size_t n = MIN(left, BUFFER);
-			if (read_exactly(r, buf, n, error) <= 0)
-				return FALSE;
-			if (head[0] == 3)
-				return dh_error(error, DH_ERROR_SYSTEM,
-					"error from daemon in stream: %.*s", (int)n, buf);
-			if (!write_out(head[0] == 2 ? STDERR_FILENO : STDOUT_FILENO, buf, n, error))
-				return FALSE;
-			left -= (guint32)n;
+		}
+		guint32 left = (guint32)head[4] << 24 | (guint32)head[5] << 16 |
+			       (guint32)head[6] << 8 | head[7];
+		if (!take_payload(f, head[0], left, error)) {
+			(void)frames_flush(f, NULL);
+			return FALSE;
 		}
 	}
 }

@@ -41,17 +41,24 @@ static char *read_line(GError **error)
 char *prompt_line(const char *question, gboolean secret, GError **error)
 {
 	struct sigaction before[G_N_ELEMENTS(ending)];
-	fputs(question, stdout);
-	fflush(stdout);
-	if (!secret)
+	if (!secret) {
+		fputs(question, stdout);
+		fflush(stdout);
 		return read_line(error);
+	}
 	for (guint i = 0; i < G_N_ELEMENTS(ending); i++) {
 		struct sigaction sa = {.sa_handler = signals_die};
 		sigaction(ending[i], NULL, &before[i]);
 		if (before[i].sa_handler != SIG_IGN)
 			sigaction(ending[i], &sa, NULL);
 	}
-	char *line = terminal_no_echo(STDIN_FILENO, error) ? read_line(error) : NULL;
+	/* First: whoever answers as soon as the question is there must not be echoed. */
+	char *line = NULL;
+	if (terminal_no_echo(STDIN_FILENO, error)) {
+		fputs(question, stdout);
+		fflush(stdout);
+		line = read_line(error);
+	}
 	terminal_restore();
 	for (guint i = 0; i < G_N_ELEMENTS(ending); i++)
 		sigaction(ending[i], &before[i], NULL);

@@ -132,6 +132,11 @@ static void settle(Container *c, gboolean should_run)
 	if (should_run) {
 		engine_report(c->engine, "container %s ended while the daemon was away", c->id);
 		container_lost(c);
+		/* It has waited long enough, and in their order (restart.c) those that have links
+		 * find what they are linked to. */
+		g_mutex_lock(&c->state_lock);
+		c->state.restart_at = 0;
+		g_mutex_unlock(&c->state_lock);
 	} else if (shim_present(c)) {
 		engine_report(
 			c->engine, "container %s: ending a start that was never confirmed", c->id);

@@ -232,6 +232,11 @@ static gboolean eval_field(
 		*ret = json_incref(v);
 		return TRUE;
 	}
+	/* Go's attributes and labels are maps: what is not in one is no error. */
+	if (x->type_name && !v && !top && g_ascii_islower(*name)) {
+		*ret = NULL;
+		return TRUE;
+	}
 	if (x->type_name && !v)
 		return fail(x, n, "can't evaluate field %s in type %s", name, x->type_name);
 	if (x->type_name && v) {

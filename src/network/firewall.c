@@ -169,23 +169,36 @@ static guint count_rules(const char *text)
 	return n;
 }
 
+typedef struct {
+	const char *table;
+	GPtrArray *names;
+} Marks;
+
+/* The kernel lists the chains of all tables, other engines' too, whichever was asked for. */
 static void take_mark(const struct nlmsghdr *nlh, void *arg)
 {
+	Marks *m = arg;
+	const char *table = "", *name = "";
 	const struct nlattr *attr;
 	mnl_attr_for_each(attr, nlh, sizeof(struct nfgenmsg))
 	{
-		if (mnl_attr_get_type(attr) == NFTA_CHAIN_NAME &&
-			mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) == 0 &&
-			g_str_has_prefix(mnl_attr_get_str(attr), MARK))
-			g_ptr_array_add(arg, g_strdup(mnl_attr_get_str(attr)));
+		if (mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) < 0)
+			continue;
+		if (mnl_attr_get_type(attr) == NFTA_CHAIN_TABLE)
+			table = mnl_attr_get_str(attr);
+		else if (mnl_attr_get_type(attr) == NFTA_CHAIN_NAME)
+			name = mnl_attr_get_str(attr);
 	}
+	if (strcmp(table, m->table) == 0 && g_str_has_prefix(name, MARK))
+		g_ptr_array_add(m->names, g_strdup(name));
 }
 
 /* Names of the marks in the kernel's table. */
 static GPtrArray *list_marks(NetFirewall *f)
 {
 	GPtrArray *marks = g_ptr_array_new_with_free_func(g_free);
-	(void)net_nl_dump_table(f->nl, NFT_MSG_GETCHAIN, f->table, NULL, take_mark, marks);
+	Marks m = {f->table, marks};
+	(void)net_nl_dump_table(f->nl, NFT_MSG_GETCHAIN, f->table, NULL, take_mark, &m);
 	return marks;
 }
 

@@ -211,7 +211,7 @@ ticker() {
             n=$((n+1)); done; echo "asked $n"' sh "$BATS_TEST_TMPDIR/on" "$E_SOCK"
         hammers+=("$BG")
     done
-    in_bg port sh -c 'while [ -e "$1" ]; do [ "$(curl -sf -m 5 http://127.0.0.1:38190/)" = page ] || echo failed; done' \
+    in_bg port sh -c 'while [ -e "$1" ]; do [ "$(curl -sf -m 5 http://127.0.0.1:38190/)" = page ] || echo "failed: $(curl -s -m 5 -o /dev/null -w "%{http_code} %{errormsg} %{time_connect}" http://127.0.0.1:38190/)"; done' \
         sh "$BATS_TEST_TMPDIR/on"
     hammers+=("$BG")
     for i in 1 2 3 4; do
@@ -220,7 +220,7 @@ ticker() {
     done
     rm "$BATS_TEST_TMPDIR/on"
     wait "${hammers[@]}"
-    cat "$BATS_TEST_TMPDIR"/hammer?
+    cat "$BATS_TEST_TMPDIR"/hammer? "$BATS_TEST_TMPDIR/port"
     run ! grep failed "$BATS_TEST_TMPDIR"/hammer? "$BATS_TEST_TMPDIR/port"
     run docker run --rm -p 127.0.0.1:38190:80 busybox true
     expect_status 125

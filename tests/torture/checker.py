@@ -52,16 +52,18 @@ class Machine:
         self.run_dirs = listdir(engine.run + "/containers")
 
     def look_at_processes(self):
-        shim = os.path.realpath(self.engine.build + "/src/shim/dhow-shim")
+        # By inode: a shim runs from a mount that is nowhere.
+        shim = os.stat(self.engine.build + "/src/shim/dhow-shim")
         daemon = os.path.realpath(self.engine.build + "/src/daemon/dhowd")
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
                 exe = os.readlink(f"/proc/{pid}/exe")
+                program = os.stat(f"/proc/{pid}/exe")
             except OSError:
                 continue
             if exe == daemon and self.engine.dir in read(f"/proc/{pid}/cmdline"):
                 self.daemons.add(int(pid))
-            if exe != shim or not self.holds_files(pid):
+            if not os.path.samestat(program, shim) or not self.holds_files(pid):
                 continue
             words = read(f"/proc/{pid}/cmdline").split("\0")
             name = words[1] if len(words) > 1 else ""

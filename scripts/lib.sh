@@ -89,12 +89,13 @@ detached() {
     exec setsid "$@"
 }
 
+# E_RUN: an exec root elsewhere (the caller's to remove); as a rule it is on a file system in memory, like /run.
 # engine_start [DAEMON OPTIONS]: starts the daemon of E_DIR and returns when it answers. E_WRAP: a program to start it
 # with, which gets its command line.
 engine_start() {
     case $DHOW_ENGINE in
     dhow)
-        detached ${E_WRAP:+"$E_WRAP"} "$BUILD/src/daemon/dhowd" --data-root "$E_DIR/data" --exec-root "$E_DIR/run" \
+        detached ${E_WRAP:+"$E_WRAP"} "$BUILD/src/daemon/dhowd" --data-root "$E_DIR/data" --exec-root "${E_RUN:-$E_DIR/run}" \
             -H "unix://$E_SOCK" --pidfile "$E_PIDFILE" --bridge "$E_BRIDGE" "$@" \
             </dev/null >>"$E_LOG" 2>&1 &
         ;;
@@ -111,7 +112,7 @@ engine_start() {
                 ip link set "$bridge" up
             fi
             exec dockerd "$@"' sh "$E_BRIDGE" "10.$((RANDOM % 100 + 100)).$((RANDOM % 250)).1/24" \
-            --data-root "$E_DIR/data" --exec-root "$E_DIR/run" -H "unix://$E_SOCK" \
+            --data-root "$E_DIR/data" --exec-root "${E_RUN:-$E_DIR/run}" -H "unix://$E_SOCK" \
             --pidfile "$E_PIDFILE" --bridge "$E_BRIDGE" --cgroup-parent "/$E_BRIDGE" \
             --live-restore "$@" \
             </dev/null >>"$E_LOG" 2>&1 &

@@ -37,7 +37,7 @@ gboolean filters_get_bool(
 typedef struct {
 	gboolean all, size, latest;
 	gboolean brief; /* what `dhow ps` shows when nobody asks for more */
-	int64_t limit; /* 0: none */
+	int64_t limit;  /* 0: none */
 	Filters *filters;
 } ListRequest;
 /* Body of GET /containers/json, as text; caller frees. */

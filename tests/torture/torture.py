@@ -76,7 +76,9 @@ def check_box(world, known, box):
     status = state["Status"]
     if box.rm and status == "exited" and GONE in box.may:
         return True  # it goes in a moment
-    if status not in box.may:
+    # Between two of its lives it is restarting, whenever it may be running.
+    between = status == "restarting" and RUNNING in box.may and box.policy != "no" and box.lines
+    if status not in box.may and not between:
         world.fault(f"{box}: is {status} (exit code {state['ExitCode']}, error {state['Error']!r})")
     if status == "exited" and state["ExitCode"] not in box.codes:
         world.fault(f"{box}: ended with {state['ExitCode']}")

@@ -60,6 +60,7 @@ static void collect(const json_t *node, gboolean numbers, GArray *fds)
 		if (strcmp(key, "State") == 0)
 			continue;
 		if (json_is_integer(v) && (strcmp(key, "Fd") == 0 || strcmp(key, "Lock") == 0 ||
+						  strcmp(key, "ExecLock") == 0 ||
 						  strcmp(key, "Program") == 0))
 			g_array_append_val(fds, fd);
 		else if (json_is_object(v) || json_is_array(v))

@@ -60,6 +60,19 @@ static char *find_program(const char *name, const char *build_dir, GError **erro
 
 /* ---- locks and files ---- */
 
+/* Only one daemon at a time: *ret_fd is the lock, which goes with it. FALSE: there is one. */
+static gboolean lock_path(
+	const char *path, int flags, const char *what, int *ret_fd, GError **error)
+{
+	dh_autofd int fd = open(path, flags | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return dh_error_errno(error, errno, "open %s", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return dh_error(error, DH_ERROR_CONFLICT, "%s is in use by another dhowd", what);
+	*ret_fd = dh_steal_fd(&fd);
+	return TRUE;
+}
+
 static gboolean lock_data_root(const char *data_root, int *ret_fd, GError **error)
 {
 	/* Layers hold other machines' setuid programs and secrets: no user gets past the door. */
@@ -68,14 +81,29 @@ static gboolean lock_data_root(const char *data_root, int *ret_fd, GError **erro
 	if (chmod(data_root, 0710) < 0)
 		return dh_error_errno(error, errno, "chmod %s", data_root);
 	g_autofree char *path = g_build_filename(data_root, "dhowd.lock", NULL);
-	dh_autofd int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return dh_error_errno(error, errno, "open %s", path);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return dh_error(error, DH_ERROR_CONFLICT,
-			"the data root %s is in use by another dhowd", data_root);
-	*ret_fd = dh_steal_fd(&fd);
-	return TRUE;
+	g_autofree char *what = g_strdup_printf("the data root %s", data_root);
+	return lock_path(path, O_RDWR | O_CREAT, what, ret_fd, error);
+}
+
+/* The directory itself, as an engine that ends without containers leaves nothing of it: then the
+ * lock is of no use, and is taken on its successor. */
+static gboolean lock_exec_root(const char *exec_root, int *ret_fd, GError **error)
+{
+	g_autofree char *what = g_strdup_printf("the exec root %s", exec_root);
+	struct stat locked, now;
+	for (;;) {
+		dh_autofd int fd = -1;
+		if (!dh_mkdir_p(exec_root, 0711, error) ||
+			!lock_path(exec_root, O_RDONLY | O_DIRECTORY, what, &fd, error))
+			return FALSE;
+		if (fstat(fd, &locked) < 0)
+			return dh_error_errno(error, errno, "stat %s", exec_root);
+		if (stat(exec_root, &now) == 0 && locked.st_dev == now.st_dev &&
+			locked.st_ino == now.st_ino) {
+			*ret_fd = dh_steal_fd(&fd);
+			return TRUE;
+		}
+	}
 }
 
 /* A zombie has no program any more, however long its parent leaves it about. */
@@ -173,7 +201,7 @@ typedef struct {
 	DaemonOptions *o;
 	char *const *argv;
 	json_t *handed; /* by the daemon before, or NULL */
-	int lock, signals;
+	int lock, exec_lock, signals;
 	Engine *engine;
 	GArray *listeners;
 	ApiServer *server;
@@ -187,9 +215,34 @@ static void daemon_clear(Daemon *d)
 		g_array_unref(d->listeners);
 	json_decref(d->handed);
 	dh_close(&d->lock);
+	dh_close(&d->exec_lock);
 	dh_close(&d->signals);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Daemon, daemon_clear)
+
+/* Or takes them over. Handed over are the descriptors, so that they are never free. */
+static gboolean take_locks(Daemon *d, GError **error)
+{
+	const EngineConfig *config = &d->o->engine;
+	const json_t *exec = json_object_get(d->handed, "ExecLock");
+	if (d->handed)
+		d->lock = (int)json_integer_value(json_object_get(d->handed, "Lock"));
+	else if (!lock_data_root(config->data_root, &d->lock, error))
+		return FALSE;
+	/* A daemon of a time before this lock hands none over. */
+	if (!exec)
+		return lock_exec_root(config->exec_root, &d->exec_lock, error);
+	d->exec_lock = (int)json_integer_value(exec);
+	return TRUE;
+}
+
+/* They go back to the daemon before, which has them open. */
+static void give_locks_back(Daemon *d)
+{
+	d->lock = -1;
+	if (json_object_get(d->handed, "ExecLock"))
+		d->exec_lock = -1;
+}
 
 static gboolean open_engine(Daemon *d, GError **error)
 {
@@ -201,9 +254,7 @@ static gboolean open_engine(Daemon *d, GError **error)
 	if (!config->init_path)
 		return FALSE;
 	config->handed_over = d->handed != NULL;
-	if (d->handed)
-		d->lock = (int)json_integer_value(json_object_get(d->handed, "Lock"));
-	else if (!lock_data_root(config->data_root, &d->lock, error))
+	if (!take_locks(d, error))
 		return FALSE;
 	if (!write_pidfile(d->o->pidfile, error))
 		return FALSE;
@@ -255,9 +306,9 @@ static gboolean replace_daemon(Daemon *d, const ApiUpgrade *order)
 	/* Threads that are still in it end with this program. */
 	if (quiet)
 		engine_close(g_steal_pointer(&d->engine), TRUE);
-	g_autoptr(json_t) state = json_pack("{s:s, s:I, s:i, s:o, s:o, s:o}", "Version",
-		DHOW_VERSION, "Since", (json_int_t)since, "Lock", d->lock, "Listeners",
-		listeners_export(d->listeners), "Api", api, "Engine", engine);
+	g_autoptr(json_t) state = json_pack("{s:s, s:I, s:i, s:i, s:o, s:o, s:o}", "Version",
+		DHOW_VERSION, "Since", (json_int_t)since, "Lock", d->lock, "ExecLock", d->exec_lock,
+		"Listeners", listeners_export(d->listeners), "Api", api, "Engine", engine);
 	handover_leave(order->binary, d->argv, state, &error);
 	dh_log_error("the upgrade failed, and this is the end: %s", error->message);
 	return FALSE;
@@ -282,16 +333,15 @@ static void work(Daemon *d)
 static gboolean serve(DaemonOptions *o, char *const *argv, json_t *handed, const sigset_t *signals,
 	GError **error)
 {
-	g_auto(Daemon) d = {.o = o, .argv = argv, .handed = handed, .lock = -1};
+	g_auto(Daemon) d = {.o = o, .argv = argv, .handed = handed, .lock = -1, .exec_lock = -1};
 	d.signals = signalfd(-1, signals, SFD_CLOEXEC);
 	if (d.signals < 0)
 		return dh_error_errno(error, errno, "signalfd");
 	if (handed)
 		handover_guard(handed);
 	if (!open_engine(&d, error)) {
-		/* The lock is what was handed over, too. */
 		if (handed)
-			d.lock = -1;
+			give_locks_back(&d);
 		return FALSE;
 	}
 	gboolean ok = begin_to_serve(&d, error);
@@ -306,7 +356,7 @@ static gboolean serve(DaemonOptions *o, char *const *argv, json_t *handed, const
 	}
 	engine_close(d.engine, handed && !ok);
 	if (handed && !ok)
-		d.lock = -1;
+		give_locks_back(&d);
 	if (ok || !handed)
 		(void)unlink(o->pidfile);
 	return ok;

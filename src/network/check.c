@@ -132,7 +132,8 @@ static gboolean mend_bridge(NetEngine *n, const NetLink *l)
 		return FALSE;
 	if (l->index && strcmp(l->kind, "bridge") != 0)
 		return FALSE;
-	if (!net_link_setup(n->nl, made.index, n->address, NULL) ||
+	if (!net_bridge_claim(n, made.index, NULL) ||
+		!net_link_setup(n->nl, made.index, n->address, NULL) ||
 		!net_bridge_localnet(n->info.bridge, NULL))
 		return FALSE;
 	n->bridge = made.index;

@@ -6,13 +6,16 @@
  * containers is in memory only; the container room saves each endpoint and hands it back with
  * net_adopt after a restart. Whatever the kernel then has and nobody claimed is swept.
  *
- * Locks, outermost first: `sweep` (shared while a container is being attached, exclusive while
- * looking for orphans: a veth just taken from the pool belongs to nobody for a moment), `lock` (the
- * tables here), then those inside ports and firewall, and `nl_lock` (the netlink socket). None is
- * held while waiting for anything but the kernel's answer to a request.
+ * Locks, outermost first: `sweep` (shared while a container is being attached or detached,
+ * exclusive while looking for orphans: a veth on its way from or to the pool belongs to nobody for
+ * a moment), `lock` (the tables here), then those inside ports and firewall, and `nl_lock` (the
+ * netlink socket). None is held while waiting for anything but the kernel's answer to a request.
  *
  * Engines that start at the same moment choose their subnets one after the other, under flock(2) on
  * /run/dhow-net.lock, and see each other's choice because it is on the bridge before the lock goes.
+ * A bridge is one engine's: it holds a record lock on that file (fcntl(2), "Advisory record
+ * locking"), at a place that is the bridge's, as long as it lives. Such a lock is the process's
+ * own: a child that has not come to its program yet does not have it, too.
  */
 #include "network/internal.h"
 
@@ -26,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LOCK_FILE "/run/dhow-net.lock"
@@ -74,6 +78,7 @@ static gboolean check_name(const char *name, GError **error)
 	return TRUE;
 }
 
+/* The lock file, locked; descriptor or -1. */
 static int take_lock(GError **error)
 {
 	dh_autofd int fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -90,6 +95,26 @@ static int take_lock(GError **error)
 		return -1;
 	}
 	return dh_steal_fd(&fd);
+}
+
+/* Its number is a bridge's own in its network namespace. */
+gboolean net_bridge_claim(NetEngine *n, int index, GError **error)
+{
+	struct stat netns;
+	if (stat("/proc/thread-self/ns/net", &netns) == -1)
+		return dh_error_errno(error, errno, "stat of the network namespace");
+	struct flock place = {
+		.l_type = F_WRLCK,
+		.l_whence = SEEK_SET,
+		.l_start = (off_t)((netns.st_ino & G_MAXINT32) << 32 | (ino_t)index),
+		.l_len = 1,
+	};
+	if (fcntl(n->lock_file, F_SETLK, &place) == 0)
+		return TRUE;
+	if (errno == EAGAIN || errno == EACCES)
+		return dh_error(error, DH_ERROR_CONFLICT,
+			"the bridge %s is in use by another dhowd", n->info.bridge);
+	return dh_error_errno(error, errno, "cannot lock %s", LOCK_FILE);
 }
 
 static gboolean set_sysctl(const char *path, GError **error)
@@ -155,6 +180,8 @@ static gboolean open_bridge(
 		return FALSE;
 	}
 	n->bridge = l.index;
+	if (!net_bridge_claim(n, n->bridge, error))
+		return FALSE;
 	if (!have.len || config->bip) {
 		if (!choose_address(n, config, &want, error))
 			return FALSE;
@@ -179,8 +206,7 @@ static gboolean open_bridge(
 static gboolean open_network(
 	NetEngine *n, const NetConfig *config, gboolean *ret_made, GError **error)
 {
-	dh_autofd int lock = take_lock(error);
-	if (lock == -1 || !open_bridge(n, config, ret_made, error))
+	if (!open_bridge(n, config, ret_made, error))
 		return FALSE;
 	NetCidr range = n->address;
 	if (config->fixed_cidr && !net_cidr_parse(config->fixed_cidr, &range, error))
@@ -229,7 +255,9 @@ NetEngine *net_engine_new(const NetConfig *config, GError **error)
 	n->info.mtu = config->mtu ? config->mtu : DEFAULT_MTU;
 	gboolean made = FALSE, ok = FALSE;
 	n->nl = net_nl_new(NETLINK_ROUTE, error);
-	if (n->nl && open_network(n, config, &made, error)) {
+	n->lock_file = n->nl ? take_lock(error) : -1;
+	if (n->lock_file >= 0 && open_network(n, config, &made, error)) {
+		(void)flock(n->lock_file, LOCK_UN);
 		n->info.subnet = net_cidr_text((NetCidr){net_first(n->address), n->address.len});
 		n->info.gateway = net_ip_text(n->address.ip);
 		NetPoolConfig pool = {
@@ -261,6 +289,7 @@ void net_engine_free(NetEngine *n, gboolean remove)
 		net_link_is_our_bridge(&l))
 		net_link_delete(n->nl, n->info.bridge, NULL);
 	net_nl_free(n->nl);
+	dh_close(&n->lock_file);
 	net_ipam_free(n->ipam);
 	net_ports_free(n->ports);
 	g_hash_table_unref(n->attached);
@@ -492,15 +521,10 @@ static void claim_ports(NetEngine *n, GArray *maps)
 			g_array_remove_index(maps, i);
 }
 
-void net_detach(NetEngine *n, const char *id, const NetEndpoint *e)
+/* known: what was remembered, which goes, or NULL: all that is known is e. Under the shared sweep
+ * lock. */
+static void disconnect(NetEngine *n, Attached *known, const NetEndpoint *e)
 {
-	gpointer key = NULL, known = NULL;
-	g_mutex_lock(&n->lock);
-	g_hash_table_steal_extended(n->attached, id, &key, &known);
-	g_mutex_unlock(&n->lock);
-	g_free(key);
-	if (!known && !e)
-		return;
 	Attached *a = known ? known : net_attached_parse(e);
 	if (!known)
 		claim_ports(n, a->ports);
@@ -516,6 +540,19 @@ void net_detach(NetEngine *n, const char *id, const NetEndpoint *e)
 	if (known)
 		release_ip(n, a->ip);
 	net_attached_free(a);
+}
+
+void net_detach(NetEngine *n, const char *id, const NetEndpoint *e)
+{
+	gpointer key = NULL, known = NULL;
+	g_rw_lock_reader_lock(&n->sweep);
+	g_mutex_lock(&n->lock);
+	g_hash_table_steal_extended(n->attached, id, &key, &known);
+	g_mutex_unlock(&n->lock);
+	g_free(key);
+	if (known || e)
+		disconnect(n, known, e);
+	g_rw_lock_reader_unlock(&n->sweep);
 }
 
 gboolean net_furnish_namespace(NetEngine *n, int netns, GError **error)

@@ -22,6 +22,7 @@ struct NetEngine {
 	NetCidr address; /* the bridge's */
 	char *default_host_ip;
 	int bridge;
+	int lock_file; /* the bridge is claimed on it */
 	gboolean icc;
 	NetFirewall *firewall;
 	NetPorts *ports;
@@ -40,6 +41,8 @@ void net_attached_free(gpointer attached);
 /* An endpoint's words as numbers; members that make no sense are left out. */
 Attached *net_attached_parse(const NetEndpoint *e);
 
+/* Makes the bridge of this index this engine's. FALSE with error: it is another's (CONFLICT). */
+gboolean net_bridge_claim(NetEngine *n, int index, GError **error);
 /* A process of the host reaches published ports at 127.0.0.1 through it. */
 gboolean net_bridge_localnet(const char *bridge, GError **error);
 

@@ -52,15 +52,38 @@ on() {
     ok on "$SECOND" run --rm busybox true
 }
 
-@test "a second daemon on the same directories is refused" {
-    dhow_only "its own affair"
-    engine_start
-    run timeout 20 "$BUILD/src/daemon/dhowd" --data-root "$E_DIR/data" --exec-root "$E_DIR/run" \
-        -H "unix://$E_DIR/other.sock" --pidfile "$E_DIR/other.pid" --bridge "$E_BRIDGE"
+# second_is_refused ARGS...: a daemon of other directories and another bridge, but for ARGS, is refused.
+second_is_refused() {
+    run timeout 20 "$BUILD/src/daemon/dhowd" --data-root "$E_DIR/data2" --exec-root "$E_DIR/run2" \
+        -H "unix://$E_DIR/other.sock" --pidfile "$E_DIR/other.pid" --bridge "${E_BRIDGE}b" "$@"
     [ "$status" -ne 0 ]
     [ "$status" -ne 124 ] || fail "it runs"
-    [ -n "$output" ]
-    ok docker version
+    expect_text "is in use by another dhowd"
+    [ ! -e "$E_DIR/other.pid" ]
+    ! ip link show "${E_BRIDGE}b" 2>/dev/null
+}
+
+@test "a second daemon on the same data root, exec root or bridge is refused, and harms nothing" {
+    dhow_only "its own affair"
+    engine_start
+    "$ROOT/scripts/images" load busybox
+    docker run -d --name up -p 127.0.0.1:38162:80 busybox \
+        sh -c 'mkdir /w; echo page >/w/index.html; httpd -f -h /w'
+    wait_until 5 curl -sf -o /dev/null http://127.0.0.1:38162/
+    second_is_refused --data-root "$E_DIR/data"
+    expect_text "the data root"
+    second_is_refused --exec-root "$E_DIR/run"
+    expect_text "the exec root"
+    second_is_refused --bridge "$E_BRIDGE"
+    expect_text "the bridge $E_BRIDGE"
+    same "$(docker ps --format '{{.Names}}')" up
+    same "$(curl -sf http://127.0.0.1:38162/)" page
+    ok docker exec up true
+    ok docker system check
+    # A daemon that is gone has nothing any more.
+    engine_signal KILL
+    engine_start
+    ok docker rm -f up
 }
 
 @test "-H more than once, and a socket that a dead daemon left" {

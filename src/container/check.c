@@ -57,30 +57,45 @@ static void problem(Check *k, const char *kind, gboolean repaired, const char *f
 
 /* ---- containers ---- */
 
+enum { ENDING_WAIT_MS = 1000 };
+
 static gboolean exists(const char *dir, const char *name)
 {
 	g_autofree char *path = g_build_filename(dir, name, NULL);
 	return access(path, F_OK) == 0;
 }
 
-static void check_running(Check *k, Container *c, int64_t pid)
+/* What is wrong with a container that is said to run; NULL: nothing. */
+static char *running_fault(const Container *c, int64_t pid)
 {
 	ShimRequest req = {.op = (char *)"status"};
 	g_autoptr(GError) error = NULL;
 	ShimReply *reply = shim_request(c->run_dir, &req, NULL, 0, &error);
-	if (!reply)
-		problem(k, "shim", FALSE, "container %.12s runs, but its shim does not answer: %s",
-			c->id, error->message);
-	else if (!reply->exited && reply->pid != pid)
-		problem(k, "shim", FALSE,
-			"container %.12s: process %" G_GINT64_FORMAT " is on record, its shim has "
-			"%" G_GINT64_FORMAT,
-			c->id, pid, reply->pid);
+	gboolean exited = reply && reply->exited;
+	int64_t has = reply ? reply->pid : pid;
 	dh_json_free(&shim_reply_table, reply);
+	/* Without a socket, it would say that the container has ended: this one's end was not told.
+	 */
+	if (g_error_matches(error, DH_ERROR, DH_ERROR_NOT_FOUND))
+		return g_strdup("its shim cannot be reached");
+	if (error)
+		return g_strdup_printf("its shim does not answer: %s", error->message);
+	if (!exited && has != pid)
+		return g_strdup_printf("process %" G_GINT64_FORMAT
+				       " is on record, its shim has %" G_GINT64_FORMAT,
+			pid, has);
 	g_autoptr(GArray) pids = rt_cgroup_pids(c->cgroup, NULL);
-	if (reply && (!pids || pids->len == 0))
-		problem(k, "cgroup", FALSE, "container %.12s runs, but its cgroup %s is empty",
-			c->id, c->cgroup);
+	if (!pids || pids->len == 0)
+		return g_strdup_printf("its cgroup %s is empty", c->cgroup);
+	return NULL;
+}
+
+/* One that is just ending shows all of this for a moment. */
+static void check_running(Check *k, Container *c, int64_t pid)
+{
+	g_autofree char *fault = running_fault(c, pid);
+	if (fault && !container_wait_stopped(c, ENDING_WAIT_MS))
+		problem(k, "shim", FALSE, "container %.12s runs, but %s", c->id, fault);
 }
 
 static void check_container(Check *k, Container *c)
@@ -134,8 +149,8 @@ static void check_run_dirs(Check *k)
 	}
 	struct dirent *ent;
 	while ((ent = readdir(d))) {
-		if (*ent->d_name == '.' || !is_settled(k, dirfd(d), ent->d_name) ||
-			is_known(k->engine, ent->d_name))
+		if (*ent->d_name == '.' || is_known(k->engine, ent->d_name) ||
+			!is_settled(k, dirfd(d), ent->d_name))
 			continue;
 		gboolean gone = k->repair && dh_remove_tree(dirfd(d), ent->d_name, NULL);
 		problem(k, "directory", gone, "%s/%s belongs to nothing", path, ent->d_name);
@@ -143,12 +158,19 @@ static void check_run_dirs(Check *k)
 	closedir(d);
 }
 
+/* The cgroup goes before its container does. */
+static gboolean is_left(const char *parent, const char *name)
+{
+	g_auto(GStrv) children = rt_cgroup_children(parent);
+	return children && g_strv_contains((const char *const *)children, name);
+}
+
 static void check_cgroups(Check *k)
 {
 	const char *parent = k->engine->config.cgroup_parent;
 	g_auto(GStrv) children = rt_cgroup_children(parent);
 	for (char **name = children; name && *name; name++) {
-		if (is_known(k->engine, *name))
+		if (is_known(k->engine, *name) || !is_left(parent, *name))
 			continue;
 		g_autofree char *path = g_build_filename(parent, *name, NULL);
 		gboolean gone =

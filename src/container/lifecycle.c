@@ -97,12 +97,15 @@ static int64_t own_stop_timeout(Container *c)
 		       : DEFAULT_STOP_SECONDS;
 }
 
-/* SIGKILL, first to PID 1, at last to everything in the cgroup. */
+/* SIGKILL, first to PID 1, at last to everything in the cgroup: frozen or not, and also when the
+ * shim takes no signals any more, as it sees the end all the same. */
 static gboolean kill_hard(Container *c, GError **error)
 {
-	if (!send_signal(c, SIGKILL, error) || !thaw_if_paused(c, error))
-		return FALSE;
-	if (container_wait_stopped(c, KILL_WAIT_MS))
+	g_autoptr(GError) failed = NULL;
+	gboolean sent = send_signal(c, SIGKILL, &failed) && thaw_if_paused(c, &failed);
+	if (!sent)
+		dh_warn("container %s: %s", c->id, failed->message);
+	else if (container_wait_stopped(c, KILL_WAIT_MS))
 		return TRUE;
 	if (!rt_cgroup_kill(c->cgroup, error))
 		return FALSE;
@@ -139,9 +142,11 @@ static gboolean stop_locked(Container *c, const char *signal, int64_t timeout, G
 	g_autofree char *text = g_strdup_printf("%d", number);
 	gboolean ignored = container_ignores_signal(c, number);
 	container_event(c, "kill", "signal", text, ignored ? "ignored" : NULL, "true", NULL);
-	if (!send_signal(c, number, error) || !thaw_if_paused(c, error))
-		return FALSE;
-	if (!container_wait_stopped(c, timeout < 0 ? -1 : timeout * 1000)) {
+	g_autoptr(GError) failed = NULL;
+	gboolean sent = send_signal(c, number, &failed) && thaw_if_paused(c, &failed);
+	if (!sent)
+		dh_warn("container %s: %s", c->id, failed->message);
+	if (!sent || !container_wait_stopped(c, timeout < 0 ? -1 : timeout * 1000)) {
 		container_event(c, "kill", "signal", "9", NULL);
 		if (!kill_hard(c, error))
 			return FALSE;

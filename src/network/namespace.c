@@ -66,10 +66,11 @@ struct NetPool {
 	GCond changed;
 	/* below: under lock */
 	gboolean stop, filling;
-	gint64 refill_at;   /* monotonic, 0: not asked for */
-	GQueue ready, bare; /* NetSlot */
-	GQueue doomed;      /* char* names of veths */
-	GQueue orders;      /* Order: of those who wait for them */
+	gint64 refill_at;    /* monotonic, 0: not asked for */
+	GQueue ready, bare;  /* NetSlot */
+	GQueue doomed;       /* Doomed */
+	GPtrArray *deleting; /* names of the veths that are being deleted, or NULL */
+	GQueue orders;       /* Order: of those who wait for them */
 	guint waiting, waiting_bare;
 	GError *failure; /* of the last attempt, for those who wait */
 	guint64 attempts_failed;
@@ -245,9 +246,11 @@ static void delete_due(NetPool *p)
 		g_ptr_array_add(names, g_strdup(((NetSlot *)l->data)->veth));
 	if (!names->len)
 		return;
+	p->deleting = names;
 	g_mutex_unlock(&p->lock);
 	net_link_delete_all(p->nl, names, p->group, NULL);
 	g_mutex_lock(&p->lock);
+	p->deleting = NULL;
 }
 
 static gboolean is_due(const NetPool *p)
@@ -456,11 +459,19 @@ static int slot_has_name(gconstpointer slot, gconstpointer name)
 	return strcmp(((const NetSlot *)slot)->veth, name);
 }
 
+static int doomed_has_name(gconstpointer doomed, gconstpointer name)
+{
+	return strcmp(((const Doomed *)doomed)->name, name);
+}
+
 gboolean net_pool_owns(NetPool *p, const char *veth)
 {
 	g_mutex_lock(&p->lock);
-	gboolean owns =
-		strcmp(p->making, veth) == 0 || g_queue_find_custom(&p->ready, veth, slot_has_name);
+	gboolean owns = strcmp(p->making, veth) == 0 ||
+			g_queue_find_custom(&p->ready, veth, slot_has_name) ||
+			g_queue_find_custom(&p->doomed, veth, doomed_has_name) ||
+			(p->deleting && g_ptr_array_find_with_equal_func(
+						p->deleting, veth, g_str_equal, NULL));
 	g_mutex_unlock(&p->lock);
 	return owns;
 }

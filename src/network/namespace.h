@@ -57,5 +57,5 @@ void net_pool_refill(NetPool *p);
 /* From now on slots are for this bridge; those that are ready are thrown away. */
 void net_pool_set_bridge(NetPool *p, int bridge);
 
-/* Whether a veth of this name is being made or kept ready: its owner is the pool. */
+/* Whether a veth of this name is being made, kept ready or to be deleted: its owner is the pool. */
 gboolean net_pool_owns(NetPool *p, const char *veth);

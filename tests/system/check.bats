@@ -42,6 +42,22 @@ assert c["LastStart"]["Milliseconds"] < 2000, c
     docker rm -fv cc made
 }
 
+@test "while containers come and go it finds nothing, and its repairs harm none" {
+    local i churn
+    for i in 1 2 3; do
+        (for _ in $(seq 12); do docker run --rm busybox true; done) &
+    done
+    churn=$(jobs -p)
+    for i in $(seq 40); do
+        ok check --repair
+        expect_text ": 0 problems"
+    done
+    for i in $churn; do
+        wait "$i"
+    done
+    ok check
+}
+
 @test "what belongs to nobody is found, and swept by --repair" {
     local cg orphan
     docker run -d --name cc busybox sleep 1000
@@ -280,7 +296,22 @@ page_at() {
     mv "$E_DIR/run/containers/$id" "$E_DIR/away"
     run check
     expect_status 1
-    expect_match 'shim +container .* runs, but its shim does not answer'
+    expect_match 'shim +container .* runs, but its shim cannot be reached'
     mv "$E_DIR/away" "$E_DIR/run/containers/$id"
     ok check
+}
+
+@test "what has no run directory any more can be stopped and removed" {
+    local id how
+    for how in "stop" "rm -f"; do
+        id=$(docker run -d --name cc busybox sleep 1000)
+        rm -r "$E_DIR/run/containers/$id"
+        # shellcheck disable=SC2086
+        ok docker $how cc
+        if [ "$how" != "rm -f" ]; then
+            same "$(docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' cc)" "exited 137"
+            ok docker rm cc
+        fi
+        ok check
+    done
 }

@@ -8,7 +8,7 @@ C_FILES = $(shell git ls-files '*.c' '*.h')
 # Whatever begins as a shell script does.
 SHELL_FILES := scripts/lib.sh $(shell git ls-files demo.sh test.sh .ci bench scripts examples tests/lib | \
 	xargs awk 'FNR == 1 && /^\#!.*sh$$/ { print FILENAME }')
-BATS_FILES := $(wildcard tests/lib/*.bash tests/book/*.bats tests/escapes/*.bats tests/system/*.bats tests/vm/*.bats)
+BATS_FILES := $(wildcard tests/lib/*.bash tests/book/*.bats tests/escapes/*.bats tests/runtime/*.bats tests/system/*.bats tests/vm/*.bats)
 
 all:
 	@scripts/build

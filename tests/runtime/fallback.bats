@@ -22,11 +22,11 @@ without() {
     RUNTIME=$B/runtime
 }
 
-FALLBACKS="openat2 clone3 close_range faccessat2"
+FALLBACKS=(openat2 clone3 close_range faccessat2)
 
 # With every call that has a fallback missing, one container goes its whole way.
 life() {
-    started 'sh("echo up; sleep 1000")' "${@}"
+    started 'sh("echo up; sleep 1000")'
     wait_until 5 grep -q up "$B/out"
     run rt exec "$C" sh -c 'ls /proc/self/fd; exit 7'
     expect_status 7
@@ -50,12 +50,12 @@ print("gone")'
 }
 
 @test "without openat2, clone3, close_range, faccessat2: the whole life of a container" {
-    without $FALLBACKS
+    without "${FALLBACKS[@]}"
     life
 }
 
 @test "without them: user namespace, joined namespaces, time offsets, bound and idmapped mounts" {
-    without $FALLBACKS
+    without "${FALLBACKS[@]}"
     mkdir "$B/src"
     echo here >"$B/src/file"
     chown 100000:100000 "$B/src/file"
@@ -100,7 +100,7 @@ print("gone")'
     without clone3
     inside 'cat /proc/self/cgroup' 'no_ns("cgroup")'
     expect_status 0
-    same "$(grep -c "/$C\$" <<<"$output")" "$(cat /proc/self/cgroup | grep -c "^0:\|:memory:\|:cpu:\|:cpuacct:\|:devices:\|:blkio:\|:pids:")"
+    same "$(grep -c "/$C\$" <<<"$output")" "$(grep -c "^0:\|:memory:\|:cpu:\|:cpuacct:\|:devices:\|:blkio:\|:pids:" /proc/self/cgroup)"
     config
     started 'no_ns("cgroup")'
     run rt exec "$C" cat /proc/self/cgroup

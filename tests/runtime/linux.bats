@@ -139,7 +139,6 @@ c.pop('hostname')"
 @test "recursive attributes: rro reaches what is mounted below, ro does not" {
     local script='for d in /mnt /mnt/sub; do touch $d/f 2>/dev/null && echo "$d rw" || echo "$d ro"; done'
     mkdir -p "$B/src/sub"
-    local make='mount("/mnt", "tmpfs", [], kind="tmpfs"); mount("/mnt/sub", "tmpfs", [], kind="tmpfs")'
     # a tree of two made by the caller, in a mount namespace of its own
     config "sh('''$script''')" 'mount("/mnt", B + "/src", ["rbind", "rro"])' 'c["root"]["readonly"] = False'
     run unshare -m sh -c "mount -t tmpfs x $B/src/sub; exec $RUNTIME --root $B/state run -b $B $C"
@@ -224,7 +223,7 @@ c.pop('hostname')"
     expect_text "Read-only file system"
     expect_line 0
     expect_line c
-    ! grep -q hidden <<<"$output"
+    run ! grep -q hidden <<<"$output"
 }
 
 @test "sysctl of the container's own namespaces; those of the host are refused" {

@@ -137,9 +137,10 @@ c['hooks']['startContainer'] = hook('startContainer', '/hook')"
     same "$(jq -r .id "$B/createRuntime.json")" "$C"
     same "$(jq -r .pid "$B/createRuntime.json")" "$PID"
     # the former in the host's mount namespace, createContainer in the container's
-    local host=$(readlink /proc/self/ns/mnt)
+    local host
+    host=$(readlink /proc/self/ns/mnt)
     grep -qxF "createRuntime $host" "$B/order"
-    ! grep -qxF "createContainer $host" "$B/order"
+    run ! grep -qxF "createContainer $host" "$B/order"
 }
 
 @test "a hook that fails, or takes too long, ends create with nothing left; poststart only warns" {
@@ -195,7 +196,7 @@ c['hooks']['startContainer'] = hook('startContainer', '/hook')"
     # another profile is another file
     inside 'mkdir /tmp/x' "${profile/28/2}"
     expect_text "No such file or directory"
-    same "$(ls "$dir" | wc -l)" 2
+    same "$(find "$dir" -type f | wc -l)" 2
     # damaged, writable by others, somebody else's, a link: compiled anew
     local harm
     for harm in 'printf XXXX | dd of="$dir/$file" bs=1 seek=70 conv=notrunc status=none' \

@@ -85,14 +85,19 @@ void api_reply_json(ApiRequest *r, int status, json_t *body); /* takes body over
 void api_reply_text(ApiRequest *r, int status, const char *content_type, const char *text);
 void api_reply_header(ApiRequest *r, const char *name, const char *value);
 
-/* Sends the head now. */
+/* Sends the head now, if it was not sent yet. Whoever calls it with the first thing to stream lets
+ * what fails before be an ordinary error. */
 void api_stream_begin(ApiRequest *r, int status, const char *content_type);
-gboolean api_stream_begun(const ApiRequest *r);
 /* 0, or -1: the client is gone; or 1: taken, but the request is to be handed over and the client
  * takes no more at the moment. A LogsSink with the request as its argument. */
 int api_stream_write(void *request, const void *buf, size_t n);
 /* One value and a line end; takes value over. */
 int api_stream_json(ApiRequest *r, json_t *value, const char *line_end);
+/* A StoreWrite that streams an archive, with the request as its argument. */
+int api_stream_tar(void *request, const void *buf, size_t n);
+/* What the handler of a stream of JSON messages returns: an error after the head was sent is the
+ * last message. */
+gboolean api_stream_end(ApiRequest *r, gboolean ok, GError **error);
 /* Ends it without the closing chunk, so that the client knows it is incomplete. */
 void api_stream_abort(ApiRequest *r);
 
@@ -103,6 +108,10 @@ void api_stream_abort(ApiRequest *r);
 typedef void (*ApiUpgraded)(void *arg, int fd, const char *head, const void *preface, size_t n);
 void api_upgrade(
 	ApiRequest *r, const char *content_type, ApiUpgraded fn, void *arg, GDestroyNotify free_fn);
+
+/* What goes wrong after that can only be said in the stream: a line in a frame of stdout (1) or
+ * stderr (2), or as it is (0). */
+void api_upgraded_tell(int fd, int stream, const char *text);
 
 #define API_RAW_STREAM "application/vnd.docker.raw-stream"
 #define API_MULTIPLEXED_STREAM "application/vnd.docker.multiplexed-stream"

@@ -6,7 +6,6 @@
 #include "container/changes.h"
 #include "container/copy.h"
 
-#include <errno.h>
 #include <string.h>
 
 gboolean api_container_changes(ApiRequest *r, GError **error)
@@ -27,22 +26,10 @@ gboolean api_container_changes(ApiRequest *r, GError **error)
 	return TRUE;
 }
 
-/* The head goes out with the first bytes: what fails before is an ordinary error. */
-static int stream_tar(void *arg, const void *buf, size_t n)
-{
-	ApiRequest *r = arg;
-	if (!api_stream_begun(r))
-		api_stream_begin(r, 200, "application/x-tar");
-	if (api_stream_write(r, buf, n) == 0)
-		return 0;
-	errno = EPIPE;
-	return -1;
-}
-
 gboolean api_container_export(ApiRequest *r, GError **error)
 {
 	g_autoptr(Container) c = api_container(r, error);
-	return c && container_export(c, stream_tar, r, error);
+	return c && container_export(c, api_stream_tar, r, error);
 }
 
 /* ---- docker cp ---- */
@@ -91,7 +78,7 @@ gboolean api_container_archive_get(ApiRequest *r, GError **error)
 	if (!p)
 		return FALSE;
 	reply_stat(r, container_path_stat(p));
-	return container_path_tar(p, stream_tar, r, error);
+	return container_path_tar(p, api_stream_tar, r, error);
 }
 
 gboolean api_container_archive_put(ApiRequest *r, GError **error)

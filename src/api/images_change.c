@@ -3,7 +3,6 @@
 
 #include "registry/reference.h"
 
-#include <errno.h>
 #include <string.h>
 
 void api_image_event(Engine *e, const char *action, const Image *i, const char *name)
@@ -73,6 +72,7 @@ static void loaded(void *arg, const char *status)
 	ApiRequest *r = arg;
 	Engine *e = api_engine(r);
 	g_autofree char *line = g_strconcat(status, "\n", NULL);
+	api_stream_begin(r, 200, "application/json");
 	api_stream_json(r, json_pack("{s:o}", "stream", api_string(line)), "\r\n");
 	const char *name = g_str_has_prefix(status, "Loaded image") ? strstr(status, ": ") : NULL;
 	g_autoptr(Image) i = name ? store_image_find(e->store, name + 2, NULL) : NULL;
@@ -82,20 +82,8 @@ static void loaded(void *arg, const char *status)
 
 gboolean api_images_load(ApiRequest *r, GError **error)
 {
-	api_stream_begin(r, 200, "application/json");
-	return store_load(api_engine(r)->store, api_body_read, r, loaded, r, error);
-}
-
-/* The head goes out with the first bytes, so that an unknown name is still an ordinary error. */
-static int save_write(void *arg, const void *buf, size_t n)
-{
-	ApiRequest *r = arg;
-	if (!api_stream_begun(r))
-		api_stream_begin(r, 200, "application/x-tar");
-	if (api_stream_write(r, buf, n) == 0)
-		return 0;
-	errno = EPIPE;
-	return -1;
+	gboolean ok = store_load(api_engine(r)->store, api_body_read, r, loaded, r, error);
+	return api_stream_end(r, ok, error);
 }
 
 gboolean api_images_get(ApiRequest *r, GError **error)
@@ -106,7 +94,7 @@ gboolean api_images_get(ApiRequest *r, GError **error)
 	const char **which = names ? names : one;
 	if (!which[0])
 		return dh_error(error, DH_ERROR_INVALID, "no image names given");
-	if (!store_save(e->store, (char *const *)which, save_write, r, error))
+	if (!store_save(e->store, (char *const *)which, api_stream_tar, r, error))
 		return FALSE;
 	for (; *which; which++) {
 		g_autoptr(Image) i = store_image_find(e->store, *which, NULL);

@@ -31,8 +31,7 @@ static void on_message(void *arg, const RegistryMessage *m)
 {
 	ApiRequest *r = arg;
 	json_t *o = json_object();
-	if (!api_stream_begun(r))
-		api_stream_begin(r, 200, "application/json");
+	api_stream_begin(r, 200, "application/json");
 	if (m->aux) {
 		api_set(o, "progressDetail", json_object());
 		api_set(o, "aux", json_incref(m->aux));
@@ -54,20 +53,6 @@ static void on_message(void *arg, const RegistryMessage *m)
 			api_set(o, "id", api_string(m->id));
 	}
 	api_stream_json(r, o, "\r\n");
-}
-
-/* An error after the head was sent is the stream's last message. */
-static gboolean end_stream(ApiRequest *r, gboolean ok, GError **error)
-{
-	if (ok && !api_stream_begun(r))
-		api_stream_begin(r, 200, "application/json");
-	if (ok || !api_stream_begun(r))
-		return ok;
-	json_t *o = json_pack("{s:{s:o}}", "errorDetail", "message", api_string((*error)->message));
-	api_set(o, "error", api_string((*error)->message));
-	api_stream_json(r, o, "\r\n");
-	g_clear_error(error);
-	return TRUE;
 }
 
 static RegistryCall call_of(ApiRequest *r, const RegistryAuth *auth)
@@ -121,7 +106,7 @@ gboolean api_image_pull(ApiRequest *r, GError **error)
 	gboolean ok = registry_pull(e->registry, name, tag, platform, &call, error);
 	if (ok)
 		emit(e, "pull", name, tag);
-	return end_stream(r, ok, error);
+	return api_stream_end(r, ok, error);
 }
 
 gboolean api_image_push(ApiRequest *r, GError **error)
@@ -136,7 +121,7 @@ gboolean api_image_push(ApiRequest *r, GError **error)
 	gboolean ok = registry_push(e->registry, name, tag, &call, error);
 	if (ok)
 		emit(e, "push", name, tag);
-	return end_stream(r, ok, error);
+	return api_stream_end(r, ok, error);
 }
 
 /* ---- login ---- */

@@ -203,6 +203,8 @@ static gboolean body_is_coming(ApiRequest *r)
 
 void api_stream_begin(ApiRequest *r, int status, const char *content_type)
 {
+	if (r->reply != REPLY_NONE)
+		return;
 	r->content_type = content_type;
 	if (r->stream_begun) { /* by another daemon */
 		r->reply = REPLY_STREAM;
@@ -222,9 +224,26 @@ void api_stream_begin(ApiRequest *r, int status, const char *content_type)
 	g_string_free(head, TRUE);
 }
 
-gboolean api_stream_begun(const ApiRequest *r)
+int api_stream_tar(void *request, const void *buf, size_t n)
 {
-	return r->reply == REPLY_STREAM;
+	api_stream_begin(request, 200, "application/x-tar");
+	if (api_stream_write(request, buf, n) == 0)
+		return 0;
+	errno = EPIPE;
+	return -1;
+}
+
+gboolean api_stream_end(ApiRequest *r, gboolean ok, GError **error)
+{
+	if (ok)
+		api_stream_begin(r, 200, "application/json");
+	if (ok || r->reply == REPLY_NONE)
+		return ok;
+	json_t *o = json_pack("{s:{s:o}}", "errorDetail", "message", api_string((*error)->message));
+	api_set(o, "error", api_string((*error)->message));
+	api_stream_json(r, o, "\r\n");
+	g_clear_error(error);
+	return TRUE;
 }
 
 /* Kept for the daemon that goes on with the stream. */

@@ -27,18 +27,6 @@ static void attach_free(void *arg)
 	g_free(a);
 }
 
-/* The client has switched protocols: what goes wrong now can only be said in the stream. */
-static void write_failure(int fd, gboolean framed, const char *text)
-{
-	g_autofree char *line = g_strdup_printf("Error attaching: %s\r\n", text);
-	guint32 size = GUINT32_TO_BE((guint32)strlen(line));
-	char frame[8] = {2};
-	memcpy(frame + 4, &size, sizeof size);
-	if (framed)
-		dh_write_all(fd, frame, sizeof frame);
-	dh_write_all(fd, line, strlen(line));
-}
-
 static void attached(void *arg, int fd, const char *head, const void *preface, size_t n)
 {
 	Attach *a = arg;
@@ -46,8 +34,11 @@ static void attached(void *arg, int fd, const char *head, const void *preface, s
 	a->attach.head = head;
 	a->attach.preface = preface;
 	a->attach.preface_len = n;
-	if (!container_attach(a->container, &a->attach, fd, &error))
-		write_failure(fd, a->framed, error ? error->message : "container has ended");
+	if (container_attach(a->container, &a->attach, fd, &error))
+		return;
+	g_autofree char *text = g_strdup_printf(
+		"Error attaching: %s", error ? error->message : "container has ended");
+	api_upgraded_tell(fd, a->framed ? 2 : 0, text);
 }
 
 gboolean api_container_attach(ApiRequest *r, GError **error)

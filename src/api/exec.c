@@ -19,7 +19,6 @@ static DH_JSON_TABLE(exec_start_table, ExecStart, exec_start_fields, FALSE);
 
 typedef struct {
 	Exec *exec;
-	gboolean tty;
 	int64_t height, width;
 } Start;
 
@@ -47,13 +46,14 @@ gboolean api_exec_create(ApiRequest *r, GError **error)
 	return TRUE;
 }
 
-/* The shim tells the client of failures in the stream, before it closes it. */
 static void started(void *arg, int fd, const char *head, const void *preface, size_t n)
 {
 	Start *s = arg;
+	g_autoptr(GError) error = NULL;
 	if (dh_write_all(fd, head, strlen(head)) < 0)
 		return;
-	exec_start(s->exec, fd, s->tty, s->height, s->width, preface, n, NULL);
+	if (!exec_start(s->exec, fd, s->height, s->width, preface, n, &error))
+		api_upgraded_tell(fd, exec_is_tty(s->exec) ? 0 : 1, error->message);
 }
 
 gboolean api_exec_start(ApiRequest *r, GError **error)
@@ -73,13 +73,13 @@ gboolean api_exec_start(ApiRequest *r, GError **error)
 	if (!exec_check_start(x, error))
 		return FALSE;
 	if (body.detach) {
-		if (!exec_start(x, -1, body.tty, height, width, NULL, 0, error))
+		if (!exec_start(x, -1, height, width, NULL, 0, error))
 			return FALSE;
 		api_reply_status(r, 200);
 		return TRUE;
 	}
 	Start *s = g_new0(Start, 1);
-	*s = (Start){exec_ref(x), body.tty, height, width};
+	*s = (Start){exec_ref(x), height, width};
 	api_upgrade(r, api_stream_type(r, body.tty), started, s, start_free);
 	return TRUE;
 }

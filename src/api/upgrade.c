@@ -36,6 +36,17 @@ void api_upgrade(
 	r->upgrade_free = free_fn;
 }
 
+void api_upgraded_tell(int fd, int stream, const char *text)
+{
+	g_autofree char *line = g_strdup_printf("%s\r\n", text);
+	guint32 size = GUINT32_TO_BE((guint32)strlen(line));
+	char frame[8] = {(char)stream};
+	memcpy(frame + 4, &size, sizeof size);
+	if (stream)
+		dh_write_all(fd, frame, sizeof frame);
+	dh_write_all(fd, line, strlen(line));
+}
+
 static char *response_head(ApiRequest *r)
 {
 	GString *head = g_string_new(NULL);

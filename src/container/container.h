@@ -173,9 +173,10 @@ char *exec_create(Container *c, const ExecConfig *config, GError **error);
 Exec *exec_find(Engine *e, const char *id, GError **error);
 gboolean exec_is_tty(const Exec *x);
 gboolean exec_check_start(Exec *x, GError **error);
-/* fd: the client's connection (duplicated), or -1 when detached. */
-gboolean exec_start(Exec *x, int fd, gboolean tty, int64_t height, int64_t width,
-	const void *preface, size_t preface_len, GError **error);
+/* fd: the client's connection (duplicated), or -1 when detached. On FALSE nothing was written to
+ * it, and the exec has ended with 126 or 127. */
+gboolean exec_start(Exec *x, int fd, int64_t height, int64_t width, const void *preface,
+	size_t preface_len, GError **error);
 /* The shim has told how it ended. */
 void exec_note_end(Engine *e, const char *id, int64_t code);
 /* The container has ended: so has everything in it. */

@@ -295,10 +295,9 @@ static void set_console(OciProcess *p, json_t *asked, int64_t height, int64_t wi
 	p->console_size->width = width;
 }
 
-gboolean exec_start(Exec *x, int fd, gboolean tty, int64_t height, int64_t width,
-	const void *preface, size_t preface_len, GError **error)
+gboolean exec_start(Exec *x, int fd, int64_t height, int64_t width, const void *preface,
+	size_t preface_len, GError **error)
 {
-	(void)tty; /* what counts is what the exec was created with */
 	g_mutex_lock(&x->lock);
 	gboolean again = x->started;
 	if (!again)
@@ -312,9 +311,9 @@ gboolean exec_start(Exec *x, int fd, gboolean tty, int64_t height, int64_t width
 	container_event(x->c, action, "execID", x->id, NULL);
 
 	gboolean privileged = x->config->privileged || x->c->host_config->privileged;
-	OciProcess *process = container_exec_process(x->c, x->config, error);
-	gboolean ok = process != NULL;
 	g_autoptr(GError) failed = NULL;
+	OciProcess *process = container_exec_process(x->c, x->config, &failed);
+	gboolean ok = process != NULL;
 	if (ok) {
 		set_console(process, x->config->console_size, height, width);
 		dh_autofd int seccomp = container_seccomp_fd(x->c, process, privileged, &failed);
@@ -328,8 +327,7 @@ gboolean exec_start(Exec *x, int fd, gboolean tty, int64_t height, int64_t width
 		if (g_error_matches(failed, DH_ERROR, DH_ERROR_EXEC_NOT_FOUND))
 			code = 127;
 		note_end(x, code);
-		if (failed)
-			g_propagate_error(error, g_steal_pointer(&failed));
+		g_propagate_error(error, g_steal_pointer(&failed));
 	}
 	g_mutex_lock(&x->lock);
 	x->starting = FALSE;

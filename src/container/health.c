@@ -240,7 +240,7 @@ static HealthResult *run_probe(Container *c)
 	}
 	g_autofree char *id = exec_create(c, &exec, &error);
 	g_autoptr(Exec) x = id ? exec_find(c->engine, id, &error) : NULL;
-	gboolean ok = x && exec_start(x, theirs, FALSE, 0, 0, NULL, 0, &error);
+	gboolean ok = x && exec_start(x, theirs, 0, 0, NULL, 0, &error);
 	dh_close(&theirs);
 	if (ok && collect(c, ours, until, out) && exec_wait(x, until, &r->code)) {
 		r->output = g_utf8_make_valid(out->str, (gssize)out->len);

@@ -60,19 +60,13 @@ static gboolean launch(Shim *sh, Session *s, const ShimRequest *req, int seccomp
 }
 
 /* Remembered like one that ran, with the code that a shell would give. */
-static void refuse(
-	Session *s, const ShimRequest *req, int client_fd, const GError *failed, GError **error)
+static void refuse(Session *s, const GError *failed, GError **error)
 {
 	DhError code = failed->domain == DH_ERROR ? (DhError)failed->code : DH_ERROR_SYSTEM;
 	s->exit.status = code == DH_ERROR_EXEC_NOT_FOUND ? 127 : 126;
 	s->exit.finished_at = dh_time_now();
-	g_autofree char *text =
-		g_strdup_printf("OCI runtime exec failed: exec failed: %s", failed->message);
-	dh_error(error, code, "%s", text);
-	if (client_fd >= 0)
-		session_refuse(s, req->client, client_fd, text);
-	else
-		session_finish(s);
+	session_finish(s);
+	dh_error(error, code, "OCI runtime exec failed: exec failed: %s", failed->message);
 }
 
 gboolean exec_run(Shim *sh, const ShimRequest *req, int client_fd, int seccomp_fd, int64_t *ret_pid,
@@ -95,7 +89,7 @@ gboolean exec_run(Shim *sh, const ShimRequest *req, int client_fd, int seccomp_f
 	if (ok && client >= 0)
 		session_attach(s, req->client, dh_steal_fd(&client));
 	else if (!ok)
-		refuse(s, req, dh_steal_fd(&client), failed, error);
+		refuse(s, failed, error);
 	forget_old(sh);
 	*ret_pid = s->pid;
 	return ok;

@@ -103,10 +103,8 @@ extern const DhJsonTable shim_exit_table;
  * "kill"         signal (to PID 1)                     -        (error NOT_FOUND: it has ended)
  * "exec"         exec_id, process, client (optional, + 1 descriptor), open_stdin, seccomp (1 more
  *                descriptor after the client's when has_seccomp)
- *                                                      pid      (after execve succeeded). When it
- *                fails and there is a client, the text goes to the client's stream as well (stdout
- *                frame or raw, ending in \r\n), as dockerd does, before its descriptor is closed.
- *                It is remembered like one that ended with 127 (not found) or 126.
+ *                                                      pid      (after execve succeeded). One that
+ *                fails is remembered like one that ended with 127 (not found) or 126.
  * "exec-status"  exec_id                               pid, exited, exit
  * "exec-kill"    exec_id, signal                       -
  * "close-stdin"  -                                     -

@@ -350,15 +350,6 @@ void session_attach(Session *s, const ShimClient *c, int fd)
 		session_client_finish(sc);
 }
 
-void session_refuse(Session *s, const ShimClient *c, int fd, const char *text)
-{
-	SessionClient *sc = add_client(s, c, fd);
-	g_autofree char *line = g_strdup_printf("%s\r\n", text);
-	if (sc)
-		session_client_tell(sc, 0, line, strlen(line));
-	session_finish(s);
-}
-
 gboolean session_resize(Session *s, int64_t height, int64_t width, GError **error)
 {
 	struct winsize ws = {.ws_row = (unsigned short)CLAMP(height, 0, 65535),

@@ -208,6 +208,19 @@ bad_request() {
     [ "$status" -ne 0 ]
 }
 
+@test "an exec that cannot begin says why" {
+    docker run -d --name runs busybox sleep 1000
+    run -126 docker exec -u nosuchuser runs true
+    expect_text 'unable to find user nosuchuser: no matching entries in passwd file'
+    run -126 docker exec -t -u nosuchuser runs true
+    expect_text 'unable to find user nosuchuser: no matching entries in passwd file'
+    # Nobody reaches what runs in it any more.
+    dhow_only "takes its shim away"
+    rm -r "$E_DIR"/run/containers/*
+    run -126 docker exec runs true
+    expect_text 'has ended'
+}
+
 # ---- states ----
 
 @test "a link to a container that does not run" {
@@ -435,6 +448,11 @@ images_now() {
     run docker load -i "$BATS_TEST_TMPDIR/nosuch.tar"
     expect_status 1
     expect_text 'no such file or directory'
+    # However short it is: an error with a sentence, not a stream that breaks off.
+    run curl -sS -w '%{http_code}' --unix-socket "$E_SOCK" -X POST --data-binary junk \
+        -H 'Content-Type: application/x-tar' http://d/v1.41/images/load
+    expect_status 0
+    expect_match 'message'
     printf 'this is not a tar archive' >"$BATS_TEST_TMPDIR/text"
     run docker import "$BATS_TEST_TMPDIR/text" x:y
     [ "$status" -ne 0 ] || docker rmi x:y

@@ -240,15 +240,19 @@ Exec *exec_find(Engine *e, const char *id, GError **error)
 	dh_error(error, DH_ERROR_NOT_FOUND, "No such exec instance: %s", id);
 	return NULL;
 }
+gboolean exec_is_tty(const Exec *x)
+{
+	return FALSE;
+}
 gboolean exec_check_start(Exec *x, GError **error)
 {
 	return TRUE;
 }
-gboolean exec_start(Exec *x, int fd, gboolean tty, int64_t height, int64_t width,
-	const void *preface, size_t preface_len, GError **error)
+gboolean exec_start(Exec *x, int fd, int64_t height, int64_t width, const void *preface,
+	size_t preface_len, GError **error)
 {
 	char text[64];
-	int n = snprintf(text, sizeof text, "%d %d %d", tty, (int)height, (int)width);
+	int n = snprintf(text, sizeof text, "%d %d", (int)height, (int)width);
 	if (fd >= 0)
 		dh_write_all(fd, text, (size_t)n);
 	return TRUE;
@@ -1081,7 +1085,7 @@ static void exec_upgrades(void **state)
 	g_autofree char *answer = talk(request);
 	assert_true(g_str_has_prefix(answer, "HTTP/1.1 101 UPGRADED\r\n"));
 	check_has(answer, "application/vnd.docker.raw-stream");
-	assert_true(g_str_has_suffix(answer, "\r\n\r\n1 24 80"));
+	assert_true(g_str_has_suffix(answer, "\r\n\r\n24 80"));
 }
 
 /* ---- rude clients ---- */

@@ -616,23 +616,6 @@ static void test_no_linger(void **state)
 	assert_true(session_is_over(r->s));
 }
 
-static void test_refuse(void **state)
-{
-	Rig *r = *state;
-	int p[2];
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, p), 0);
-	ShimClient c = {.use_stderr = TRUE};
-	for (int i = 0; i < 3; i++)
-		dh_close(&r->proc[i]);
-	session_refuse(r->s, &c, p[1], "no such thing");
-	(void)dh_set_nonblock(p[0], TRUE);
-	g_autoptr(GString) got = take_frames(r, p[0], 1);
-	assert_string_equal(got->str, "no such thing\r\n");
-	close(p[0]);
-	run(r, 10);
-	assert_true(session_is_over(r->s));
-}
-
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -654,7 +637,6 @@ int main(void)
 		TEST(test_terminal),
 		EXEC_TEST(test_linger),
 		EXEC_TEST(test_no_linger),
-		EXEC_TEST(test_refuse),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests_name("shim_session", tests, NULL, NULL);

@@ -44,7 +44,7 @@ fill_disk() {
 import errno, os, sys
 n = 0
 size = 64 << 20
-while size >= 4096:
+while size >= 1024:  # the smallest block
     fd = os.open(f"{sys.argv[1]}/{n}", os.O_WRONLY | os.O_CREAT, 0o600)
     n += 1
     try:

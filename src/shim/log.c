@@ -57,6 +57,7 @@ struct Log {
 		LogLocal *local;
 		LogRemote *remote;
 	} driver;
+	LogFile *file; /* the driver's, or NULL */
 	char *dir;
 	/* apart: the shim's side */
 	gboolean apart, non_blocking;
@@ -82,63 +83,65 @@ static gboolean driver_open(Log *l, const ShimLog *config, GError **error)
 	if (g_strcmp0(config->driver, "syslog") == 0 ||
 		g_strcmp0(config->driver, "journald") == 0) {
 		l->kind = REMOTE;
-		return (l->driver.remote = log_remote_open(config, error)) != NULL;
+		l->driver.remote = log_remote_open(config, error);
+		return l->driver.remote != NULL;
 	}
 	if (g_strcmp0(config->driver, "local") == 0) {
 		l->kind = LOCAL;
-		return (l->driver.local = log_local_open(config, error)) != NULL;
+		l->driver.local = log_local_open(config, error);
+		l->file = l->driver.local ? log_local_file(l->driver.local) : NULL;
+	} else {
+		l->kind = JSON_FILE;
+		l->driver.json = log_json_open(config, error);
+		l->file = l->driver.json ? log_json_file(l->driver.json) : NULL;
 	}
-	l->kind = JSON_FILE;
-	return (l->driver.json = log_json_open(config, error)) != NULL;
+	return l->file != NULL;
 }
 
-/* Returns how many messages were left out. */
+/* Returns how many messages were left out, as the log itself can tell. */
 static guint64 driver_write(Log *l, int stream, const char *data, size_t n)
 {
 	switch (l->kind) {
 	case JSON_FILE:
 		log_json_write(l->driver.json, stream, data, n);
-		return log_json_take_lost(l->driver.json);
+		break;
 	case LOCAL:
 		log_local_write(l->driver.local, stream, data, n);
-		return log_local_take_lost(l->driver.local);
-	case REMOTE:
-		log_remote_write(l->driver.remote, stream, data, n, &l->total);
 		break;
+	case REMOTE:
+		log_remote_write(l->driver.remote, stream, data, n);
+		l->total += log_remote_take_lost(l->driver.remote);
+		return 0;
 	}
-	return 0;
+	return log_file_take_lost(l->file);
 }
 
 static void driver_hold_back(Log *l, gboolean on)
 {
-	if (l->kind == JSON_FILE)
-		log_json_hold_back(l->driver.json, on);
-	else if (l->kind == LOCAL)
-		log_local_hold_back(l->driver.local, on);
+	if (l->file)
+		l->file->held_back = on;
 }
 
 static int driver_fd(const Log *l)
 {
-	switch (l->kind) {
-	case JSON_FILE:
-		return log_json_fd(l->driver.json);
-	case LOCAL:
-		return log_local_fd(l->driver.local);
-	case REMOTE:
-		return log_remote_fd(l->driver.remote);
-	}
-	return -1;
+	return l->file ? l->file->fd : log_remote_fd(l->driver.remote);
 }
 
 static void driver_finish(Log *l)
 {
-	if (l->kind == JSON_FILE) {
+	switch (l->kind) {
+	case JSON_FILE:
 		log_json_finish(l->driver.json);
-		l->total += log_json_take_lost(l->driver.json);
-	} else if (l->kind == LOCAL) {
+		break;
+	case LOCAL:
 		log_local_finish(l->driver.local);
-		l->total += log_local_take_lost(l->driver.local);
+		break;
+	case REMOTE:
+		log_remote_finish(l->driver.remote);
+		l->total += log_remote_take_lost(l->driver.remote);
+		return;
 	}
+	l->total += log_file_take_lost(l->file);
 }
 
 static void driver_close(Log *l)
@@ -151,7 +154,7 @@ static void driver_close(Log *l)
 		log_local_close(l->driver.local);
 		break;
 	case REMOTE:
-		log_remote_close(l->driver.remote, &l->total);
+		log_remote_close(l->driver.remote);
 		break;
 	}
 }
@@ -241,7 +244,6 @@ static void work(Log *l, int sock)
 	}
 	finish(l);
 	driver_close(l);
-	tell_total(l, TRUE);
 }
 
 /* Nothing of the shim's may live on in the child: ports, namespaces, clients. */

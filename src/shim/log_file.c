@@ -172,6 +172,13 @@ size_t log_file_write(LogFile *f, const char *data, size_t n)
 	return done;
 }
 
+guint64 log_file_take_lost(LogFile *f)
+{
+	guint64 lost = f->lost;
+	f->lost = 0;
+	return lost;
+}
+
 void log_file_close(LogFile *f)
 {
 	dh_close(&f->fd);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Theory of operation: output is cut into lines; a line becomes one record when its newline is
- * seen, or when it has grown to 16 KiB (a partial record, without "\n" in it). Records are gathered
+ * Theory of operation: a line becomes one record when its newline is seen, or when it has grown to
+ * 16 KiB (a partial record, without "\n" in it). Records are gathered
  * in one buffer and written with one write(2) for each piece of output that was read (more when it
  * is long), so that a record is never torn between two files and never waits. The time, and all
  * that follows the text in a record, is made once for each piece.
@@ -15,7 +15,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/timefmt.h"
-#include "shim/log_file.h"
+#include "shim/log_lines.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -28,7 +28,6 @@
 #include <unistd.h>
 
 enum {
-	MAX_LINE = 16 * 1024,
 	MAX_ESCAPE = 6, /* bytes that one byte can become */
 	FLUSH_AT = 256 * 1024,
 	SLACK = 16, /* copying several at a time writes past the end */
@@ -38,11 +37,12 @@ static const char prefix[] = "{\"log\":\"";
 
 struct LogJson {
 	LogFile file;
+	LogLines lines;
 	char *attrs; /* ",\"attrs\":{...}" or "" */
-	GString *partial[2];
-	char *out; /* NULL while idle */
+	char *out;   /* NULL while idle */
 	size_t len, room;
-	guint64 lost; /* records */
+	char *suffix; /* what follows the text in every record of one piece of output */
+	size_t suffix_len;
 };
 
 /* ---- encoding ---- */
@@ -196,7 +196,7 @@ static void flush(LogJson *l, size_t n)
 	if (done < n) {
 		done = whole_records(l, done);
 		for (size_t i = done; i < n; i++)
-			l->lost += l->out[i] == '\n';
+			l->file.lost += l->out[i] == '\n';
 	}
 	l->file.size += (int64_t)done;
 	l->len -= n;
@@ -205,25 +205,20 @@ static void flush(LogJson *l, size_t n)
 
 /* ---- records ---- */
 
-typedef struct {
-	size_t len;
-	char *text;
-} Suffix;
-
-/* What follows the text in every record of one piece of output. */
-static Suffix make_suffix(const LogJson *l, int stream)
+static void make_suffix(LogJson *l, int stream)
 {
 	static const char *const names[] = {"stdout", "stderr"};
 	char now[36];
 	dh_time_format_fixed(dh_time_now(), now);
-	char *text = g_strdup_printf(
+	g_free(l->suffix);
+	l->suffix = g_strdup_printf(
 		"\",\"stream\":\"%s\"%s,\"time\":\"%s\"}\n", names[stream], l->attrs, now);
-	return (Suffix){.len = strlen(text), .text = text};
+	l->suffix_len = strlen(l->suffix);
 }
 
-static void make_room(LogJson *l, const Suffix *suffix)
+static void make_room(LogJson *l)
 {
-	size_t longest = sizeof prefix + MAX_ESCAPE * MAX_LINE + SLACK + suffix->len;
+	size_t longest = sizeof prefix + MAX_ESCAPE * LOG_LINE_MAX + SLACK + l->suffix_len;
 	if (l->len >= FLUSH_AT)
 		flush(l, l->len);
 	if (!l->out || l->room < FLUSH_AT + longest) {
@@ -232,15 +227,17 @@ static void make_room(LogJson *l, const Suffix *suffix)
 	}
 }
 
-static void record(LogJson *l, const char *line, size_t n, const Suffix *suffix)
+static void record(void *log, int stream, const char *line, size_t n)
 {
-	make_room(l, suffix);
+	LogJson *l = log;
+	(void)stream; /* the suffix says it */
+	make_room(l);
 	size_t start = l->len;
 	char *to = l->out + start;
 	memcpy(to, prefix, sizeof prefix - 1);
 	to = put_escaped(to + sizeof prefix - 1, line, n);
-	memcpy(to, suffix->text, suffix->len);
-	l->len = (size_t)(to - l->out) + suffix->len;
+	memcpy(to, l->suffix, l->suffix_len);
+	l->len = (size_t)(to - l->out) + l->suffix_len;
 	if (l->file.max_size < 0 || l->file.size + (int64_t)l->len <= l->file.max_size)
 		return;
 	/* This record goes to the next file, what was before it to this one. */
@@ -249,29 +246,17 @@ static void record(LogJson *l, const char *line, size_t n, const Suffix *suffix)
 		log_file_rotate(&l->file);
 }
 
+static void record_late(void *log, int stream, const char *line, size_t n)
+{
+	make_suffix(log, stream);
+	record(log, stream, line, n);
+}
+
 void log_json_write(LogJson *l, int stream, const char *data, size_t n)
 {
-	GString *partial = l->partial[stream];
-	const char *end = data + n;
-	Suffix suffix = make_suffix(l, stream);
-	while (data < end) {
-		size_t room = MAX_LINE - partial->len;
-		size_t look = MIN(room, (size_t)(end - data));
-		const char *nl = memchr(data, '\n', look);
-		size_t take = nl ? (size_t)(nl - data) + 1 : look;
-		if (!nl && take < room) {
-			g_string_append_len(partial, data, (gssize)take);
-		} else if (partial->len == 0) {
-			record(l, data, take, &suffix);
-		} else {
-			g_string_append_len(partial, data, (gssize)take);
-			record(l, partial->str, partial->len, &suffix);
-			g_string_truncate(partial, 0);
-		}
-		data += take;
-	}
+	make_suffix(l, stream);
+	log_lines_cut(&l->lines, stream, data, n, record, l);
 	flush(l, l->len);
-	g_free(suffix.text);
 }
 
 /* ---- opening and closing ---- */
@@ -281,8 +266,7 @@ LogJson *log_json_open(const ShimLog *config, GError **error)
 	if (g_strcmp0(config->driver, "none") == 0 || !config->path)
 		return NULL;
 	LogJson *l = g_new0(LogJson, 1);
-	for (int i = 0; i < 2; i++)
-		l->partial[i] = g_string_new(NULL);
+	log_lines_init(&l->lines);
 	if (config->attrs) {
 		g_autofree char *text = dh_json_dumps(config->attrs, 0);
 		l->attrs = g_strdup_printf(",\"attrs\":%s", text);
@@ -301,36 +285,13 @@ void log_json_idle(LogJson *l)
 	if (!l)
 		return;
 	g_clear_pointer(&l->out, g_free);
-	for (int i = 0; i < 2; i++) {
-		if (l->partial[i]->len == 0 && l->partial[i]->allocated_len > 64) {
-			g_string_free(l->partial[i], TRUE);
-			l->partial[i] = g_string_new(NULL);
-		}
-	}
-}
-
-void log_json_hold_back(LogJson *l, gboolean on)
-{
-	l->file.held_back = on;
-}
-
-guint64 log_json_take_lost(LogJson *l)
-{
-	guint64 lost = l->lost;
-	l->lost = 0;
-	return lost;
+	g_clear_pointer(&l->suffix, g_free);
+	log_lines_idle(&l->lines);
 }
 
 void log_json_finish(LogJson *l)
 {
-	for (int i = 0; i < 2; i++) {
-		if (l->partial[i]->len > 0) {
-			Suffix suffix = make_suffix(l, i);
-			record(l, l->partial[i]->str, l->partial[i]->len, &suffix);
-			g_free(suffix.text);
-			g_string_truncate(l->partial[i], 0);
-		}
-	}
+	log_lines_finish(&l->lines, record_late, l);
 	flush(l, l->len);
 }
 
@@ -339,15 +300,15 @@ void log_json_close(LogJson *l)
 	if (!l)
 		return;
 	log_json_finish(l);
-	for (int i = 0; i < 2; i++)
-		g_string_free(l->partial[i], TRUE);
+	log_lines_clear(&l->lines);
 	log_file_close(&l->file);
 	g_free(l->out);
+	g_free(l->suffix);
 	g_free(l->attrs);
 	g_free(l);
 }
 
-int log_json_fd(const LogJson *l)
+LogFile *log_json_file(LogJson *l)
 {
-	return l->file.fd;
+	return &l->file;
 }

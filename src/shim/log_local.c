@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lines are cut as log_json.c cuts them, and written with one write(2) for each piece of output.
+ * Lines are written with one write(2) for each piece of output.
  * What a crash of the machine left of a record at the end is cut off when the file is opened, as
  * nothing behind it could be read backwards.
  */
@@ -9,20 +9,21 @@
 #include "base/error.h"
 #include "base/timefmt.h"
 #include "model/log_record.h"
-#include "shim/log_file.h"
+#include "shim/log_lines.h"
 
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_LINE = 16 * 1024, FLUSH_AT = 256 * 1024 };
+enum { FLUSH_AT = 256 * 1024 };
 
 struct LogLocal {
 	LogFile file;
+	LogLines lines;
 	char *attrs;
-	GString *partial[2];
 	GString *out;
-	guint64 waiting, lost; /* messages in out; left out */
+	guint64 waiting; /* messages in out */
+	int64_t now;
 };
 
 /* ---- files ---- */
@@ -68,7 +69,7 @@ static void flush(LogLocal *l, size_t n)
 	if (done == n)
 		l->file.size += (int64_t)n;
 	else
-		l->lost += l->waiting;
+		l->file.lost += l->waiting;
 	l->waiting = 0;
 	if (done < n && l->file.fd >= 0 && fstat(l->file.fd, &st) == 0)
 		(void)!ftruncate(l->file.fd, MAX(st.st_size - (off_t)done, 0));
@@ -88,8 +89,9 @@ static void append(LogLocal *l, guint8 kind, int64_t time, const char *text, siz
 	g_string_append_len(l->out, (const char *)&length, sizeof length);
 }
 
-static void record(LogLocal *l, int stream, int64_t time, const char *text, size_t n)
+static void record(void *log, int stream, const char *text, size_t n)
 {
+	LogLocal *l = log;
 	size_t need = 2 * LOG_RECORD_LENGTH + LOG_RECORD_HEAD + n;
 	if (l->file.max_size >= 0 && l->file.size > 0 &&
 		l->file.size + (int64_t)(l->out->len + need) > l->file.max_size) {
@@ -97,8 +99,8 @@ static void record(LogLocal *l, int stream, int64_t time, const char *text, size
 		log_file_rotate(&l->file);
 	}
 	if (l->file.size == 0 && l->out->len == 0)
-		append(l, LOG_RECORD_ATTRS, time, l->attrs, strlen(l->attrs));
-	append(l, stream == 0 ? LOG_RECORD_STDOUT : LOG_RECORD_STDERR, time, text, n);
+		append(l, LOG_RECORD_ATTRS, l->now, l->attrs, strlen(l->attrs));
+	append(l, stream == 0 ? LOG_RECORD_STDOUT : LOG_RECORD_STDERR, l->now, text, n);
 	l->waiting++;
 	if (l->out->len >= FLUSH_AT)
 		flush(l, l->out->len);
@@ -106,25 +108,8 @@ static void record(LogLocal *l, int stream, int64_t time, const char *text, size
 
 void log_local_write(LogLocal *l, int stream, const char *data, size_t n)
 {
-	GString *partial = l->partial[stream];
-	const char *end = data + n;
-	int64_t now = dh_time_now();
-	while (data < end) {
-		size_t room = MAX_LINE - partial->len;
-		size_t look = MIN(room, (size_t)(end - data));
-		const char *nl = memchr(data, '\n', look);
-		size_t take = nl ? (size_t)(nl - data) + 1 : look;
-		if (partial->len == 0 && (nl || take == room)) {
-			record(l, stream, now, data, take);
-		} else {
-			g_string_append_len(partial, data, (gssize)take);
-			if (nl || take == room) {
-				record(l, stream, now, partial->str, partial->len);
-				g_string_truncate(partial, 0);
-			}
-		}
-		data += take;
-	}
+	l->now = dh_time_now();
+	log_lines_cut(&l->lines, stream, data, n, record, l);
 	flush(l, l->out->len);
 }
 
@@ -137,8 +122,7 @@ LogLocal *log_local_open(const ShimLog *config, GError **error)
 	if (strlen(l->attrs) > LOG_RECORD_TEXT_MAX)
 		*l->attrs = '\0';
 	l->out = g_string_new(NULL);
-	for (int i = 0; i < 2; i++)
-		l->partial[i] = g_string_new(NULL);
+	log_lines_init(&l->lines);
 	if (!log_file_open(&l->file, config, error)) {
 		log_local_close(l);
 		return NULL;
@@ -153,33 +137,13 @@ void log_local_idle(LogLocal *l)
 		g_string_free(l->out, TRUE);
 		l->out = g_string_new(NULL);
 	}
-	for (int i = 0; i < 2; i++) {
-		if (l->partial[i]->len == 0 && l->partial[i]->allocated_len > 64) {
-			g_string_free(l->partial[i], TRUE);
-			l->partial[i] = g_string_new(NULL);
-		}
-	}
-}
-
-void log_local_hold_back(LogLocal *l, gboolean on)
-{
-	l->file.held_back = on;
-}
-
-guint64 log_local_take_lost(LogLocal *l)
-{
-	guint64 lost = l->lost;
-	l->lost = 0;
-	return lost;
+	log_lines_idle(&l->lines);
 }
 
 void log_local_finish(LogLocal *l)
 {
-	for (int i = 0; i < 2; i++) {
-		if (l->partial[i]->len > 0)
-			record(l, i, dh_time_now(), l->partial[i]->str, l->partial[i]->len);
-		g_string_truncate(l->partial[i], 0);
-	}
+	l->now = dh_time_now();
+	log_lines_finish(&l->lines, record, l);
 	flush(l, l->out->len);
 }
 
@@ -188,15 +152,14 @@ void log_local_close(LogLocal *l)
 	if (!l)
 		return;
 	log_local_finish(l);
-	for (int i = 0; i < 2; i++)
-		g_string_free(l->partial[i], TRUE);
+	log_lines_clear(&l->lines);
 	g_string_free(l->out, TRUE);
 	log_file_close(&l->file);
 	g_free(l->attrs);
 	g_free(l);
 }
 
-int log_local_fd(const LogLocal *l)
+LogFile *log_local_file(LogLocal *l)
 {
-	return l->file.fd;
+	return &l->file;
 }

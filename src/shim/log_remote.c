@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/timefmt.h"
+#include "shim/log_lines.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_LINE = 16 * 1024, SEND_SECONDS = 5, PRIORITY_OUT = 6, PRIORITY_ERR = 3 };
+enum { SEND_SECONDS = 5, PRIORITY_OUT = 6, PRIORITY_ERR = 3 };
 
 struct LogRemote {
 	gboolean journal;
@@ -25,8 +26,9 @@ struct LogRemote {
 	gint64 next_try; /* monotonic, us */
 	char *fields;    /* of every journal entry */
 	size_t fields_len;
-	GString *partial[2];
+	LogLines lines;
 	GString *message;
+	guint64 lost; /* since it was last asked */
 };
 
 static const char *option(const LogRemote *l, const char *name)
@@ -184,8 +186,9 @@ static void put_journal(LogRemote *l, int severity, const char *text, size_t n, 
 
 /* ---- lines ---- */
 
-static void put_line(LogRemote *l, int stream, const char *text, size_t n, uint64_t *lost)
+static void put_line(void *log, int stream, const char *text, size_t n)
 {
+	LogRemote *l = log;
 	int severity = stream == 0 ? PRIORITY_OUT : PRIORITY_ERR;
 	gboolean whole = n > 0 && text[n - 1] == '\n';
 	if (l->journal)
@@ -193,41 +196,27 @@ static void put_line(LogRemote *l, int stream, const char *text, size_t n, uint6
 	else
 		put_syslog(l, severity, text, n - whole);
 	if (!send_message(l))
-		++*lost;
+		l->lost++;
 }
 
-void log_remote_write(LogRemote *l, int stream, const char *data, size_t n, uint64_t *lost)
+void log_remote_write(LogRemote *l, int stream, const char *data, size_t n)
 {
-	GString *partial = l->partial[stream];
-	while (n > 0) {
-		size_t look = MIN(MAX_LINE - partial->len, n);
-		const char *nl = memchr(data, '\n', look);
-		size_t take = nl ? (size_t)(nl - data) + 1 : look;
-		g_string_append_len(partial, data, (gssize)take);
-		if (nl || partial->len >= MAX_LINE) {
-			put_line(l, stream, partial->str, partial->len, lost);
-			g_string_truncate(partial, 0);
-		}
-		data += take;
-		n -= take;
-	}
+	log_lines_cut(&l->lines, stream, data, n, put_line, l);
 }
 
 LogRemote *log_remote_open(const ShimLog *config, GError **error)
 {
 	LogRemote *l = g_new0(LogRemote, 1);
-	uint64_t lost = 0;
 	l->journal = strcmp(config->driver, "journald") == 0;
 	l->options = json_incref(config->options);
 	l->fd = -1;
-	for (int i = 0; i < 2; i++)
-		l->partial[i] = g_string_new(NULL);
+	log_lines_init(&l->lines);
 	l->message = g_string_new(NULL);
 	if (l->journal)
 		prepare_fields(l);
 	if (!connect_now(l, error)) {
 		g_prefix_error(error, "failed to initialize logging driver: ");
-		log_remote_close(l, &lost);
+		log_remote_close(l);
 		return NULL;
 	}
 	return l;
@@ -238,13 +227,21 @@ int log_remote_fd(const LogRemote *l)
 	return l->fd;
 }
 
-void log_remote_close(LogRemote *l, uint64_t *lost)
+guint64 log_remote_take_lost(LogRemote *l)
 {
-	for (int i = 0; i < 2; i++) {
-		if (l->partial[i]->len > 0)
-			put_line(l, i, l->partial[i]->str, l->partial[i]->len, lost);
-		g_string_free(l->partial[i], TRUE);
-	}
+	guint64 lost = l->lost;
+	l->lost = 0;
+	return lost;
+}
+
+void log_remote_finish(LogRemote *l)
+{
+	log_lines_finish(&l->lines, put_line, l);
+}
+
+void log_remote_close(LogRemote *l)
+{
+	log_lines_clear(&l->lines);
 	g_string_free(l->message, TRUE);
 	dh_close(&l->fd);
 	json_decref(l->options);

@@ -14,7 +14,10 @@ typedef struct LogRemote LogRemote;
 
 /* Who cannot be reached now is an error; who goes later is asked again once a second. */
 LogRemote *log_remote_open(const ShimLog *config, GError **error);
-/* *lost grows by the lines that could not be sent. */
-void log_remote_write(LogRemote *l, int stream, const char *data, size_t n, uint64_t *lost);
-void log_remote_close(LogRemote *l, uint64_t *lost);
+void log_remote_write(LogRemote *l, int stream, const char *data, size_t n);
+/* Writes out lines that never got their newline. */
+void log_remote_finish(LogRemote *l);
+/* How many lines could not be sent since it was last asked. */
+guint64 log_remote_take_lost(LogRemote *l);
+void log_remote_close(LogRemote *l);
 int log_remote_fd(const LogRemote *l); /* or -1 */

@@ -158,21 +158,11 @@ static void check_run_dirs(Check *k)
 	closedir(d);
 }
 
-/* The cgroup goes before its container does. */
-static gboolean is_left(const char *parent, const char *name)
-{
-	g_auto(GStrv) children = rt_cgroup_children(parent);
-	return children && g_strv_contains((const char *const *)children, name);
-}
-
 static void check_cgroups(Check *k)
 {
-	const char *parent = k->engine->config.cgroup_parent;
-	g_auto(GStrv) children = rt_cgroup_children(parent);
-	for (char **name = children; name && *name; name++) {
-		if (is_known(k->engine, *name) || !is_left(parent, *name))
-			continue;
-		g_autofree char *path = g_build_filename(parent, *name, NULL);
+	g_autoptr(GPtrArray) strays = container_stray_cgroups(k->engine);
+	for (guint i = 0; i < strays->len; i++) {
+		const char *path = strays->pdata[i];
 		gboolean gone =
 			k->repair && rt_cgroup_kill(path, NULL) && rt_cgroup_remove(path, NULL);
 		problem(k, "cgroup", gone, "cgroup %s belongs to no container", path);
@@ -258,9 +248,14 @@ static json_t *last_start(Engine *e)
 		"Actions", actions);
 }
 
-static int64_t pid_of(void *engine, const char *id)
+static void network_finding(void *check, gboolean repaired, const char *text)
 {
-	g_autoptr(Container) c = container_find(engine, id, NULL);
+	problem(check, "network", repaired, "%s", text);
+}
+
+static int64_t pid_of(void *check, const char *id)
+{
+	g_autoptr(Container) c = container_find(((Check *)check)->engine, id, NULL);
 	if (!c)
 		return 0;
 	g_mutex_lock(&c->state_lock);
@@ -284,14 +279,7 @@ json_t *engine_check(Engine *e, gboolean repair, int64_t min_age)
 	check_run_dirs(&k);
 	check_strays(&k);
 	check_volumes(&k);
-	g_auto(GStrv) network = net_check(e->net, repair, pid_of, e);
-	for (char **line = network; *line; line++) {
-		static const char *const done[] = {": written again", ": removed", ": put back"};
-		gboolean repaired = FALSE;
-		for (guint i = 0; i < G_N_ELEMENTS(done); i++)
-			repaired |= g_str_has_suffix(*line, done[i]);
-		problem(&k, "network", repaired, "%s", *line);
-	}
+	net_check(e->net, repair, pid_of, network_finding, &k);
 	return json_pack("{s:o, s:{s:I,s:I,s:I,s:I}, s:o, s:o}", "Problems", k.problems, "Checked",
 		"Containers", k.containers, "Running", k.running, "Layers", k.layers, "Volumes",
 		k.volumes, "LogsDropped", k.dropped, "LastStart", last_start(e));

@@ -100,6 +100,8 @@ gboolean container_link_data(Container *c, gboolean need_running, char ***ret_en
 	GPtrArray **ret_hosts, GError **error);
 /* Rewrites the hosts files of the running containers that have links to c (its address is new). */
 void container_refresh_linkers(Container *c);
+/* Paths of the containers' groups below the engine's whose container is not there. Strings. */
+GPtrArray *container_stray_cgroups(Engine *e);
 /* c->cgroup, by host_config.cgroup_parent. */
 void container_set_cgroup(Container *c);
 /* Puts what stands between the image and the container (init_layer.c) on top of c->lower. */
@@ -190,4 +192,7 @@ void container_event(Container *c, const char *action, ...) G_GNUC_NULL_TERMINAT
 /* The function of the background pool. */
 void engine_run_job(void *data, void *user_data);
 
+/* Dropped when the engine is ending: it must be something that the next one does, too. */
 void container_background(Container *c, void (*fn)(Container *c));
+/* For one of the engine's two pools. FALSE: it is ending, and work is the caller's again. */
+gboolean engine_push(Engine *e, GThreadPool *const *pool, void *work);

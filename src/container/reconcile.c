@@ -188,27 +188,11 @@ static void sweep_directory(Engine *e, const char *path)
 	closedir(d);
 }
 
-/* A parent that containers were given lies in the engine's tree beside the containers' own. */
-static gboolean is_parent(const GPtrArray *all, const char *path)
+static void sweep_cgroups(Engine *e)
 {
-	g_autofree char *below = g_strconcat(path, "/", NULL);
-	for (guint i = 0; i < all->len; i++) {
-		const Container *c = g_ptr_array_index(all, i);
-		if (g_str_has_prefix(c->cgroup, below))
-			return TRUE;
-	}
-	return FALSE;
-}
-
-static void sweep_cgroups(Engine *e, const GPtrArray *all)
-{
-	g_auto(GStrv) children = rt_cgroup_children(e->config.cgroup_parent);
-	for (char **name = children; name && *name; name++) {
-		if (g_hash_table_contains(e->by_id, *name))
-			continue;
-		g_autofree char *path = g_build_filename(e->config.cgroup_parent, *name, NULL);
-		if (is_parent(all, path))
-			continue;
+	g_autoptr(GPtrArray) strays = container_stray_cgroups(e);
+	for (guint i = 0; i < strays->len; i++) {
+		const char *path = strays->pdata[i];
 		g_autoptr(GError) error = NULL;
 		engine_report(e, "ending cgroup %s, which belongs to no container", path);
 		if (!rt_cgroup_kill(path, &error) || !rt_cgroup_remove(path, &error))
@@ -231,7 +215,7 @@ gboolean engine_reconcile(Engine *e, GError **error)
 	g_autofree char *run_dirs = g_build_filename(e->config.exec_root, "containers", NULL);
 	g_autoptr(GPtrArray) all = container_all(e);
 	reconcile_containers(e, all);
-	sweep_cgroups(e, all);
+	sweep_cgroups(e);
 	sweep_directory(e, run_dirs);
 	sweep_directory(e, dirs);
 	net_sweep(e->net);

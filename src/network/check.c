@@ -6,37 +6,47 @@
 
 #include <string.h>
 
-static void add_finding(GStrvBuilder *b, gboolean repaired, const char *how, const char *what)
+typedef struct {
+	NetEngine *n;
+	gboolean repair;
+	NetPidOf pid_of;
+	NetFinding found;
+	void *arg;
+} Check;
+
+static void finding(const Check *k, gboolean repaired, const char *how, const char *what)
 {
 	g_autofree char *line = repaired ? g_strdup_printf("%s: %s", what, how) : g_strdup(what);
-	g_strv_builder_add(b, line);
+	k->found(k->arg, repaired, line);
 }
 
-static void check_firewall(NetEngine *n, gboolean repair, GStrvBuilder *b)
+static void check_firewall(const Check *k)
 {
+	NetEngine *n = k->n;
 	NetFirewallState s;
 	if (net_firewall_check(n->firewall, &s))
 		return;
 	gboolean done = FALSE;
-	if (repair)
+	if (k->repair)
 		done = net_firewall_repair(n->firewall, &done, NULL) && done;
 	g_autofree char *foreign =
 		s.foreign ? g_strdup_printf(", %u that nobody published", s.foreign) : NULL;
 	g_autofree char *what = g_strdup_printf(
 		"firewall table of %s: %u of %u rules, %u of %u published ports%s", n->info.bridge,
 		s.rules, s.want_rules, s.elements, s.want_elements, foreign ? foreign : "");
-	add_finding(b, done, "written again", what);
+	finding(k, done, "written again", what);
 }
 
-static void check_orphans(NetEngine *n, gboolean repair, GStrvBuilder *b)
+static void check_orphans(const Check *k)
 {
+	NetEngine *n = k->n;
 	g_autoptr(GPtrArray) orphans = net_orphans(n);
 	for (guint i = 0; i < orphans->len; i++) {
 		g_autofree char *what = g_strdup_printf("interface %s on %s: of no container",
 			(const char *)orphans->pdata[i], n->info.bridge);
-		if (repair)
+		if (k->repair)
 			net_pool_discard(n->pool, orphans->pdata[i], TRUE);
-		add_finding(b, repair, "removed", what);
+		finding(k, k->repair, "removed", what);
 	}
 }
 
@@ -92,21 +102,21 @@ static gboolean is_attached(NetEngine *n, const char *id)
 	return attached;
 }
 
-static void check_interfaces(
-	NetEngine *n, gboolean repair, NetPidOf pid_of, void *arg, GStrvBuilder *b)
+static void check_interfaces(const Check *k)
 {
+	NetEngine *n = k->n;
 	g_rw_lock_reader_lock(&n->sweep);
 	g_autoptr(GPtrArray) damage = find_damage(n);
 	for (guint i = 0; i < damage->len; i++) {
 		const Damage *d = damage->pdata[i];
 		g_autoptr(GError) error = NULL;
-		int64_t pid = pid_of ? pid_of(arg, d->id) : 0;
-		gboolean done = repair && net_attached_mend(n, &d->a, &d->link, pid, &error);
+		int64_t pid = k->pid_of ? k->pid_of(k->arg, d->id) : 0;
+		gboolean done = k->repair && net_attached_mend(n, &d->a, &d->link, pid, &error);
 		if (!is_attached(n, d->id))
 			continue;
 		g_autofree char *what = g_strdup_printf("container %.12s: interface %s is %s%s%s",
 			d->id, d->a.veth, d->fault, error ? ": " : "", error ? error->message : "");
-		add_finding(b, done, "put back", what);
+		finding(k, done, "put back", what);
 	}
 	g_rw_lock_reader_unlock(&n->sweep);
 }
@@ -140,14 +150,15 @@ static gboolean mend_bridge(NetEngine *n, const NetLink *l)
 	return TRUE;
 }
 
-static void check_bridge(NetEngine *n, gboolean repair, GStrvBuilder *b)
+static void check_bridge(const Check *k)
 {
+	NetEngine *n = k->n;
 	NetLink l;
 	/* Exclusively: nobody is being connected to a bridge that changes. */
 	g_rw_lock_writer_lock(&n->sweep);
 	g_mutex_lock(&n->nl_lock);
 	const char *fault = bridge_fault(n, &l);
-	gboolean done = fault && repair && mend_bridge(n, &l);
+	gboolean done = fault && k->repair && mend_bridge(n, &l);
 	int bridge = n->bridge;
 	g_mutex_unlock(&n->nl_lock);
 	g_rw_lock_writer_unlock(&n->sweep);
@@ -157,15 +168,14 @@ static void check_bridge(NetEngine *n, gboolean repair, GStrvBuilder *b)
 		return;
 	g_autofree char *what =
 		g_strdup_printf("bridge %s (%s) %s", n->info.bridge, n->info.gateway, fault);
-	add_finding(b, done, "put back", what);
+	finding(k, done, "put back", what);
 }
 
-char **net_check(NetEngine *n, gboolean repair, NetPidOf pid_of, void *arg)
+void net_check(NetEngine *n, gboolean repair, NetPidOf pid_of, NetFinding found, void *arg)
 {
-	g_autoptr(GStrvBuilder) b = g_strv_builder_new();
-	check_bridge(n, repair, b);
-	check_firewall(n, repair, b);
-	check_orphans(n, repair, b);
-	check_interfaces(n, repair, pid_of, arg, b);
-	return g_strv_builder_end(b);
+	const Check k = {n, repair, pid_of, found, arg};
+	check_bridge(&k);
+	check_firewall(&k);
+	check_orphans(&k);
+	check_interfaces(&k);
 }

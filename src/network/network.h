@@ -99,9 +99,10 @@ void net_sweep(NetEngine *n);
 
 /* A process of a container that runs, or 0. */
 typedef int64_t (*NetPidOf)(void *arg, const char *id);
-/* What differs from what the engine knows: lines of text (strv, empty: nothing); with repair, after
- * having mended it (each line then says so). */
-char **net_check(NetEngine *n, gboolean repair, NetPidOf pid_of, void *arg);
+/* What differs from what the engine knows, in words. */
+typedef void (*NetFinding)(void *arg, gboolean repaired, const char *text);
+/* With repair, what can be mended is; pid_of and found get arg. */
+void net_check(NetEngine *n, gboolean repair, NetPidOf pid_of, NetFinding found, void *arg);
 
 /* A network namespace with nothing but a loopback that is up (--net none). Descriptor or -1. */
 int net_new_namespace(NetEngine *n, GError **error);

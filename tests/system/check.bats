@@ -58,6 +58,30 @@ assert c["LastStart"]["Milliseconds"] < 2000, c
     ok check
 }
 
+@test "a container in a group of its user's is not taken for nobody's" {
+    docker run -d --name cc --cgroup-parent mygroup busybox sleep 1000
+    docker run -d --name dd --cgroup-parent deep/er busybox sleep 1000
+    ok check --repair
+    expect_text ": 0 problems"
+    engine_signal KILL
+    engine_start
+    ok check --repair
+    same "$(state cc) $(state dd)" "running running"
+    # One of nobody's is found there, too.
+    local orphan cg
+    orphan=$(printf 'cd%.0s' $(seq 32))
+    cg=$(find /sys/fs/cgroup -type d -path "*$E_CGROUP/deep/er" | head -n 1)
+    mkdir "$cg/$orphan"
+    ok check --repair
+    expect_match "deep/er/$orphan belongs to no container \(repaired\)"
+    [ ! -e "$cg/$orphan" ]
+    same "$(state cc) $(state dd)" "running running"
+    docker rm -f cc dd
+    ok check
+    # They stay, with what somebody may have set in them, until the engine ends.
+    find /sys/fs/cgroup -depth -type d \( -path "*$E_CGROUP/deep*" -o -path "*$E_CGROUP/mygroup" \) -exec rmdir {} +
+}
+
 @test "what belongs to nobody is found, and swept by --repair" {
     local cg orphan
     docker run -d --name cc busybox sleep 1000

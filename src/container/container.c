@@ -45,18 +45,50 @@ void engine_run_job(void *data, void *user_data)
 	g_free(job);
 }
 
+gboolean engine_push(Engine *e, GThreadPool *const *pool, void *work)
+{
+	g_mutex_lock(&e->lock);
+	gboolean open = *pool != NULL;
+	/* It is queued also when no new thread can be had for it. */
+	if (open)
+		(void)g_thread_pool_push(*pool, work, NULL);
+	g_mutex_unlock(&e->lock);
+	return open;
+}
+
 void container_background(Container *c, void (*fn)(Container *c))
 {
 	Job *job = g_new0(Job, 1);
 	job->c = container_ref(c);
 	job->fn = fn;
-	g_thread_pool_push(c->engine->background, job, NULL);
+	if (engine_push(c->engine, &c->engine->background, job))
+		return;
+	container_unref(c);
+	g_free(job);
+}
+
+/* The ID (new string) of a container that is being made of it, or NULL. */
+static char *made_of(Engine *e, const char *image_id)
+{
+	GHashTableIter it;
+	gpointer id, image;
+	char *found = NULL;
+	g_mutex_lock(&e->lock);
+	g_hash_table_iter_init(&it, e->making);
+	while (!found && g_hash_table_iter_next(&it, &id, &image)) {
+		if (strcmp(image, image_id) == 0)
+			found = g_strdup(id);
+	}
+	g_mutex_unlock(&e->lock);
+	return found;
 }
 
 gboolean container_uses_image(
 	void *engine, const char *image_id, char **ret_container, gboolean *ret_running)
 {
-	gboolean found = FALSE;
+	*ret_running = FALSE;
+	*ret_container = made_of(engine, image_id);
+	gboolean found = *ret_container != NULL;
 	g_autoptr(GPtrArray) all = container_all(engine);
 	for (guint i = 0; i < all->len; i++) {
 		Container *c = all->pdata[i];

@@ -234,25 +234,28 @@ static void apply_defaults(Container *c)
 		rt_cgroup_mode() == RT_CGROUP_V2 && !host->privileged ? "private" : "host");
 }
 
-Container *container_create(
-	Engine *e, const char *name, const CreateRequest *req, char ***ret_warnings, GError **error)
+/* From here on until it is in the tables its image stays, whoever removes it. */
+static gboolean begin_making(Engine *e, const char *id, const char *image_id, GError **error)
 {
-	*ret_warnings = NULL;
-	g_autoptr(GPtrArray) warnings = g_ptr_array_new_with_free_func(g_free);
-	if (!req->config.image || !*req->config.image) {
-		dh_error(error, DH_ERROR_INVALID, "no image specified");
-		return NULL;
-	}
-	g_autoptr(Image) image = store_image_find(e->store, req->config.image, error);
-	if (!image || !platform_check(image, req->config.image, req->platform, error))
-		return NULL;
-	if (!req->platform || !*req->platform) {
-		char *other = platform_warning(image);
-		if (other)
-			g_ptr_array_add(warnings, other);
-	}
+	g_mutex_lock(&e->lock);
+	g_hash_table_insert(e->making, g_strdup(id), g_strdup(image_id));
+	g_mutex_unlock(&e->lock);
+	return store_image_stays(e->store, image_id, error);
+}
 
-	g_autoptr(Container) c = container_new(e, dh_id_new());
+static void end_making(Engine *e, const char *id)
+{
+	g_mutex_lock(&e->lock);
+	g_hash_table_remove(e->making, id);
+	g_mutex_unlock(&e->lock);
+	store_gc(e->store, container_uses_image, e);
+}
+
+/* warnings: messages are added. */
+static Container *make(Engine *e, char *id, const Image *image, const char *name,
+	const CreateRequest *req, GPtrArray *warnings, GError **error)
+{
+	g_autoptr(Container) c = container_new(e, id);
 	c->created = dh_time_now();
 	c->image_id = g_strdup(image->id);
 	c->config = dh_json_copy(&container_config_table, &req->config);
@@ -296,7 +299,34 @@ Container *container_create(
 		return NULL;
 	}
 	dh_trace("daemon: create: row written");
+	return g_steal_pointer(&c);
+}
+
+Container *container_create(
+	Engine *e, const char *name, const CreateRequest *req, char ***ret_warnings, GError **error)
+{
+	*ret_warnings = NULL;
+	g_autoptr(GPtrArray) warnings = g_ptr_array_new_with_free_func(g_free);
+	if (!req->config.image || !*req->config.image) {
+		dh_error(error, DH_ERROR_INVALID, "no image specified");
+		return NULL;
+	}
+	g_autoptr(Image) image = store_image_find(e->store, req->config.image, error);
+	if (!image || !platform_check(image, req->config.image, req->platform, error))
+		return NULL;
+	if (!req->platform || !*req->platform) {
+		char *other = platform_warning(image);
+		if (other)
+			g_ptr_array_add(warnings, other);
+	}
+	g_autofree char *id = dh_id_new();
+	Container *c = begin_making(e, id, image->id, error)
+			       ? make(e, g_strdup(id), image, name, req, warnings, error)
+			       : NULL;
+	end_making(e, id);
+	if (!c)
+		return NULL;
 	g_ptr_array_add(warnings, NULL);
 	*ret_warnings = (char **)g_ptr_array_free(g_steal_pointer(&warnings), FALSE);
-	return g_steal_pointer(&c);
+	return c;
 }

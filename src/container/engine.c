@@ -160,6 +160,7 @@ Engine *engine_open(EngineConfig *config, GError **error)
 	e->start_report = g_ptr_array_new_with_free_func(g_free);
 	e->by_id = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, unref_container);
 	e->by_name = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, unref_container);
+	e->making = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	e->execs = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, unref_exec);
 	e->closing = eventfd(0, EFD_CLOEXEC);
 	e->probes = g_thread_pool_new(health_probe, NULL, -1, FALSE, NULL);
@@ -215,25 +216,30 @@ static void leave_nothing(Engine *e)
 	(void)rmdir(e->config.exec_root);
 }
 
-static void end_pool(GThreadPool **pool)
+/* After all that is in it. */
+static void end_pool(Engine *e, GThreadPool **pool)
 {
-	if (*pool)
-		g_thread_pool_free(g_steal_pointer(pool), FALSE, TRUE);
+	g_mutex_lock(&e->lock);
+	GThreadPool *p = g_steal_pointer(pool);
+	g_mutex_unlock(&e->lock);
+	if (p)
+		g_thread_pool_free(p, FALSE, TRUE);
 }
 
+/* The supervisor last: what is in the pools may wait for a container's end. */
 void engine_halt(Engine *e)
 {
+	eventfd_write(e->closing, 1);
+	end_pool(e, &e->probes);
+	end_pool(e, &e->background);
 	if (e->supervisor)
 		supervisor_stop(e->supervisor);
-	eventfd_write(e->closing, 1);
-	end_pool(&e->probes);
-	end_pool(&e->background);
 }
 
 void engine_close(Engine *e, gboolean keep)
 {
-	gboolean running = keep || any_running(e);
 	engine_halt(e);
+	gboolean running = keep || any_running(e);
 	supervisor_free(e->supervisor);
 	shim_pool_free(e->shims);
 	net_engine_free(e->net, !running);
@@ -243,6 +249,7 @@ void engine_close(Engine *e, gboolean keep)
 	g_hash_table_unref(e->execs);
 	g_hash_table_unref(e->by_name);
 	g_hash_table_unref(e->by_id);
+	g_hash_table_unref(e->making);
 	registry_free(e->registry);
 	store_close(e->store);
 	volumes_close(e->volumes);

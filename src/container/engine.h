@@ -52,9 +52,10 @@ typedef struct {
 	GPtrArray *start_report; /* char*: what the reconciler did */
 	gint reconciled;         /* atomic; until then nothing is started */
 
-	GMutex lock; /* the two tables; taken for look-ups only, never across a blocking call */
+	GMutex lock;         /* the tables; taken for look-ups only, never across a blocking call */
 	GHashTable *by_id;   /* id -> Container */
 	GHashTable *by_name; /* "name" -> Container */
+	GHashTable *making;  /* id of a container that is not in them yet -> its image's */
 	GQueue gone;         /* Departed: the last --rm containers, for who still waits (wait.c) */
 
 	struct ShimPool *shims;

@@ -323,8 +323,8 @@ static void begin_probe(Container *c)
 	if (due)
 		c->probe_due = G_MAXINT64;
 	g_mutex_unlock(&c->state_lock);
-	if (due)
-		g_thread_pool_push(c->engine->probes, container_ref(c), NULL);
+	if (due && !engine_push(c->engine, &c->engine->probes, container_ref(c)))
+		container_unref(c);
 }
 
 /* Until the date that the next probe has. */

@@ -65,18 +65,36 @@ static gboolean freeze(Container *c, gboolean frozen, GError **error)
 	return ok;
 }
 
+static void set_paused(Container *c, gboolean paused, gboolean passing)
+{
+	g_mutex_lock(&c->state_lock);
+	if (c->state.running) {
+		c->state.paused = paused;
+		c->state.passing = paused && passing;
+		c->state.status = paused ? STATUS_PAUSED : STATUS_RUNNING;
+	}
+	container_changed(c);
+	g_mutex_unlock(&c->state_lock);
+}
+
+/* The frozen take no signal but SIGKILL. */
 static gboolean thaw_if_paused(Container *c, GError **error)
 {
 	g_mutex_lock(&c->state_lock);
 	gboolean paused = c->state.paused;
 	g_mutex_unlock(&c->state_lock);
-	/* The frozen can be killed: their group may be gone, or go just now and be gone next time.
-	 */
+	/* Their group may be gone, or go just now and be gone next time. */
 	g_autoptr(GError) failed = NULL;
 	for (guint i = 0; paused && i < 2; i++) {
 		g_clear_error(&failed);
-		if (freeze(c, FALSE, &failed) ||
-			g_error_matches(failed, DH_ERROR, DH_ERROR_NOT_FOUND))
+		if (freeze(c, FALSE, &failed)) {
+			set_paused(c, FALSE, FALSE);
+			if (!container_save(c, &failed))
+				dh_warn("container %s: %s", c->id, failed->message);
+			container_event(c, "unpause", NULL);
+			return TRUE;
+		}
+		if (g_error_matches(failed, DH_ERROR, DH_ERROR_NOT_FOUND))
 			return TRUE;
 	}
 	if (failed)
@@ -212,7 +230,9 @@ gboolean container_kill(Container *c, const char *signal, GError **error)
 		return container_save(c, error);
 	g_autofree char *text = g_strdup_printf("%d", number);
 	container_event(c, "kill", "signal", text, NULL);
-	return number == SIGKILL ? kill_hard(c, error) : send_signal(c, number, error);
+	if (number == SIGKILL)
+		return kill_hard(c, error);
+	return send_signal(c, number, error) && (!final || thaw_if_paused(c, error));
 }
 
 gboolean container_launch_begin(Container *c, GError **error)
@@ -238,18 +258,6 @@ static void set_pausing(Container *c, gboolean pausing)
 {
 	g_mutex_lock(&c->state_lock);
 	c->pausing = pausing;
-	g_mutex_unlock(&c->state_lock);
-}
-
-static void set_paused(Container *c, gboolean paused, gboolean passing)
-{
-	g_mutex_lock(&c->state_lock);
-	if (c->state.running) {
-		c->state.paused = paused;
-		c->state.passing = paused && passing;
-		c->state.status = paused ? STATUS_PAUSED : STATUS_RUNNING;
-	}
-	container_changed(c);
 	g_mutex_unlock(&c->state_lock);
 }
 

@@ -326,8 +326,11 @@ gboolean container_start_locked(Container *c, gboolean by_policy, GError **error
 	if (ending)
 		(void)container_wait_unmounted(c, ENDING_TIMEOUT_MS);
 	g_mutex_lock(&c->state_lock);
+	/* A kill takes away a restart that is due until its very beginning. */
+	gboolean taken_back = by_policy && c->state.status != STATUS_RESTARTING;
 	gboolean ok =
-		by_policy || container_op_allowed(OP_START, c->state.status, c->id, c->name, error);
+		by_policy ? !taken_back
+			  : container_op_allowed(OP_START, c->state.status, c->id, c->name, error);
 	if (ok && !by_policy) {
 		c->restart_cancelled = FALSE;
 		c->state.restart_count = c->state.restart_delay = 0;
@@ -339,7 +342,7 @@ gboolean container_start_locked(Container *c, gboolean by_policy, GError **error
 	g_mutex_unlock(&c->state_lock);
 	if (!ok) {
 		start_clear(&s);
-		return FALSE;
+		return taken_back;
 	}
 
 	GError *failed = NULL;

@@ -266,6 +266,14 @@ Image *store_image_held(Store *s, const char *id)
 	return i;
 }
 
+gboolean store_image_stays(Store *s, const char *id, GError **error)
+{
+	g_mutex_lock(&s->write);
+	g_autoptr(Image) i = store_image_held(s, id);
+	g_mutex_unlock(&s->write);
+	return i || not_found_image(id, error);
+}
+
 static gint newest_first(gconstpointer a, gconstpointer b)
 {
 	const Image *x = *(Image *const *)a, *y = *(Image *const *)b;

@@ -60,6 +60,10 @@ Image *store_image_find(Store *s, const char *name, GError **error);
  * that container starts from. New reference, or NULL. */
 Image *store_image_held(Store *s, const char *id);
 
+/* Waits for a removal that is under way and tells whether the image of this ID is still there: from
+ * now on one that the removals' StoreInUse names keeps its layers. */
+gboolean store_image_stays(Store *s, const char *id, GError **error);
+
 /* All images, newest first; GPtrArray of Image (with free function). */
 GPtrArray *store_images(Store *s);
 

@@ -150,6 +150,23 @@ is_health() { [ "$(health "$1")" = "$2" ]; }
     wait_state cli exited
 }
 
+@test "the daemon ends while an unhealthy container is being restarted: it is restarted" {
+    dhow_only "has no such option"
+    [ "$CLI" = dhow ] || skip "dhow's own option"
+    local pid begun
+    docker run -d --name cc --stop-timeout 2 --health-cmd 'test -e /well' --health-interval 100ms --health-retries 1 \
+        --health-on-failure restart busybox sh -c 'trap "" TERM; while :; do sleep 0.1; done'
+    pid=$(docker inspect -f '{{.State.Pid}}' cc)
+    is_health cc unhealthy || wait_until 10 is_health cc unhealthy
+    begun=$SECONDS
+    engine_signal TERM
+    [ $((SECONDS - begun)) -lt 10 ] || fail "it took $((SECONDS - begun)) s"
+    engine_start
+    same "$(state cc)" running
+    [ "$(docker inspect -f '{{.State.Pid}}' cc)" != "$pid" ]
+    docker rm -f cc
+}
+
 @test "options of a check fill up the image's" {
     docker import -c 'HEALTHCHECK --interval=1h --retries=7 CMD ["true"]' - test/checked <"$CACHE/images/busybox.tar" >/dev/null
     docker run -d --name checked --health-interval 100ms test/checked sleep 1000

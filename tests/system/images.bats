@@ -247,3 +247,29 @@ assert i["RootFS"]["Type"] == "layers" and len(i["RootFS"]["Layers"]) == 1, i
     expect_match '^symbolic link '
     expect_line dir
 }
+
+@test "an image that is removed while a container is made of it" {
+    local i
+    mkdir "$BATS_TEST_TMPDIR/t" "$BATS_TEST_TMPDIR/t/data"
+    (
+        cd "$BATS_TEST_TMPDIR/t/data" || exit 1
+        seq 15000 | split -l 1 -a 4 - f
+    )
+    tar -C "$BATS_TEST_TMPDIR/t" -cf "$BATS_TEST_TMPDIR/t.tar" .
+    for i in 0.05 0.2 0.4; do
+        docker import -c 'VOLUME /data' -c 'CMD ["none"]' "$BATS_TEST_TMPDIR/t.tar" test/many >/dev/null
+        docker create --name cc test/many >"$BATS_TEST_TMPDIR/made" 2>&1 &
+        sleep "$i"
+        run docker rmi -f test/many
+        if wait $!; then
+            same "$(docker cp cc:/data - | tar -t | grep -c '/f')" 15000
+            docker rm -v cc
+        else
+            # It came first.
+            grep -q 'No such image' "$BATS_TEST_TMPDIR/made" || fail "$(cat "$BATS_TEST_TMPDIR/made")"
+        fi
+        docker rmi -f test/many 2>/dev/null || true
+    done
+    ok docker system df
+    same "$(docker images -aq test/many)" ""
+}

@@ -123,6 +123,22 @@ TRAP='trap "echo stopping; exit 3" TERM; echo ready; while :; do sleep 0.1; done
     wait_state cc exited
 }
 
+@test "a signal that may be the end reaches a paused container; another one waits" {
+    local stubborn='trap "echo heard" TERM; while :; do sleep 0.1; done'
+    docker run -d --name cc busybox sh -c 'trap "exit 3" TERM; while :; do sleep 0.1; done'
+    docker run -d --name dd busybox sh -c "$stubborn"
+    docker run -d --name ee --stop-signal INT busybox sh -c "$stubborn"
+    docker pause cc dd ee
+    docker kill -s TERM cc dd ee
+    wait_state cc exited
+    same "$(docker inspect -f '{{.State.ExitCode}}' cc)" 3
+    wait_state dd running
+    wait_logs dd heard
+    same "$(state ee)" paused
+    docker unpause ee
+    wait_logs ee heard
+}
+
 @test "start -a gives output and exit code; start of what runs is no error" {
     docker create --name cc busybox sh -c 'echo out; exit 4'
     run docker start -a cc

@@ -19,8 +19,8 @@ typedef struct {
 } ApiUpgrade;
 
 typedef struct {
-	/* Blocks until wake_fd is readable (TRUE: requests are to be handed over now) or the
-	 * upgrade has come to nothing. */
+	/* Blocks until wake_fd is readable (TRUE: requests are to be handed over now, or nobody is
+	 * there any more to hear of it) or the upgrade has come to nothing. */
 	gboolean (*upgrade)(void *arg, const ApiUpgrade *u, int wake_fd, GError **error);
 	/* Asked by whoever was handed over: the body of the answer, or why the old program is back.
 	 */

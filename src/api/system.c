@@ -9,6 +9,7 @@
 #include <sys/utsname.h>
 
 enum { UPGRADE_TIMEOUT = 15, UPGRADE_TIMEOUT_MAX = 3600 }; /* s */
+
 gboolean api_dhow_df(ApiRequest *r, GError **error)
 {
 	(void)error;
@@ -73,8 +74,11 @@ gboolean api_dhow_upgrade(ApiRequest *r, GError **error)
 	if (!api_query_int(r, "timeout", UPGRADE_TIMEOUT, &u.timeout, error))
 		return FALSE;
 	u.timeout = CLAMP(u.timeout, 0, UPGRADE_TIMEOUT_MAX);
-	return hooks->upgrade(hooks->arg, &u, api_resumable_fd(r), error) &&
-	       api_hand_over(r, json_object());
+	if (!hooks->upgrade(hooks->arg, &u, api_resumable_fd(r), error))
+		return FALSE;
+	if (api_yields(r))
+		return api_hand_over(r, json_object());
+	return dh_error(error, DH_ERROR_CONFLICT, "the daemon is ending");
 }
 
 gboolean api_ping(ApiRequest *r, GError **error)

@@ -4,7 +4,9 @@
  * is (--version) and, given our own arguments, that it can read their configuration and the state
  * in the data root and can take over from us (--validate --handover). Both in children, with a
  * limit of time. The thread of the request does that and then waits: for the order to hand its
- * request over, which means that the main thread has begun, or for a refusal.
+ * request over, which means that the main thread has begun, or for a refusal. From then on the
+ * upgrade is the main thread's: when the client goes away, the thread that waits for it leaves, and
+ * a refusal, of which nobody hears then, still makes room for the next upgrade.
  */
 #include "daemon/upgrade.h"
 
@@ -34,7 +36,8 @@ struct Upgrade {
 	ApiHooks hooks;
 	int wanted, refused; /* eventfds */
 	GMutex lock;
-	gboolean busy;
+	gboolean busy;    /* from the first question to the outcome */
+	gboolean awaited; /* somebody waits for it: only then there is word of a refusal */
 	char *binary;
 	ApiUpgrade order;
 	GError *why; /* refused: of the order */
@@ -144,25 +147,29 @@ static void end(Upgrade *u)
 	g_mutex_unlock(&u->lock);
 }
 
+/* FALSE: it was refused. TRUE: nobody waits any more, as the request is to be handed over, or its
+ * client is gone, or the daemon ends. */
+static gboolean leave(Upgrade *u, GError **error)
+{
+	eventfd_t n;
+	g_mutex_lock(&u->lock);
+	gboolean refused = u->why != NULL;
+	u->awaited = FALSE;
+	if (refused) {
+		(void)eventfd_read(u->refused, &n);
+		u->busy = FALSE;
+		g_propagate_error(error, g_steal_pointer(&u->why));
+	}
+	g_mutex_unlock(&u->lock);
+	return !refused;
+}
+
 static gboolean await_outcome(Upgrade *u, int wake_fd, GError **error)
 {
 	struct pollfd p[] = {{wake_fd, POLLIN, 0}, {u->refused, POLLIN, 0}};
-	for (;;) {
-		if (poll(p, G_N_ELEMENTS(p), -1) < 0) {
-			if (errno != EINTR)
-				return dh_error_errno(error, errno, "poll");
-			continue;
-		}
-		if (p[1].revents) {
-			eventfd_t n;
-			(void)eventfd_read(u->refused, &n);
-			g_mutex_lock(&u->lock);
-			g_propagate_error(error, g_steal_pointer(&u->why));
-			g_mutex_unlock(&u->lock);
-			return FALSE;
-		}
-		return TRUE;
-	}
+	while (poll(p, G_N_ELEMENTS(p), -1) < 0 && errno == EINTR)
+		;
+	return leave(u, error);
 }
 
 static gboolean on_upgrade(void *arg, const ApiUpgrade *order, int wake_fd, GError **error)
@@ -180,12 +187,10 @@ static gboolean on_upgrade(void *arg, const ApiUpgrade *order, int wake_fd, GErr
 	u->binary = g_steal_pointer(&binary);
 	u->order = *order;
 	u->order.binary = u->binary;
+	u->awaited = TRUE;
 	g_mutex_unlock(&u->lock);
 	eventfd_write(u->wanted, 1);
-	gboolean ok = await_outcome(u, wake_fd, error);
-	if (!ok)
-		end(u);
-	return ok;
+	return await_outcome(u, wake_fd, error);
 }
 
 static json_t *on_upgraded(void *arg, GError **error)
@@ -254,8 +259,11 @@ const ApiUpgrade *upgrade_wanted(Upgrade *u)
 void upgrade_refuse(Upgrade *u, const GError *why)
 {
 	g_mutex_lock(&u->lock);
-	g_clear_error(&u->why);
-	u->why = g_error_copy(why);
+	if (u->awaited) {
+		u->why = g_error_copy(why);
+		eventfd_write(u->refused, 1);
+	} else {
+		u->busy = FALSE;
+	}
 	g_mutex_unlock(&u->lock);
-	eventfd_write(u->refused, 1);
 }

@@ -41,6 +41,30 @@ counts_up() {
     awk '{ n++; if ($NF != n) { print "line " n " is " $0; bad = 1 } } END { exit bad || n == 0 }' "$1"
 }
 
+# sleeper FILE COMMAND: a program that can take over, and executes this before it does.
+sleeper() {
+    # shellcheck disable=SC2016
+    printf '#!/bin/sh\ncase "$*" in *--version*|*--validate*) exec %s "$@" ;; esac\n%s\nexec %s "$@"\n' \
+        "$E_DIR/next/dhowd" "$2" "$E_DIR/next/dhowd" >"$1"
+    chmod +x "$1"
+}
+
+# stop_deaf SECONDS: a stop that cannot be handed over ($BG), of a container that does not hear SIGTERM.
+stop_deaf() {
+    docker run -d --name deaf busybox sh -c 'trap "" TERM; while :; do sleep 1; done'
+    in_bg stop docker stop -t "$1" deaf
+    wait_until 5 stopping
+}
+
+stopping() {
+    [ "$(curl -s --unix-socket "$E_SOCK" "http://localhost/events?since=0&until=$(date +%s)&filters=%7B%22event%22%3A%5B%22kill%22%5D%2C%22container%22%3A%5B%22deaf%22%5D%7D" | wc -l)" -gt 0 ]
+}
+
+# refusals: of this daemon so far.
+refusals() {
+    grep -c 'no upgrade: ' "$E_LOG" || true
+}
+
 ticker() {
     docker run -d --name "$1" "${@:2}" busybox sh -c 'i=0; while :; do i=$((i+1)); echo tick $i; sleep 0.02; done'
 }
@@ -335,11 +359,8 @@ END
 }
 
 @test "what cannot be handed over is waited for, then said" {
-    docker run -d --name deaf busybox sh -c 'trap "" TERM; while :; do sleep 1; done'
-    in_bg stop docker stop -t 5 deaf
+    stop_deaf 5
     local stop=$BG
-    stopping() { [ "$(curl -s --unix-socket "$E_SOCK" "http://localhost/events?since=0&until=$(date +%s)&filters=%7B%22event%22%3A%5B%22kill%22%5D%2C%22container%22%3A%5B%22deaf%22%5D%7D" | wc -l)" -gt 0 ]; }
-    wait_until 5 stopping
     run upgrade -t 0
     expect_status 1
     expect_match 'busy with a request that cannot be handed over: POST .*/stop'
@@ -348,6 +369,31 @@ END
     ok upgrade -t 30
     wait "$stop"
     same "$(state deaf)" exited
+}
+
+@test "an upgrade whose client goes away is in nobody's way" {
+    local stop before
+    stop_deaf 60
+    stop=$BG
+    before=$(refusals)
+    run timeout 1 "$BUILD/src/cli/dhow" -H "unix://$E_SOCK" system upgrade --timeout 2
+    expect_status 124
+    refused_since() { [ "$(refusals)" -gt "$before" ]; }
+    wait_until 20 refused_since
+    for _ in 1 2; do
+        run upgrade -t 0
+        expect_status 1
+        expect_match 'busy with a request that cannot be handed over: POST .*/stop'
+    done
+    docker kill deaf
+    wait "$stop"
+    # When all can be handed over, it is done without its client.
+    sleeper "$BATS_TEST_TMPDIR/late" 'sleep 1'
+    run timeout 0.7 "$BUILD/src/cli/dhow" -H "unix://$E_SOCK" system upgrade --binary "$BATS_TEST_TMPDIR/late"
+    expect_status 124
+    is_next() { [ "$(server_version)" = "$NEXT" ]; }
+    wait_until 20 is_next
+    ok upgrade --binary "$BUILD/src/daemon/dhowd"
 }
 
 @test "a socket that systemd opened, and its question whether the daemon is ready" {

@@ -170,6 +170,11 @@ gboolean api_container_stats(ApiRequest *r, GError **error)
 		return dh_error(
 			error, DH_ERROR_INVALID, "cannot have stream=true and one-shot=true");
 	g_autoptr(Container) c = api_container(r, error);
+	if (!c && stream && api_resumed(r)) { /* removed while daemons changed */
+		g_clear_error(error);
+		api_stream_begin(r, 200, "application/json");
+		return TRUE;
+	}
 	if (!c)
 		return FALSE;
 	if (stream)

@@ -154,6 +154,19 @@ static gboolean send_unsent(ApiRequest *r, const char *text)
 	return !bytes || socket_write(r->fd, bytes, n) == 0;
 }
 
+/* When the daemon before has sent the head, an error can only be said by breaking off. */
+static void answer_resumed(ApiRequest *r)
+{
+	if (r->reply == REPLY_HANDED_OVER) {
+		handover_keep(r);
+	} else if (r->stream_begun) {
+		r->stream_aborted |= r->reply != REPLY_STREAM;
+		reply_stream_end(r);
+	} else if (r->reply == REPLY_RECORDED) {
+		reply_send_early(r);
+	}
+}
+
 /* The whole of a request that has no libmicrohttpd around it. */
 static void *go_on(void *arg)
 {
@@ -169,12 +182,7 @@ static void *go_on(void *arg)
 		reply_error(r, error);
 	else if (send_unsent(r, unsent))
 		request_run(r);
-	if (r->reply == REPLY_STREAM)
-		reply_stream_end(r);
-	else if (r->reply == REPLY_RECORDED)
-		reply_send_early(r);
-	else if (r->reply == REPLY_HANDED_OVER)
-		handover_keep(r);
+	answer_resumed(r);
 	dh_close(&r->fd);
 	request_leave(r);
 	request_free(r);

@@ -396,6 +396,34 @@ END
     ok upgrade --binary "$BUILD/src/daemon/dhowd"
 }
 
+@test "a stream whose container is removed in the upgrade has no second head in it" {
+    local pid name logs stats cli code=0
+    docker run -d --rm --name gone busybox sh -c 'echo line; exec sleep 1000'
+    pid=$(docker inspect -f '{{.State.Pid}}' gone)
+    in_bg stats curl -sSN --unix-socket "$E_SOCK" http://localhost/containers/gone/stats
+    stats=$BG
+    in_bg logs curl -sSN --unix-socket "$E_SOCK" "http://localhost/containers/gone/logs?follow=1&stdout=1"
+    logs=$BG
+    in_bg cli docker logs -f gone
+    cli=$BG
+    for name in stats logs cli; do
+        wait_until 5 grep -qa 'line\|read' "$BATS_TEST_TMPDIR/$name"
+    done
+    sleeper "$BATS_TEST_TMPDIR/killer" "kill -KILL $pid; sleep 1"
+    ok upgrade --binary "$BATS_TEST_TMPDIR/killer"
+    run ! docker inspect gone
+    wait "$stats"
+    # The rest of the log is gone with the container, so it does not look complete.
+    wait "$logs" || code=$?
+    same "$code" 18
+    code=0
+    wait "$cli" || code=$?
+    same "$code $(cat "$BATS_TEST_TMPDIR/cli")" '1 line'
+    grep -q 'unexpected EOF' "$BATS_TEST_TMPDIR/cli.err"
+    run ! grep -la HTTP "$BATS_TEST_TMPDIR/stats" "$BATS_TEST_TMPDIR/logs"
+    ok upgrade --binary "$BUILD/src/daemon/dhowd"
+}
+
 @test "a socket that systemd opened, and its question whether the daemon is ready" {
     python3 - "$BUILD/src/daemon/dhowd" "$BATS_TEST_TMPDIR" "dt$(od -An -N4 -tx4 /dev/urandom | tr -d ' ')" <<'END'
 import os, signal, socket, sys

@@ -132,8 +132,11 @@ json_t *api_server_hand_over(ApiServer *s, gboolean *ret_quiet)
 	for (guint i = 0; i < s->unread->len; i++)
 		json_array_append_new(unread, json_integer(g_array_index(s->unread, int, i)));
 	g_array_set_size(s->unread, 0);
-	json_t *state = json_pack("{s:O, s:o}", "Requests", s->handed, "Unread", unread);
+	/* Not shared with a thread that is late: it would add to it while others read it. */
+	json_t *requests = s->handed;
+	s->handed = json_array();
 	g_mutex_unlock(&s->lock);
+	json_t *state = json_pack("{s:o, s:o}", "Requests", requests, "Unread", unread);
 	if (all)
 		server_free(s);
 	*ret_quiet = all;

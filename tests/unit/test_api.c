@@ -3,6 +3,7 @@
  * The real server on a socket of its own, spoken to in raw HTTP. The engine behind it is made of
  * the fakes in this file.
  */
+#include "api/internal.h"
 #include "api/server.h"
 #include "base/error.h"
 #include "base/fd.h"
@@ -40,7 +41,7 @@ static struct {
 	Container c;
 	ContainerConfig config;
 	HostConfig host;
-	gint wait_cancelled;
+	gint wait_cancelled, wait_is_stuck;
 	int exit_fd; /* eventfd: the container ends */
 	gint64 loaded;
 	gint load_started, load_failed;
@@ -181,8 +182,9 @@ gboolean container_wait_end(ContainerWait *w, int cancel_fd, int64_t *ret_status
 		{fake.exit_fd, POLLIN, 0},
 	};
 	g_free(w);
-	poll(p, 2, -1);
-	if (p[0].revents) {
+	gboolean stuck = g_atomic_int_get(&fake.wait_is_stuck);
+	poll(p + stuck, 2 - stuck, -1);
+	if (p[0].revents || stuck) {
 		g_atomic_int_set(&fake.wait_cancelled, 1);
 		return FALSE;
 	}
@@ -1164,6 +1166,30 @@ static void stopping_ends_streams(void **state)
 	close(idle);
 }
 
+/* ---- daemons that follow each other ---- */
+
+static void late_threads_are_not_handed_over(void **state)
+{
+	g_autoptr(GError) error = NULL;
+	ApiServer *s = fake.server;
+	gboolean quiet = TRUE;
+	int fd = dial();
+	g_atomic_int_set(&fake.wait_is_stuck, 1);
+	send_text(fd, "POST /containers/web/wait HTTP/1.1\r\nHost: x\r\n\r\n");
+	g_autofree char *head = read_until(fd, "\r\n\r\n");
+	assert_true(api_server_drain(s, 0, TRUE, &error));
+	g_autoptr(json_t) left = api_server_hand_over(s, &quiet);
+	assert_false(quiet);
+	/* Now it leaves, while what was left may be being written down. */
+	eventfd_write(fake.exit_fd, 1);
+	g_mutex_lock(&s->lock);
+	while (s->active->len > 0)
+		g_cond_wait(&s->changed, &s->lock);
+	g_mutex_unlock(&s->lock);
+	assert_int_equal(json_array_size(json_object_get(left, "Requests")), 0);
+	close(fd);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -1192,6 +1218,7 @@ int main(void)
 		TEST(garbage),
 		TEST(slow_clients_hold_nobody_up),
 		TEST(stopping_ends_streams),
+		TEST(late_threads_are_not_handed_over),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

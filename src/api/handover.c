@@ -150,11 +150,19 @@ const json_t *api_resumed(const ApiRequest *r)
 	return r->resumed ? r->state : NULL;
 }
 
+/* What the client did not take from the daemon before. FALSE: it is gone, or still takes nothing
+ * and the next daemon comes. */
 static gboolean send_unsent(ApiRequest *r, const char *text)
 {
 	gsize n;
-	g_autofree guchar *bytes = text ? g_base64_decode(text, &n) : NULL;
-	return !bytes || socket_write(r->fd, bytes, n) == 0;
+	if (!text)
+		return TRUE;
+	g_autofree guchar *bytes = g_base64_decode(text, &n);
+	(void)api_resumable_fd(r);
+	int left = reply_stream_send(r, bytes, n);
+	if (left > 0)
+		api_hand_over(r, json_incref(r->state));
+	return left == 0;
 }
 
 /* When the daemon before has sent the head, an error can only be said by breaking off. */
@@ -186,8 +194,9 @@ static void *go_on(void *arg)
 	else if (send_unsent(r, unsent))
 		request_run(r);
 	answer_resumed(r);
-	dh_close(&r->fd);
+	/* After it nothing of the server, of which this thread holds up the end, is touched. */
 	request_leave(r);
+	dh_close(&r->fd);
 	request_free(r);
 	return NULL;
 }

@@ -101,6 +101,8 @@ enum MHD_Result reply_send(ApiRequest *r);
  * lets it notice. The connection must be closed after it. */
 void reply_send_early(ApiRequest *r);
 void reply_stream_end(ApiRequest *r);
+/* Bytes of a stream as they are; answers as api_stream_write. */
+int reply_stream_send(ApiRequest *r, const void *buf, size_t n);
 /* All of it, waiting for room; -1: the peer is gone. */
 int socket_write(int fd, const void *buf, size_t n);
 /* The headers that every answer has. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define LINGER_MS 3000
+#define STOPPING_MS 250
 #define STREAM_UNSENT_MAX (8 * 1024 * 1024)
 
 static const char *const common[][2] = {
@@ -259,23 +260,28 @@ static int keep_unsent(ApiRequest *r, const char *p, size_t n)
 	return 1;
 }
 
-/* Until there is room: 0; 1: the request is to be handed over first; -1: the peer is gone. */
+/* Until there is room: 0; 1: the request is to be handed over first; -1: the peer is gone, or the
+ * server stops and the peer takes nothing even then. */
 static int await_room(ApiRequest *r)
 {
+	const ApiServer *s = r->server;
 	struct pollfd f[] = {
 		{r->fd, POLLOUT, 0},
-		{r->resumable ? r->server->yield_fd : -1, POLLIN, 0},
+		{r->resumable ? s->yield_fd : -1, POLLIN, 0},
+		{r->cancellable ? s->stop_fd : -1, POLLIN, 0},
 	};
-	if (poll(f, G_N_ELEMENTS(f), -1) < 0 && errno != EINTR)
+	if (poll(f, G_N_ELEMENTS(f), -1) < 0)
+		return errno == EINTR ? 0 : -1;
+	if (f[2].revents && !f[0].revents && poll(f, 1, STOPPING_MS) == 0)
 		return -1;
 	if (f[0].revents & (POLLERR | POLLNVAL | POLLHUP))
 		return -1;
 	return f[1].revents && !f[0].revents;
 }
 
-/* As api_stream_write. */
-static int stream_send(ApiRequest *r, const char *p, size_t n)
+int reply_stream_send(ApiRequest *r, const void *buf, size_t n)
 {
+	const char *p = buf;
 	while (n > 0) {
 		ssize_t sent = r->unsent ? -1 : send(r->fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (r->unsent)
@@ -326,7 +332,8 @@ int api_stream_write(void *request, const void *buf, size_t n)
 	for (guint i = 0; i < G_N_ELEMENTS(iov) && result >= 0; i++) {
 		size_t done = MIN(skip, iov[i].iov_len);
 		skip -= done;
-		int one = stream_send(r, (char *)iov[i].iov_base + done, iov[i].iov_len - done);
+		int one =
+			reply_stream_send(r, (char *)iov[i].iov_base + done, iov[i].iov_len - done);
 		result = one ? one : result;
 	}
 	return result;

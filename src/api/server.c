@@ -362,6 +362,20 @@ void server_free(ApiServer *s)
 	g_free(s);
 }
 
+/* Their threads are their own, so that libmicrohttpd neither breaks them off nor waits for them. */
+static void end_resumed(ApiServer *s)
+{
+	g_mutex_lock(&s->lock);
+	for (guint i = 0; i < s->active->len; i++) {
+		const ApiRequest *r = s->active->pdata[i];
+		if (r->resumed)
+			shutdown(r->fd, SHUT_RDWR);
+	}
+	while (s->active->len > 0)
+		g_cond_wait(&s->changed, &s->lock);
+	g_mutex_unlock(&s->lock);
+}
+
 void api_server_stop(ApiServer *s, guint timeout_ms)
 {
 	if (!s)
@@ -376,6 +390,7 @@ void api_server_stop(ApiServer *s, guint timeout_ms)
 		;
 	g_mutex_unlock(&s->lock);
 	server_end_connections(s);
+	end_resumed(s);
 	for (guint i = 0; i < s->listeners->len; i++)
 		close(g_array_index(s->listeners, int, i));
 	server_free(s);

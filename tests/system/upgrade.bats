@@ -424,6 +424,40 @@ END
     ok upgrade --binary "$BUILD/src/daemon/dhowd"
 }
 
+# time_to_end: how many milliseconds the daemon takes to end.
+time_to_end() {
+    local from
+    from=$(date +%s%3N)
+    engine_signal TERM
+    echo $(($(date +%s%3N) - from))
+}
+
+@test "a client who takes nothing is in the way of neither a second upgrade nor the end" {
+    local took pids=()
+    docker run --name big busybox sh -c 'i=0; while [ $i -lt 60000 ]; do i=$((i+1)); echo $i; done' >/dev/null
+    docker run -d --name loud busybox sh -c 'while :; do echo what nobody wants to hear; done'
+    mkfifo "$BATS_TEST_TMPDIR/big" "$BATS_TEST_TMPDIR/loud"
+    # shellcheck disable=SC2016
+    in_bg slow sh -c 'docker logs big >"$0"' "$BATS_TEST_TMPDIR/big"
+    pids+=("$BG")
+    # shellcheck disable=SC2016
+    in_bg deaf sh -c 'docker logs -f loud >"$0"' "$BATS_TEST_TMPDIR/loud"
+    pids+=("$BG")
+    exec 8<"$BATS_TEST_TMPDIR/big" 9<"$BATS_TEST_TMPDIR/loud"
+    sleep 0.3
+    ok upgrade -t 2 --binary "$E_DIR/next/dhowd"
+    ok upgrade -t 2 --binary "$BUILD/src/daemon/dhowd"
+    cat <&8 >"$BATS_TEST_TMPDIR/read"
+    counts_up "$BATS_TEST_TMPDIR/read"
+    same "$(wc -l <"$BATS_TEST_TMPDIR/read")" 60000
+    took=$(time_to_end)
+    engine_start
+    exec 8<&- 9<&-
+    wait "${pids[@]}" || true
+    # Less than what requests may take that end by themselves.
+    [ "$took" -lt 2500 ] || fail "the end took $took ms"
+}
+
 @test "a socket that systemd opened, and its question whether the daemon is ready" {
     python3 - "$BUILD/src/daemon/dhowd" "$BATS_TEST_TMPDIR" "dt$(od -An -N4 -tx4 /dev/urandom | tr -d ' ')" <<'END'
 import os, signal, socket, sys

@@ -1190,6 +1190,86 @@ static void late_threads_are_not_handed_over(void **state)
 	close(fd);
 }
 
+/* A listener to events whose client, *ret_peer, has not taken these bytes from the daemon before.
+ */
+static json_t *left_by_another(const char *unsent, size_t n, int *ret_peer)
+{
+	int pair[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	*ret_peer = pair[0];
+	g_autofree char *text = g_base64_encode((const guchar *)unsent, n);
+	return json_pack("{s:[{s:s, s:s, s:i, s:b, s:s, s:{s:i}}], s:[]}", "Requests", "Method",
+		"GET", "Uri", "/events", "Fd", pair[1], "Begun", 1, "Unsent", text, "State", "Last",
+		0, "Unread");
+}
+
+static char *much(size_t n)
+{
+	char *text = g_malloc(n + 1);
+	for (size_t i = 0; i < n; i++)
+		text[i] = (char)('a' + (i / 1000) % 26);
+	text[n] = '\0';
+	return text;
+}
+
+static void what_is_not_taken_is_handed_on(void **state)
+{
+	g_autoptr(GError) error = NULL;
+	gboolean quiet = FALSE;
+	int peer;
+	g_autofree char *text = much(3 * MIB);
+	g_autoptr(json_t) before = left_by_another(text, strlen(text), &peer);
+	api_server_resume(fake.server, before);
+	assert_true(api_server_drain(fake.server, 1000, FALSE, &error));
+	g_autoptr(json_t) left = api_server_hand_over(g_steal_pointer(&fake.server), &quiet);
+	assert_true(quiet);
+	json_t *one = json_array_get(json_object_get(left, "Requests"), 0);
+	assert_string_equal(json_string_value(json_object_get(one, "Uri")), "/events");
+	assert_true(json_is_true(json_object_get(one, "Begun")));
+	assert_non_null(json_object_get(json_object_get(one, "State"), "Last"));
+	close((int)json_integer_value(json_object_get(one, "Fd")));
+	size_t n;
+	g_autofree char *taken = read_rest(peer);
+	g_autofree guchar *rest =
+		g_base64_decode(json_string_value(json_object_get(one, "Unsent")), &n);
+	assert_int_equal(strlen(taken) + n, strlen(text));
+	assert_memory_equal(taken, text, strlen(taken));
+	assert_memory_equal(rest, text + strlen(taken), n);
+	close(peer);
+}
+
+static void stopping_ends_resumed_streams(void **state)
+{
+	int peer;
+	g_autofree char *text = much(3 * MIB);
+	g_autoptr(json_t) before = left_by_another(text, strlen(text), &peer);
+	api_server_resume(fake.server, before);
+	api_server_stop(g_steal_pointer(&fake.server), 5000);
+	g_autofree char *taken = read_rest(peer);
+	assert_true(strlen(taken) < strlen(text));
+	close(peer);
+}
+
+/* Nothing but the end of its socket gets such a thread out of where it is. */
+static void stopping_ends_resumed_answers(void **state)
+{
+	char filler[4096];
+	int pair[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	memset(filler, '.', sizeof filler);
+	for (size_t n = sizeof filler; n > 0; n /= 2) {
+		while (send(pair[1], filler, n, MSG_DONTWAIT) > 0)
+			;
+	}
+	g_autoptr(json_t) before = json_pack("{s:[{s:s, s:s, s:i, s:{}}], s:[]}", "Requests",
+		"Method", "POST", "Uri", "/dhow/upgrade", "Fd", pair[1], "State", "Unread");
+	api_server_resume(fake.server, before);
+	api_server_stop(g_steal_pointer(&fake.server), 100);
+	g_autofree char *taken = read_rest(pair[0]);
+	assert_null(strstr(taken, "HTTP"));
+	close(pair[0]);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -1219,6 +1299,9 @@ int main(void)
 		TEST(slow_clients_hold_nobody_up),
 		TEST(stopping_ends_streams),
 		TEST(late_threads_are_not_handed_over),
+		TEST(what_is_not_taken_is_handed_on),
+		TEST(stopping_ends_resumed_streams),
+		TEST(stopping_ends_resumed_answers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

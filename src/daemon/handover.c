@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #define VARIABLE "DHOW_HANDOVER"
+#define ROOTS "DHOW_HANDOVER_ROOTS"
 enum { START_SECONDS = 120, MAX_STATE = 256 * 1024 * 1024 };
 
 static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP, SIGALRM};
@@ -59,9 +60,9 @@ static void collect(const json_t *node, gboolean numbers, GArray *fds)
 		int fd = (int)json_integer_value(v);
 		if (strcmp(key, "State") == 0)
 			continue;
-		if (json_is_integer(v) && (strcmp(key, "Fd") == 0 || strcmp(key, "Lock") == 0 ||
-						  strcmp(key, "ExecLock") == 0 ||
-						  strcmp(key, "Program") == 0))
+		if (json_is_integer(v) &&
+			(strcmp(key, "Fd") == 0 || strcmp(key, "Lock") == 0 ||
+				strcmp(key, "ExecLock") == 0 || strcmp(key, "Program") == 0))
 			g_array_append_val(fds, fd);
 		else if (json_is_object(v) || json_is_array(v))
 			collect(v, strcmp(key, "Shims") == 0 || strcmp(key, "Unread") == 0, fds);
@@ -132,6 +133,68 @@ json_t *handover_arrive(void)
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		;
 	return json;
+}
+
+/* ---- roots ---- */
+
+json_t *handover_roots(const EngineConfig *config)
+{
+	return json_pack("{s:s, s:s, s:s}", "DataRoot", config->data_root, "ExecRoot",
+		config->exec_root, "CgroupParent", config->cgroup_parent);
+}
+
+char *handover_roots_variable(const EngineConfig *config)
+{
+	g_autoptr(json_t) roots = handover_roots(config);
+	g_autofree char *text = roots ? dh_json_dumps(roots, 0) : NULL;
+	return g_strconcat(ROOTS "=", text, NULL);
+}
+
+static gboolean same_root(
+	const json_t *roots, const char *key, const char *what, const char *ours, GError **error)
+{
+	const char *theirs = json_string_value(json_object_get(roots, key));
+	return !theirs || strcmp(theirs, ours) == 0 ||
+	       dh_error(error, DH_ERROR_CONFLICT,
+		       "the %s is now configured as %s and was %s, which takes a restart", what,
+		       ours, theirs);
+}
+
+/* A daemon of a time before this tells none. */
+static gboolean same_roots(const json_t *roots, const EngineConfig *config, GError **error)
+{
+	return same_root(roots, "DataRoot", "data root", config->data_root, error) &&
+	       same_root(roots, "ExecRoot", "exec root", config->exec_root, error);
+}
+
+gboolean handover_asked(const EngineConfig *config, GError **error)
+{
+	const char *text = g_getenv(ROOTS);
+	if (!text || !*text)
+		return TRUE;
+	g_autoptr(json_t) roots = dh_json_loads(text, strlen(text), error);
+	return roots && same_roots(roots, config, error);
+}
+
+static void take(const json_t *roots, const char *key, char **ours)
+{
+	const char *theirs = json_string_value(json_object_get(roots, key));
+	if (!theirs || strcmp(theirs, *ours) == 0)
+		return;
+	dh_warn("going on with %s, though %s is configured by now", theirs, *ours);
+	g_free(*ours);
+	*ours = g_strdup(theirs);
+}
+
+gboolean handover_take_roots(const json_t *state, EngineConfig *config, GError **error)
+{
+	const json_t *roots = json_object_get(state, "Roots");
+	if (!json_object_get(state, "Failed"))
+		return same_roots(roots, config, error);
+	take(roots, "DataRoot", &config->data_root);
+	take(roots, "ExecRoot", &config->exec_root);
+	take(roots, "CgroupParent", &config->cgroup_parent);
+	return TRUE;
 }
 
 /* ---- leaving ---- */

@@ -254,7 +254,7 @@ static gboolean open_engine(Daemon *d, GError **error)
 	if (!config->init_path)
 		return FALSE;
 	config->handed_over = d->handed != NULL;
-	if (!take_locks(d, error))
+	if (!handover_take_roots(d->handed, config, error) || !take_locks(d, error))
 		return FALSE;
 	if (!write_pidfile(d->o->pidfile, error))
 		return FALSE;
@@ -266,7 +266,7 @@ static gboolean open_engine(Daemon *d, GError **error)
 
 static gboolean begin_to_serve(Daemon *d, GError **error)
 {
-	d->upgrade = upgrade_new(d->argv, d->handed, error);
+	d->upgrade = upgrade_new(d->argv, &d->o->engine, d->handed, error);
 	d->listeners = d->upgrade ? listen_all(d->o, json_object_get(d->handed, "Listeners"), error)
 				  : NULL;
 	if (!d->listeners)
@@ -306,9 +306,10 @@ static gboolean replace_daemon(Daemon *d, const ApiUpgrade *order)
 	/* Threads that are still in it end with this program. */
 	if (quiet)
 		engine_close(g_steal_pointer(&d->engine), TRUE);
-	g_autoptr(json_t) state = json_pack("{s:s, s:I, s:i, s:i, s:o, s:o, s:o}", "Version",
+	g_autoptr(json_t) state = json_pack("{s:s, s:I, s:i, s:i, s:o*, s:o, s:o, s:o}", "Version",
 		DHOW_VERSION, "Since", (json_int_t)since, "Lock", d->lock, "ExecLock", d->exec_lock,
-		"Listeners", listeners_export(d->listeners), "Api", api, "Engine", engine);
+		"Roots", handover_roots(&d->o->engine), "Listeners", listeners_export(d->listeners),
+		"Api", api, "Engine", engine);
 	handover_leave(order->binary, d->argv, state, &error);
 	dh_log_error("the upgrade failed, and this is the end: %s", error->message);
 	return FALSE;
@@ -370,7 +371,7 @@ static int validate(const DaemonOptions *o)
 		fprintf(stderr, "it takes over by protocol %d at most\n", HANDOVER_PROTOCOL);
 		return 1;
 	}
-	if (!engine_accepts(&o->engine, &error)) {
+	if (!handover_asked(&o->engine, &error) || !engine_accepts(&o->engine, &error)) {
 		fprintf(stderr, "dhowd: %s\n", error->message);
 		return 1;
 	}

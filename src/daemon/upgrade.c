@@ -2,11 +2,11 @@
 /*
  * upgrade.c - theory of operation: before anything is let go of, the new program must say which it
  * is (--version) and, given our own arguments, that it can read their configuration and the state
- * in the data root and can take over from us (--validate --handover). Both in children, with a
- * limit of time. The thread of the request does that and then waits: for the order to hand its
- * request over, which means that the main thread has begun, or for a refusal. From then on the
- * upgrade is the main thread's: when the client goes away, the thread that waits for it leaves, and
- * a refusal, of which nobody hears then, still makes room for the next upgrade.
+ * in the data root, which is still the same, and can take over from us (--validate --handover).
+ * Both in children, with a limit of time. The thread of the request does that and then waits: for
+ * the order to hand its request over, which means that the main thread has begun, or for a refusal.
+ * From then on the upgrade is the main thread's: when the client goes away, the thread that waits
+ * for it leaves, and a refusal, of which nobody hears then, still makes room for the next upgrade.
  */
 #include "daemon/upgrade.h"
 
@@ -31,6 +31,7 @@ enum { CHECK_MS = 20 * 1000, MAX_OUTPUT = 16 * 1024 };
 
 struct Upgrade {
 	char *const *argv;
+	const EngineConfig *config;
 	const json_t *handed;
 	gint64 served_at; /* monotonic, us */
 	ApiHooks hooks;
@@ -45,13 +46,14 @@ struct Upgrade {
 
 /* ---- asking the new program ---- */
 
-/* Runs it with these arguments; its output's last line, and whether it ended with 0. NULL: it could
- * not be run. */
-static char *ask(const char *binary, char *const *argv, gboolean *ret_ok, GError **error)
+/* Runs it with these arguments, and variable (may be NULL) in its environment; its output's last
+ * line, and whether it ended with 0. NULL: it could not be run. */
+static char *ask(
+	const char *binary, char *const *argv, char *variable, gboolean *ret_ok, GError **error)
 {
 	dh_autofd int out = memfd_create("upgrade", MFD_CLOEXEC);
 	dh_autofd int pidfd = -1;
-	char *env[] = {(char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+	char *env[] = {(char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", variable, NULL};
 	DhSpawn s = {.path = binary, .argv = argv, .envp = env, .stdio = {-1, out, out}};
 	if (out < 0) {
 		dh_error_errno(error, errno, "memfd_create");
@@ -79,7 +81,7 @@ static gboolean check_version(const char *binary, GError **error)
 {
 	char *argv[] = {(char *)"dhowd", (char *)"--version", NULL};
 	gboolean ok = FALSE;
-	g_autofree char *said = ask(binary, argv, &ok, error);
+	g_autofree char *said = ask(binary, argv, NULL, &ok, error);
 	if (!said)
 		return FALSE;
 	return (ok && g_str_has_prefix(said, "Dhow version ")) ||
@@ -96,7 +98,8 @@ static gboolean check_takes_over(const Upgrade *u, const char *binary, GError **
 		g_ptr_array_add(argv, g_strdup(*a));
 	g_ptr_array_add(argv, NULL);
 	gboolean ok = FALSE;
-	g_autofree char *said = ask(binary, (char *const *)argv->pdata, &ok, error);
+	g_autofree char *roots = handover_roots_variable(u->config);
+	g_autofree char *said = ask(binary, (char *const *)argv->pdata, roots, &ok, error);
 	if (!said)
 		return FALSE;
 	return ok || dh_error(error, DH_ERROR_INVALID, "%s cannot take over: %s", binary,
@@ -211,10 +214,12 @@ static json_t *on_upgraded(void *arg, GError **error)
 
 /* ---- the main thread's ---- */
 
-Upgrade *upgrade_new(char *const *argv, const json_t *handed, GError **error)
+Upgrade *upgrade_new(
+	char *const *argv, const EngineConfig *config, const json_t *handed, GError **error)
 {
 	Upgrade *u = g_new0(Upgrade, 1);
 	u->argv = argv;
+	u->config = config;
 	u->handed = handed;
 	u->served_at = g_get_monotonic_time();
 	u->hooks = (ApiHooks){on_upgrade, on_upgraded, u};

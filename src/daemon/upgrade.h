@@ -7,8 +7,9 @@
 
 typedef struct Upgrade Upgrade;
 
-/* argv: our own; handed: what handover_arrive gave, or NULL. Both stay the caller's. */
-Upgrade *upgrade_new(char *const *argv, const json_t *handed, GError **error);
+/* argv and config: our own; handed: what handover_arrive gave, or NULL. All stay the caller's. */
+Upgrade *upgrade_new(
+	char *const *argv, const EngineConfig *config, const json_t *handed, GError **error);
 void upgrade_free(Upgrade *u);
 
 /* For api_server_start. */

@@ -24,6 +24,7 @@ setup() {
 }
 
 teardown() {
+    end_other
     remove_all
     assert_nothing_left
 }
@@ -63,6 +64,31 @@ stopping() {
 # refusals: of this daemon so far.
 refusals() {
     grep -c 'no upgrade: ' "$E_LOG" || true
+}
+
+# other DATA_ROOT EXEC_ROOT: what the configuration of a daemon says that is not this file's engine.
+other() {
+    printf '{"data-root": "%s", "exec-root": "%s"}\n' "$BATS_TEST_TMPDIR/$1" "$BATS_TEST_TMPDIR/$2" \
+        >"$BATS_TEST_TMPDIR/daemon.json"
+}
+
+start_other() {
+    detached "$BUILD/src/daemon/dhowd" --config-file "$BATS_TEST_TMPDIR/daemon.json" -H "unix://$BATS_TEST_TMPDIR/s" \
+        --pidfile "$BATS_TEST_TMPDIR/other.pid" --bridge "dt$(od -An -N4 -tx4 /dev/urandom | tr -d ' ')" \
+        </dev/null >>"$BATS_TEST_TMPDIR/log" 2>&1 &
+    wait_until 20 on_other version
+}
+
+on_other() {
+    "$BUILD/src/cli/dhow" -H "unix://$BATS_TEST_TMPDIR/s" "$@"
+}
+
+end_other() {
+    [ -e "$BATS_TEST_TMPDIR/other.pid" ] || return 0
+    local pid
+    pid=$(cat "$BATS_TEST_TMPDIR/other.pid")
+    kill -TERM "$pid"
+    wait_gone "$pid"
 }
 
 ticker() {
@@ -422,6 +448,36 @@ END
     grep -q 'unexpected EOF' "$BATS_TEST_TMPDIR/cli.err"
     run ! grep -la HTTP "$BATS_TEST_TMPDIR/stats" "$BATS_TEST_TMPDIR/logs"
     ok upgrade --binary "$BUILD/src/daemon/dhowd"
+}
+
+@test "roots that are configured anew take a restart" {
+    local pid
+    other data run
+    start_other
+    pid=$(cat "$BATS_TEST_TMPDIR/other.pid")
+    on_other volume create kept
+    other elsewhere run
+    run on_other system upgrade
+    expect_status 1
+    expect_text "cannot take over: dhowd: the data root is now configured as $BATS_TEST_TMPDIR/elsewhere"
+    other data elsewhere
+    run on_other system upgrade
+    expect_status 1
+    expect_text "cannot take over: dhowd: the exec root is now configured as $BATS_TEST_TMPDIR/elsewhere"
+    other data run
+    ok on_other system upgrade
+    # After the question, and so before neither goes on with them: not even the one that comes back.
+    other elsewhere elsewhere
+    mv "$BATS_TEST_TMPDIR/daemon.json" "$BATS_TEST_TMPDIR/new.json"
+    other data run
+    sleeper "$BATS_TEST_TMPDIR/late" "cp '$BATS_TEST_TMPDIR/new.json' '$BATS_TEST_TMPDIR/daemon.json'"
+    run on_other system upgrade --binary "$BATS_TEST_TMPDIR/late"
+    expect_status 1
+    expect_text 'the new daemon did not come up: the data root is now configured as'
+    expect_text "version $VERSION goes on"
+    same "$(cat "$BATS_TEST_TMPDIR/other.pid")" "$pid"
+    same "$(on_other volume ls -q)" kept
+    run ! ls -d "$BATS_TEST_TMPDIR/elsewhere"
 }
 
 # time_to_end: how many milliseconds the daemon takes to end.

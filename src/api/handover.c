@@ -17,6 +17,7 @@
 #include "api/internal.h"
 
 #include "base/fd.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <string.h>
@@ -71,16 +72,40 @@ static const ApiRequest *find_busy(const ApiServer *s)
 	return NULL;
 }
 
-static void end_drain(ApiServer *s)
+/* Everybody, who came meanwhile included. */
+static gboolean accept_again(ApiServer *s, GError **error)
 {
+	if (!server_accept(s, error))
+		return FALSE;
 	g_mutex_lock(&s->lock);
-	s->draining = FALSE;
 	g_autoptr(GArray) unread = s->unread;
 	s->unread = g_array_new(FALSE, FALSE, sizeof(int));
 	g_mutex_unlock(&s->lock);
-	(void)server_accept(s, NULL);
 	for (guint i = 0; i < unread->len; i++)
 		server_take(s, g_array_index(unread, int, i));
+	return TRUE;
+}
+
+static void end_drain(ApiServer *s)
+{
+	g_autoptr(GError) error = NULL;
+	g_mutex_lock(&s->lock);
+	s->draining = FALSE;
+	g_mutex_unlock(&s->lock);
+	if (!accept_again(s, &error))
+		dh_log_error("nobody is accepted after the upgrade that was refused, trying again: "
+			     "%s",
+			error->message);
+}
+
+gboolean api_server_accepts(ApiServer *s)
+{
+	if (s->accepting == s->listeners->len)
+		return TRUE;
+	if (!accept_again(s, NULL))
+		return FALSE;
+	dh_info("accepting again");
+	return TRUE;
 }
 
 gboolean api_server_drain(ApiServer *s, guint timeout_ms, gboolean force, GError **error)

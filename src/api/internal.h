@@ -33,6 +33,8 @@ struct ApiServer {
 	const ApiHooks *hooks;
 	GArray *listeners;     /* int */
 	GPtrArray *daemons;    /* struct MHD_Daemon */
+	guint accepting;       /* so many of the listeners have one that accepts */
+	GArray *lent;          /* int: duplicates of listeners, as long as daemons */
 	int stop_fd, yield_fd; /* eventfds: readable when stopping, or yielding */
 	GMutex lock;
 	GCond changed; /* something below */
@@ -121,10 +123,11 @@ void handover_keep(ApiRequest *r);
 void handover_keep_unread(ApiServer *s, int fd);
 
 /* server.c */
-gboolean server_accept(ApiServer *s, GError **error); /* on all its listening sockets */
-void server_take(ApiServer *s, int fd);               /* a connection that was accepted elsewhere */
-void server_quiesce(ApiServer *s);                    /* accepts no more */
-void server_end_connections(ApiServer *s);            /* all that are left */
+/* On those of its listening sockets where nobody is accepted. */
+gboolean server_accept(ApiServer *s, GError **error);
+void server_take(ApiServer *s, int fd);    /* a connection that was accepted elsewhere */
+void server_quiesce(ApiServer *s);         /* accepts no more */
+void server_end_connections(ApiServer *s); /* all that are left */
 void server_free(ApiServer *s);
 void request_enter(ApiRequest *r);
 void request_leave(ApiRequest *r);

@@ -23,10 +23,12 @@
 #include "base/trace.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define THREAD_STACK (1024 * 1024) /* address space: what is not touched costs nothing */
@@ -275,7 +277,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const cha
 	return answer(r);
 }
 
-static struct MHD_Daemon *listen_on(ApiServer *s, int fd)
+static struct MHD_Daemon *start_on(ApiServer *s, int fd)
 {
 	return MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD |
 					MHD_USE_POLL | MHD_USE_ITC | MHD_ALLOW_UPGRADE,
@@ -288,13 +290,28 @@ static struct MHD_Daemon *listen_on(ApiServer *s, int fd)
 		on_connection, s, MHD_OPTION_END);
 }
 
+/* Never our own socket: when libmicrohttpd cannot start, it has closed what it was given, or not.
+ */
+static gboolean listen_on(ApiServer *s, int listener)
+{
+	struct stat ours, lent;
+	int fd = fcntl(listener, F_DUPFD_CLOEXEC, 3);
+	struct MHD_Daemon *d = fd >= 0 ? start_on(s, fd) : NULL;
+	if (d) {
+		g_ptr_array_add(s->daemons, d);
+		g_array_append_val(s->lent, fd);
+	} else if (fd >= 0 && fstat(listener, &ours) == 0 && fstat(fd, &lent) == 0 &&
+		   ours.st_ino == lent.st_ino && ours.st_dev == lent.st_dev) {
+		close(fd);
+	}
+	return d != NULL;
+}
+
 gboolean server_accept(ApiServer *s, GError **error)
 {
-	for (guint i = 0; i < s->listeners->len; i++) {
-		struct MHD_Daemon *d = listen_on(s, g_array_index(s->listeners, int, i));
-		if (!d)
+	for (; s->accepting < s->listeners->len; s->accepting++) {
+		if (!listen_on(s, g_array_index(s->listeners, int, s->accepting)))
 			return dh_error(error, DH_ERROR_SYSTEM, "starting the HTTP server failed");
-		g_ptr_array_add(s->daemons, d);
 	}
 	return TRUE;
 }
@@ -313,6 +330,7 @@ void server_quiesce(ApiServer *s)
 {
 	for (guint i = 0; i < s->daemons->len; i++)
 		(void)MHD_quiesce_daemon(s->daemons->pdata[i]);
+	s->accepting = 0;
 }
 
 ApiServer *api_server_start(
@@ -325,6 +343,7 @@ ApiServer *api_server_start(
 	s->active = g_ptr_array_new();
 	s->unread = g_array_new(FALSE, FALSE, sizeof(int));
 	s->handed = json_array();
+	s->lent = g_array_new(FALSE, FALSE, sizeof(int));
 	s->listeners = g_array_new(FALSE, FALSE, sizeof(int));
 	g_array_append_vals(s->listeners, listeners, n);
 	s->stop_fd = eventfd(0, EFD_CLOEXEC);
@@ -344,6 +363,9 @@ void server_end_connections(ApiServer *s)
 	for (guint i = 0; i < s->daemons->len; i++)
 		MHD_stop_daemon(s->daemons->pdata[i]);
 	g_ptr_array_set_size(s->daemons, 0);
+	for (guint i = 0; i < s->lent->len; i++)
+		close(g_array_index(s->lent, int, i));
+	g_array_set_size(s->lent, 0);
 }
 
 void server_free(ApiServer *s)
@@ -353,6 +375,7 @@ void server_free(ApiServer *s)
 	g_ptr_array_unref(s->daemons);
 	g_ptr_array_unref(s->active);
 	g_array_unref(s->unread);
+	g_array_unref(s->lent);
 	g_array_unref(s->listeners);
 	json_decref(s->handed);
 	dh_close(&s->stop_fd);

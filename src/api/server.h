@@ -40,9 +40,12 @@ void api_server_stop(ApiServer *s, guint timeout_ms);
  * being handled can be handed over. FALSE: something cannot, and *error says what; the server
  * accepts again. force: TRUE all the same. */
 gboolean api_server_drain(ApiServer *s, guint timeout_ms, gboolean force, GError **error);
-/* After that: the requests that go on, as JSON with numbers of descriptors, which stay open, as the
- * listening sockets do. Frees the server; *ret_quiet FALSE: some thread of it did not end in time,
- * and may still use the engine. */
+/* Whether it does accept: on some sockets it may have failed to. Then it tries again, so this is to
+ * be asked now and then, by the thread that drains. */
+gboolean api_server_accepts(ApiServer *s);
+/* After draining: the requests that go on, as JSON with numbers of descriptors, which stay open, as
+ * the listening sockets do. Frees the server; *ret_quiet FALSE: some thread of it did not end in
+ * time, and may still use the engine. */
 json_t *api_server_hand_over(ApiServer *s, gboolean *ret_quiet);
 /* Takes up what another server has handed over. */
 void api_server_resume(ApiServer *s, const json_t *state);

@@ -29,7 +29,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { STOP_TIMEOUT_MS = 3000 };
+enum { STOP_TIMEOUT_MS = 3000, ACCEPT_AGAIN_MS = 1000 };
 
 /* ---- programs ---- */
 
@@ -179,12 +179,13 @@ static void prepare_process(const DaemonOptions *o, sigset_t *signals)
 }
 
 /* Until one of the signals that end us (its number), or somebody wants an upgrade (0). */
-static int wait_for_work(int signal_fd, int upgrade)
+static int wait_for_work(int signal_fd, int upgrade, ApiServer *server)
 {
 	for (;;) {
 		struct pollfd p[] = {{signal_fd, POLLIN, 0}, {upgrade, POLLIN, 0}};
 		struct signalfd_siginfo info;
-		if (poll(p, G_N_ELEMENTS(p), -1) < 0)
+		int again = api_server_accepts(server) ? -1 : ACCEPT_AGAIN_MS;
+		if (poll(p, G_N_ELEMENTS(p), again) <= 0)
 			continue;
 		if (p[1].revents)
 			return 0;
@@ -318,7 +319,7 @@ static gboolean replace_daemon(Daemon *d, const ApiUpgrade *order)
 static void work(Daemon *d)
 {
 	for (;;) {
-		int sig = wait_for_work(d->signals, upgrade_fd(d->upgrade));
+		int sig = wait_for_work(d->signals, upgrade_fd(d->upgrade), d->server);
 		if (sig) {
 			dh_info("ending on signal %d", sig);
 			api_server_stop(d->server, STOP_TIMEOUT_MS);

@@ -480,6 +480,29 @@ END
     run ! ls -d "$BATS_TEST_TMPDIR/elsewhere"
 }
 
+@test "a daemon that cannot accept after a refused upgrade says so, and tries again" {
+    local pid stop up limit
+    pid=$(cat "$E_PIDFILE")
+    limit=$(prlimit --pid "$pid" --nofile --output SOFT --noheadings --raw)
+    stop_deaf 60
+    stop=$BG
+    in_bg up "$BUILD/src/cli/dhow" -H "unix://$E_SOCK" system upgrade -t 3
+    up=$BG
+    # Nobody is answered while it waits for what it cannot hand over.
+    waits() { ! timeout 0.5 docker version; }
+    wait_until 20 waits
+    prlimit --pid "$pid" --nofile=8:
+    wait "$up" || grep -q 'busy with a request' "$BATS_TEST_TMPDIR/up.err"
+    run timeout 2 docker version
+    expect_status 124
+    prlimit --pid "$pid" --nofile="$limit:"
+    timeout 5 docker version || { engine_signal KILL; engine_start; fail "it accepts nobody"; }
+    grep -q 'level=error msg="nobody is accepted after the upgrade that was refused, trying again: ' "$E_LOG"
+    docker kill deaf
+    wait "$stop"
+    ok upgrade
+}
+
 # time_to_end: how many milliseconds the daemon takes to end.
 time_to_end() {
     local from

@@ -95,11 +95,24 @@ static void free_queue(DhParts *q)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(DhParts, free_queue)
 
+/* All but the last directory exist, as almost always: one name is made. */
+static gboolean make_last(int root, const char *path, mode_t mode)
+{
+	const char *name = strrchr(path, '/');
+	g_autofree char *above = name ? g_strndup(path, (gsize)(name - path)) : NULL;
+	if (!above || !name[1] || name[1] == '.')
+		return FALSE;
+	dh_autofd int parent = dh_open_in_root(root, above, O_PATH | O_DIRECTORY, 0);
+	return parent >= 0 && mkdirat(parent, name + 1, mode) == 0;
+}
+
 int dh_mkdir_in_root(int root, const char *path, mode_t mode)
 {
 	int fd = dh_open_in_root(root, path, O_PATH | O_DIRECTORY, 0);
 	if (fd >= 0 || errno != ENOENT)
 		return fd;
+	if (make_last(root, path, mode))
+		return dh_open_in_root(root, path, O_PATH | O_DIRECTORY, 0);
 
 	g_auto(DhParts) todo = G_QUEUE_INIT;
 	g_autoptr(GString) done = g_string_new(NULL);

@@ -262,11 +262,8 @@ gboolean cg_create_v2(const char *rel, GError **error)
 	return FALSE;
 }
 
-gboolean rt_cgroup_create(const char *path, const OciResources *resources, GError **error)
+gboolean cg_group_create(CgGroup *g, const char *rel, const OciResources *resources, GError **error)
 {
-	const char *rel = cg_relative(path, error);
-	if (!rel)
-		return FALSE;
 	const CgHost *host = cg_host();
 	guint made[CG_MAX] = {0};
 	gboolean ok = TRUE;
@@ -275,15 +272,21 @@ gboolean rt_cgroup_create(const char *path, const OciResources *resources, GErro
 			ok = make_group(&host->h[i], rel, &made[i], error);
 	}
 	if (ok) {
-		g_auto(CgGroup) g = {0};
-		cg_group_open(&g, rel);
+		cg_group_open(g, rel);
 		if (host->has_v2)
-			delegate(&g);
-		ok = !resources || cg_apply(&g, resources, error);
+			delegate(g);
+		ok = !resources || cg_apply(g, resources, error);
 	}
 	for (guint i = 0; !ok && i < host->n; i++)
 		unmake_group(&host->h[i], rel, made[i]);
 	return ok;
+}
+
+gboolean rt_cgroup_create(const char *path, const OciResources *resources, GError **error)
+{
+	g_auto(CgGroup) g = {0};
+	const char *rel = cg_relative(path, error);
+	return rel && cg_group_create(&g, rel, resources, error);
 }
 
 /* A limit in a hierarchy that was not made at creation: made now, and everybody moved into it. */

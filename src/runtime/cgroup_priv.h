@@ -78,6 +78,9 @@ const char *cg_relative(const char *path, GError **error);
  * rt_cgroup_create makes the rest. */
 gboolean cg_create_v2(const char *rel, GError **error);
 void cg_group_open(CgGroup *g, const char *rel);
+/* rt_cgroup_create, and the group stays open. */
+gboolean cg_group_create(
+	CgGroup *g, const char *rel, const OciResources *resources, GError **error);
 void cg_group_close(CgGroup *g);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CgGroup, cg_group_close)
 

@@ -468,13 +468,10 @@ gboolean rt_launch(const RtLaunch *l, RtProcess *ret, GError **error)
 		return FALSE;
 	}
 	const OciLinux *linux_ = l->spec->linux_;
-	if (p.group) {
-		if (!rt_cgroup_create(linux_->cgroups_path, linux_->resources, error)) {
-			g_prefix_error(error, "unable to start container process: "
-					      "unable to apply cgroup configuration: ");
-			return FALSE;
-		}
-		cg_group_open(&p.cgroup, p.group);
+	if (p.group && !cg_group_create(&p.cgroup, p.group, linux_->resources, error)) {
+		g_prefix_error(error, "unable to start container process: "
+				      "unable to apply cgroup configuration: ");
+		return FALSE;
 	}
 	dh_trace("shim: cgroup made");
 	if (start(&p, ret, error))

@@ -118,8 +118,11 @@ static gboolean compile_filter(const Rt *rt, const Container *c, int *ret, GErro
 	const OciSeccomp *profile = c->spec->linux_->seccomp;
 	if (!profile)
 		return TRUE;
-	*ret = filter_compiled(rt, profile, error);
-	return *ret >= 0 && filter_save(c, *ret, error);
+	g_autoptr(GBytes) code = filter_compiled(rt, profile, error);
+	if (!code || !filter_save(c, code, error))
+		return FALSE;
+	*ret = filter_open(c);
+	return *ret >= 0 || rt_error_errno(error, errno, "open the seccomp filter");
 }
 
 /* ---- making it ---- */

@@ -105,19 +105,15 @@ static void keep(int dir, const char *name, GBytes *code)
 	(void)dh_write_file_atomic(dir, name, file->data, file->len, 0600, NULL);
 }
 
-int filter_compiled(const Rt *rt, const OciSeccomp *profile, GError **error)
+GBytes *filter_compiled(const Rt *rt, const OciSeccomp *profile, GError **error)
 {
 	g_autofree char *name = name_of(profile);
 	dh_autofd int dir = open_cache(rt);
-	g_autoptr(GBytes) code = dir >= 0 ? find(dir, name) : NULL;
-	if (!code) {
-		code = rt_seccomp_compile(profile, error);
-		if (!code)
-			return -1;
-		if (dir >= 0)
-			keep(dir, name, code);
-	}
-	gsize n;
-	const void *data = g_bytes_get_data(code, &n);
-	return dh_memfd("seccomp", data, n, error);
+	GBytes *code = dir >= 0 ? find(dir, name) : NULL;
+	if (code)
+		return code;
+	code = rt_seccomp_compile(profile, error);
+	if (code && dir >= 0)
+		keep(dir, name, code);
+	return code;
 }

@@ -302,13 +302,11 @@ gboolean gate_pass(const Container *c, GError **error)
 
 /* ---- filter ---- */
 
-gboolean filter_save(const Container *c, int fd, GError **error)
+gboolean filter_save(const Container *c, GBytes *code, GError **error)
 {
 	size_t n;
-	(void)lseek(fd, 0, SEEK_SET);
-	g_autofree char *code = dh_read_to_end(fd, 1 << 20, &n, error);
-	(void)lseek(fd, 0, SEEK_SET);
-	return code && dh_write_file_atomic(c->dir, FILTER_FILE, code, n, 0600, error);
+	const void *data = g_bytes_get_data(code, &n);
+	return dh_write_file_atomic(c->dir, FILTER_FILE, data, n, 0600, error);
 }
 
 int filter_open(const Container *c)

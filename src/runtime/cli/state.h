@@ -67,9 +67,9 @@ const char *container_cgroup(const Container *c);
 gboolean gate_make(const Container *c, RtGate *ret, GError **error);
 gboolean gate_pass(const Container *c, GError **error);
 
-/* filter.c: the compiled filter in a memfd, from what earlier invocations have kept or anew; -1. */
-int filter_compiled(const Rt *rt, const OciSeccomp *profile, GError **error);
+/* filter.c: the compiled filter, from what earlier invocations have kept or anew; NULL. */
+GBytes *filter_compiled(const Rt *rt, const OciSeccomp *profile, GError **error);
 
-/* Compiled filter of the container, for the processes that follow the first one; -1: none. */
-gboolean filter_save(const Container *c, int fd, GError **error);
+/* Compiled filter of the container, for all of its processes; -1: none. */
+gboolean filter_save(const Container *c, GBytes *code, GError **error);
 int filter_open(const Container *c);

@@ -276,6 +276,17 @@ END
     expect_text "preserved-fd"
 }
 
+@test "descriptors: none of the runtime's own for one that the caller has not opened" {
+    ours_only "runc 1.1 hands its own on"
+    config 'sh("ls -l /proc/$$/fd")'
+    run "$RUNTIME" --root "$B/state" run -b "$B" --preserve-fds 2 "$C" 3>&- 4>&-
+    expect_status 1
+    expect_text "preserved-fd"
+    LISTEN_FDS=1 run "$RUNTIME" --root "$B/state" run -b "$B" "$C" 3>&-
+    expect_status 1
+    expect_text "preserved-fd"
+}
+
 @test "--log and --log-format json: one object a line with runc's members" {
     run "$RUNTIME" --root "$B/state" --log "$B/log" --log-format json state nosuch
     expect_status 1

@@ -94,7 +94,9 @@ gboolean count_fds(int64_t wanted, OciProcess *process, guint *ret, GError **err
 	if (wanted < 0 || wanted > FDS_MAX)
 		return dh_error(error, DH_ERROR_INVALID, "invalid number of preserved descriptors");
 	for (int fd = 3; fd < 3 + n + wanted; fd++) {
-		if (fcntl(fd, F_GETFD) < 0)
+		/* The caller's have come through execve: what it would close is our own. */
+		int flags = fcntl(fd, F_GETFD);
+		if (flags < 0 || (flags & FD_CLOEXEC))
 			return dh_error(error, DH_ERROR_INVALID,
 				"unable to stat preserved-fd %d (of %d): stat /proc/self/fd/%d: no "
 				"such file or directory",

@@ -3,15 +3,15 @@
  * floor - only what the kernel has to do for one container, as fast as one program can ask for it:
  * a measure that any engine on the same machine, at the same moment, can be held against.
  *
- * usage: floor [-v] [-d] [-b BRIDGE] LAYER SCRATCH PROGRAM [ARG...]
+ * usage: floor [-v] [-d] [-n] [-b BRIDGE] LAYER SCRATCH PROGRAM [ARG...]
  *
  * One run is: a directory in every cgroup hierarchy, new mount, pid, uts, ipc and network
  * namespaces, an overlay of LAYER with its writable part below SCRATCH, /proc, /sys, /dev with its
  * nodes, /dev/pts, /dev/shm, /dev/mqueue, pivot_root, PROGRAM, its end, and all of that removed
  * again. With -b also a veth pair, one end in the container with its address, the other in BRIDGE.
  * Left out is what makes a container engine: image, state, log, streams, seccomp, capabilities,
- * masked paths, limits, an API. -d: nothing of the writable part is wanted afterwards (--rm). -v
- * prints what each step took, in microseconds.
+ * masked paths, limits, an API. -n: no network namespace, the host's is kept. -d: nothing of the
+ * writable part is wanted afterwards (--rm). -v prints what each step took, in microseconds.
  */
 #include <dirent.h>
 #include <err.h>
@@ -40,7 +40,7 @@
 
 enum { MAX_GROUPS = 32 };
 
-static int verbose, discardable;
+static int verbose, discardable, host_network;
 
 static double now(void)
 {
@@ -331,7 +331,8 @@ static void child(char **argv, int go, int bridged)
 	lap("  umount old root");
 	if (bridged && read(go, &c, 1) != 1)
 		_exit(1);
-	furnish_network(bridged);
+	if (!host_network)
+		furnish_network(bridged);
 	lap("  network inside");
 	execv(argv[2], argv + 2);
 	err(127, "%s", argv[2]);
@@ -344,8 +345,9 @@ static pid_t start(char **argv, const char *bridge, int *ret_pidfd)
 	int go[2];
 	int nl = bridge ? open_netlink() : -1;
 	struct clone_args a = {
-		.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET |
-			 CLONE_PIDFD | (group_v2 >= 0 ? CLONE_INTO_CGROUP : 0),
+		.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_PIDFD |
+			 (host_network ? 0 : CLONE_NEWNET) |
+			 (group_v2 >= 0 ? CLONE_INTO_CGROUP : 0),
 		.pidfd = (unsigned long)ret_pidfd,
 		.exit_signal = SIGCHLD,
 		.cgroup = group_v2 >= 0 ? (unsigned)group_v2 : 0,
@@ -389,11 +391,13 @@ int main(int argc, char **argv)
 	static const char *const dirs[] = {"", "upper", "work", "root"};
 	const char *bridge = NULL;
 	int opt, status, pidfd = -1;
-	while ((opt = getopt(argc, argv, "+vdb:")) != -1) {
+	while ((opt = getopt(argc, argv, "+vdnb:")) != -1) {
 		if (opt == 'v')
 			verbose = 1;
 		else if (opt == 'd')
 			discardable = 1;
+		else if (opt == 'n')
+			host_network = 1;
 		else if (opt == 'b')
 			bridge = optarg;
 		else
@@ -402,7 +406,7 @@ int main(int argc, char **argv)
 	argv += optind;
 	if (argc - optind < 3) {
 		fprintf(stderr,
-			"usage: floor [-v] [-d] [-b BRIDGE] LAYER SCRATCH PROGRAM [ARG...]\n");
+			"usage: floor [-v] [-d] [-n] [-b BRIDGE] LAYER SCRATCH PROGRAM [ARG...]\n");
 		return 2;
 	}
 	umask(0);

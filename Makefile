@@ -6,7 +6,7 @@ BUILD := build
 
 C_FILES = $(shell git ls-files '*.c' '*.h')
 # Whatever begins as a shell script does.
-SHELL_FILES := scripts/lib.sh $(shell git ls-files demo.sh test.sh .ci bench scripts examples tests/lib | \
+SHELL_FILES := scripts/lib.sh bench/engines.bash $(shell git ls-files demo.sh test.sh .ci bench scripts examples tests/lib | \
 	xargs awk 'FNR == 1 && /^\#!.*sh$$/ { print FILENAME }')
 BATS_FILES := $(wildcard tests/lib/*.bash tests/book/*.bats tests/escapes/*.bats tests/runtime/*.bats tests/system/*.bats tests/vm/*.bats)
 
@@ -108,13 +108,22 @@ lint-shell:
 compile_commands.json:
 	@scripts/build
 
+# Beside what is installed; bench-peers installs the rest. SUBJECTS="lifecycle scale": only those. See docs/performance.md.
 bench: all
 	@scripts/deps bench
-	@bench/run
+	@bench/run $(SUBJECTS)
+
+bench-peers:
+	@bench/peers
+
+# What the last run found becomes what the repository says.
+bench-results:
+	@bench/report $(BUILD)/bench/results.json bench
+	cp $(BUILD)/bench/results.json bench/results.json
 
 clean:
 	rm -rf build build-* coverage compile_commands.json
 
 .PHONY: all demo example-website-monitor example-wordpress-farm test check deps install uninstall
-.PHONY: asan tsan torture fuzz coverage bench clean
+.PHONY: asan tsan torture fuzz coverage bench bench-peers bench-results clean
 .PHONY: lint lint-deps lint-format lint-c lint-shell

@@ -9,7 +9,7 @@ import common
 COLOURS = {"floor": "#9e9e9e", "dhow": "#0072b2", "dhow-runtime": "#0072b2", "before": "#56b4e9", "docker": "#e69f00",
            "podman-crun": "#009e73", "podman-runc": "#8bc9b5", "crun": "#009e73", "runc": "#cc79a7", "bubblewrap": "#d55e00"}
 SIZES = ["#c6dbef", "#9ecae1", "#6baed6", "#3182bd", "#08519c", "#08306b"]
-LABEL, CHART, RIGHT, BAR, GAP = 330, 520, 110, 12, 9
+LABEL, CHART, RIGHT, BAR, GAP = 370, 500, 130, 12, 9
 WIDTH = LABEL + CHART + RIGHT
 
 
@@ -72,16 +72,16 @@ class Panel:
         return out
 
 
-def fewer_is_better(record):
-    return "less is better" if record["better"] == "less" else "more is better"
+def direction(record):
+    return f"{record['better']} is better, logarithmic"
 
 
 def panels(data, titles, columns):
     found = []
     plain = [r for r in data["records"] if r["n"] is None]
-    kinds = dict.fromkeys((r["subject"], r["unit"], fewer_is_better(r)) for r in plain)
+    kinds = dict.fromkeys((r["subject"], r["unit"], direction(r)) for r in plain)
     for subject, unit, better in kinds:
-        records = [r for r in plain if (r["subject"], r["unit"], fewer_is_better(r)) == (subject, unit, better)]
+        records = [r for r in plain if (r["subject"], r["unit"], direction(r)) == (subject, unit, better)]
         names = columns(records)
         groups = [(r["work"], [(n, r["values"][n]) for n in names if n in r["values"]]) for r in records]
         colours = {n: COLOURS.get(n, "#555") for n in names}

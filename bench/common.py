@@ -365,6 +365,31 @@ class Results:
                     values[name].append(got)
         self.add(work, values, **how)
 
+    def lives(self, engines, rounds=ROUNDS, **how):
+        """The four commands of one container's life, each in turns: what one leaves is what the next one needs."""
+        values = {title: {e.name: [] for e in engines} for title in LIFE}
+        begun = time.perf_counter()
+        for i in range(rounds + 1):
+            if i > LEAST and time.perf_counter() - begun > 2 * SECONDS:
+                break
+            for title, command in LIFE.items():
+                for e in shuffled(engines):
+                    time.sleep(PAUSE)
+                    took = e.run(*command)
+                    if i:
+                        values[title][e.name].append(took)
+        for title in LIFE:
+            self.add(title, values[title], **how)
+
+
+# KILL: a TERM would be lost that comes before the program is ready for it.
+LIFE = {
+    "create": ["create", "--name", "bench_life", "--stop-signal", "KILL", "busybox", "sleep", "1000"],
+    "start": ["start", "bench_life"],
+    "stop": ["stop", "bench_life"],
+    "rm": ["rm", "bench_life"],
+}
+
 
 def load(path):
     with open(path) as f:

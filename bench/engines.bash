@@ -146,6 +146,8 @@ stop_engine() {
         engine_of "$name"
         engine_use "$dir"
         engine_destroy
+        # dockerd leaves its parent group.
+        [ "$name" != docker ] || find /sys/fs/cgroup -depth -type d -path "*/$E_BRIDGE*" -exec rmdir {} + 2>/dev/null
         rm -rf --one-file-system "${RUNS[$name]}"
         ;;
     esac

@@ -141,6 +141,19 @@ gboolean container_kill_hard(Container *c, GError **error)
 	return kill_hard(c, error);
 }
 
+/* On record before it is done: a daemon that comes after this one must not start it again. */
+static void note_manual_stop(Container *c)
+{
+	g_autoptr(GError) error = NULL;
+	g_mutex_lock(&c->state_lock);
+	gboolean counts = !c->state.manually_stopped &&
+			  g_strcmp0(c->host_config->restart_policy.name, "unless-stopped") == 0;
+	c->state.manually_stopped = TRUE;
+	g_mutex_unlock(&c->state_lock);
+	if (counts && !container_save(c, &error))
+		dh_warn("container %s: %s", c->id, error->message);
+}
+
 /* With c->op held. */
 static gboolean stop_locked(Container *c, const char *signal, int64_t timeout, GError **error)
 {
@@ -149,9 +162,7 @@ static gboolean stop_locked(Container *c, const char *signal, int64_t timeout, G
 		return FALSE;
 	if (timeout == INT64_MIN)
 		timeout = own_stop_timeout(c);
-	g_mutex_lock(&c->state_lock);
-	c->state.manually_stopped = TRUE;
-	g_mutex_unlock(&c->state_lock);
+	note_manual_stop(c);
 	if (restart_cancel(c)) {
 		container_event(c, "stop", NULL);
 		return container_save(c, error);
@@ -219,9 +230,7 @@ gboolean container_kill(Container *c, const char *signal, GError **error)
 	 */
 	if (!check_op(c, OP_KILL, NULL, error))
 		return FALSE;
-	g_mutex_lock(&c->state_lock);
-	c->state.manually_stopped = TRUE;
-	g_mutex_unlock(&c->state_lock);
+	note_manual_stop(c);
 	/* With a stop signal of its own, other signals are messages and not the end. */
 	int stop_signal = container_stop_signal(c);
 	gboolean final = number == SIGKILL || number == stop_signal || !c->config->stop_signal ||

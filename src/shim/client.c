@@ -116,9 +116,9 @@ static gboolean await_start(int sock, int64_t *ret_pid, gboolean *ret_told, GErr
 	ShimEvent *ev = dh_json_parse_text(&shim_event_table, text, n, error);
 	if (!ev)
 		return FALSE;
-	gboolean ok = strcmp(ev->event, "started") == 0;
+	gboolean ok = g_strcmp0(ev->event, "started") == 0;
 	dh_trace_adopt(g_steal_pointer(&ev->trace));
-	*ret_told = strcmp(ev->event, "failed") == 0;
+	*ret_told = g_strcmp0(ev->event, "failed") == 0;
 	if (ok)
 		*ret_pid = ev->pid;
 	else

@@ -83,7 +83,7 @@ static const DhJsonField reply_fields[] = {
 DH_JSON_TABLE(shim_reply_table, ShimReply, reply_fields, FALSE);
 
 static const DhJsonField event_fields[] = {
-	DH_F(STRING, ShimEvent, event, "event", DH_JSON_REQUIRED),
+	DH_F(STRING, ShimEvent, event, "event", OPT),
 	DH_F(STRING, ShimEvent, exec_id, "execId", OPT),
 	DH_F(INT, ShimEvent, pid, "pid", OPT),
 	DH_F(INT, ShimEvent, code, "code", OPT),

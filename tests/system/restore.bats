@@ -310,3 +310,20 @@ print(*db.execute("SELECT state FROM containers WHERE id=?", (sys.argv[2],)).fet
     ok docker start cc
     is_state cc running
 }
+
+@test "a shim that was slow to answer at the daemon's start is not taken for a dead one" {
+    dhow_only "has shims of its own"
+    local pid shim
+    docker run -d --name slow busybox sleep 1000
+    pid=$(docker inspect -f '{{.State.Pid}}' slow)
+    shim=$(awk '{ print $4 }' "/proc/$pid/stat")
+    kill -STOP "$shim"
+    engine_signal KILL
+    engine_start
+    kill -CONT "$shim"
+    wait_until 15 docker exec slow true
+    same "$(state slow)" running
+    [ -d "/proc/$pid" ]
+    ok docker stop -t 0 slow
+    same "$(docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' slow)" "exited 137"
+}

@@ -20,9 +20,11 @@
 #include "base/fd.h"
 #include "base/fs.h"
 #include "base/spawn.h"
+#include "runtime/cgroup.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -33,6 +35,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Below what the daemon waits for a start, and for anything else, as the shim hears nobody
+ * meanwhile. */
+enum { START_MSEC = 20000, ASK_MSEC = 8000 };
 
 enum { MAX_WORDS = 24, MAX_LOG = 1 << 20 };
 
@@ -67,14 +73,20 @@ static char *last_error(const char *log)
 	return found;
 }
 
+/* Whether it runs a program of the user's. */
+static gboolean runs_program(const char *word)
+{
+	return strcmp(word, "create") == 0 || strcmp(word, "start") == 0 ||
+	       strcmp(word, "exec") == 0;
+}
+
 /* Which failure it is, only the text tells. */
 static gboolean fail(const char *word, char *message, int status, GError **error)
 {
 	g_autofree char *text =
 		message ? message : g_strdup_printf("the runtime ended with status %d", status);
 	g_autofree char *lower = g_ascii_strdown(text, -1);
-	gboolean program = strcmp(word, "create") == 0 || strcmp(word, "start") == 0 ||
-			   strcmp(word, "exec") == 0;
+	gboolean program = runs_program(word);
 	DhError code = DH_ERROR_SYSTEM;
 	if (program && (strstr(lower, "not found in $path") || strstr(lower, "no such file or")))
 		code = DH_ERROR_EXEC_NOT_FOUND;
@@ -85,6 +97,28 @@ static gboolean fail(const char *word, char *message, int status, GError **error
 	if (g_str_has_prefix(shown, "exec failed: "))
 		shown += strlen("exec failed: ");
 	return dh_error(error, code, "%s", shown);
+}
+
+static void end_now(int pidfd)
+{
+	(void)rt_kill(pidfd, SIGKILL, NULL);
+	(void)dh_reap(pidfd);
+}
+
+/* Its exit code, or -1: it did not end in time, and was ended. */
+static int await(int pidfd, int msec)
+{
+	struct pollfd p = {.fd = pidfd, .events = POLLIN};
+	gint64 until = g_get_monotonic_time() / 1000 + msec;
+	int r, left;
+	do {
+		left = (int)MAX(until - g_get_monotonic_time() / 1000, 0);
+		r = poll(&p, 1, left);
+	} while (r < 0 && errno == EINTR);
+	if (r > 0)
+		return dh_reap(pidfd);
+	end_now(pidfd);
+	return -1;
 }
 
 /* words: the command and its arguments, NULL at the end. stdio NULL: none. */
@@ -119,7 +153,10 @@ static gboolean ask(Shim *sh, const int *stdio, GError **error, ...)
 		g_prefix_error(error, "runtime %s: ", s.path);
 		return FALSE;
 	}
-	int status = dh_reap(pidfd);
+	int status = await(pidfd, runs_program(word) ? START_MSEC : ASK_MSEC);
+	if (status < 0)
+		return dh_error(error, DH_ERROR_UNAVAILABLE, "runtime %s: %s: it does not answer",
+			s.path, word);
 	return status == 0 || fail(word, last_error(log), status, error);
 }
 
@@ -142,9 +179,13 @@ static gboolean console_listen(Shim *sh, Console *c, GError **error)
 {
 	g_autofree char *dir = at(sh, ""), *path = at(sh, "console");
 	c->dir = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	c->sock = c->dir < 0 ? -1 : dh_unix_listen(path, SOCK_STREAM, 0600, error);
+	if (c->dir < 0)
+		return dh_error_errno(error, errno, "open %s", dir);
 	c->name = g_strdup_printf("/proc/%d/fd/%d/console", (int)getpid(), c->dir);
-	return c->sock >= 0 && dh_set_nonblock(c->sock, TRUE) == 0;
+	c->sock = dh_unix_listen(path, SOCK_STREAM, 0600, error);
+	if (c->sock >= 0 && dh_set_nonblock(c->sock, TRUE) < 0)
+		return dh_error_errno(error, errno, "socket for the terminal");
+	return c->sock >= 0;
 }
 
 /* The master of the terminal, which has been sent by now. */
@@ -200,11 +241,30 @@ static void add_network(Shim *sh)
 	g_ptr_array_add(l->namespaces, n);
 }
 
+/* What is an extension of ours, and what another runtime would do without it: mount the host's
+ * directory where another container's is meant, and make root of the host root in here. */
+static gboolean check_plain(const Shim *sh, GError **error)
+{
+	const OciSpec *spec = sh->config->oci;
+	for (guint i = 0; spec->mounts && i < spec->mounts->len; i++) {
+		const OciMount *m = spec->mounts->pdata[i];
+		if (m->dhow_mount_ns)
+			return dh_error(error, DH_ERROR_INVALID,
+				"runtime %s cannot share %s of another container",
+				sh->config->runtime[0], m->destination);
+	}
+	return sh->config->userns_fd < 0 ||
+	       dh_error(error, DH_ERROR_INVALID,
+		       "runtime %s cannot be given a user namespace of the engine's",
+		       sh->config->runtime[0]);
+}
+
 static gboolean make_bundle(Shim *sh, int root, GError **error)
 {
 	OciSpec *spec = sh->config->oci;
 	g_autofree char *dir = at(sh, ""), *config = at(sh, "config.json");
-	if (!dh_mkdir_p(dir, 0700, error) || !rt_process_plain(root, spec->process, error))
+	if (!check_plain(sh, error) || !dh_mkdir_p(dir, 0700, error) ||
+		!rt_process_plain(root, spec->process, error))
 		return FALSE;
 	g_free(spec->root->path);
 	spec->root->path = g_strdup(sh->config->rootfs->mountpoint);
@@ -245,8 +305,11 @@ gboolean foreign_launch(Shim *sh, const int stdio[3], RtProcess *ret, GError **e
 	g_prefix_error(error, "OCI runtime create failed: ");
 	dh_close(&root);
 	foreign_end(sh);
+	/* Whatever that has achieved. */
 	if (ret->pidfd >= 0)
-		(void)dh_reap(ret->pidfd);
+		end_now(ret->pidfd);
+	(void)rt_cgroup_kill(sh->config->oci->linux_->cgroups_path, NULL);
+	(void)rt_cgroup_remove(sh->config->oci->linux_->cgroups_path, NULL);
 	dh_close(&ret->pidfd);
 	dh_close(&ret->console);
 	return FALSE;
@@ -294,6 +357,9 @@ gboolean foreign_kill(Shim *sh, int signal, GError **error)
 	/* Has it ended meanwhile? Signal 0 asks. */
 	if (pidfd_send_signal(sh->main->pidfd, 0, NULL, 0) < 0 && errno == ESRCH)
 		return dh_error(error, DH_ERROR_NOT_FOUND, "the process has ended");
+	/* That one needs no runtime. */
+	if (signal == SIGKILL && rt_kill(sh->main->pidfd, SIGKILL, NULL))
+		return TRUE;
 	g_propagate_error(error, g_steal_pointer(&failed));
 	return FALSE;
 }

@@ -170,6 +170,52 @@ lives() {
     done
 }
 
+@test "what another runtime could not do is refused, not done otherwise" {
+    docker run -d --name donor --ipc shareable busybox sleep 1000
+    run docker run --rm --runtime other --ipc container:donor busybox ls /dev/shm
+    expect_status 125
+    expect_text "cannot share /dev/shm of another container"
+    run docker run --rm --runtime other --userns auto busybox true
+    [ "$status" -ne 0 ]
+    expect_text "cannot be given a user namespace"
+}
+
+@test "a runtime that hangs or fails holds nobody up for ever" {
+    cat >"$E_DIR/moody" <<SCRIPT
+#!/bin/sh
+for w; do
+    if [ "\$w" = "\$(cat $E_DIR/mood)" ]; then
+        [ -e $E_DIR/fails ] && exit 1
+        exec sleep 1000
+    fi
+done
+exec $RUNC "\$@"
+SCRIPT
+    chmod +x "$E_DIR/moody"
+    echo none >"$E_DIR/mood"
+    engine_signal TERM
+    engine_start --add-runtime "moody=$E_DIR/moody"
+    docker run -d --name cc --runtime moody busybox sleep 1000
+    echo kill >"$E_DIR/mood"
+    ok timeout 30 docker rm -f cc
+    # Neither start nor delete: the error is told, and what was created is gone.
+    touch "$E_DIR/fails"
+    cat >"$E_DIR/moody" <<SCRIPT
+#!/bin/sh
+for w; do
+    case \$w in start | delete) exit 1 ;; esac
+done
+exec $RUNC "\$@"
+SCRIPT
+    run timeout 30 docker run --rm --runtime moody busybox sleep 1000
+    [ "$status" -ne 0 ]
+    [ "$status" -ne 124 ]
+    expect_text 'status 1'
+    rm "$E_DIR/fails"
+    engine_signal TERM
+    engine_start "${DAEMON[@]}"
+}
+
 @test "daemon.json: runtimes with arguments, default-runtime" {
     # A runtime that writes down what it is asked.
     cat >"$E_DIR/wrapped" <<SCRIPT

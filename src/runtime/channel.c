@@ -215,6 +215,18 @@ pid_t rt_clone(RtClone *c, int *ret_pidfd, const char **ret_where)
 	return (pid_t)pid;
 }
 
+gboolean rt_channel_give_word(int sock, GError **error)
+{
+	return dh_write_all(sock, "g", 1) == 0 || rt_error_errno(error, errno, "write");
+}
+
+gboolean rt_channel_await_word(int sock, GError **error)
+{
+	char go;
+	return dh_read_full(sock, &go, 1) == 1 ||
+	       dh_error(error, DH_ERROR_SYSTEM, "the parent is gone");
+}
+
 void rt_abandon(int pidfd)
 {
 	(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);

@@ -131,7 +131,8 @@ static G_NORETURN void child(const Plan *p)
 		.affinity = p->x->process->exec_cpu_affinity,
 	};
 	g_autoptr(GError) error = NULL;
-	if (enter(p, &setup, &error))
+	/* What the stage says of it must come first. */
+	if ((!p->staged || rt_channel_await_word(p->sock, &error)) && enter(p, &setup, &error))
 		rt_process_run(&setup, &error);
 	if (!g_error_matches(error, DH_ERROR, DH_ERROR_NOT_FOUND))
 		g_prefix_error(&error, "unable to start container process: ");
@@ -257,6 +258,10 @@ gboolean rt_exec(const RtExec *x, RtProcess *ret, GError **error)
 		return rt_error_errno(error, errno, "unable to start container process: %s", where);
 	}
 	dh_close(&p.sock);
+	if (p.staged && !rt_channel_give_word(sock, error)) {
+		rt_abandon(pidfd);
+		return FALSE;
+	}
 	Child call = {x, pid};
 	RtAnswers answers = {.console = -1, .root = -1, .listener = hand_on_listener, .arg = &call};
 	if (!rt_channel_wait(sock, &answers, error)) {

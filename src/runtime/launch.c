@@ -165,9 +165,7 @@ static gboolean needs_word(const Plan *p)
 
 static gboolean wait_for_word(const Plan *p, GError **error)
 {
-	char go;
-	return !needs_word(p) || dh_read_full(p->sock, &go, 1) == 1 ||
-	       dh_error(error, DH_ERROR_SYSTEM, "the parent is gone");
+	return !needs_word(p) || rt_channel_await_word(p->sock, error);
 }
 
 static gboolean become_root(const Plan *p, GError **error)
@@ -314,8 +312,7 @@ static gboolean give_word(const Plan *p, pid_t pid, int sock, GError **error)
 	if ((p->ns.fresh & CLONE_NEWUSER) &&
 		!rt_write_mappings(pid, l->uid_mappings, l->gid_mappings, error))
 		return FALSE;
-	return !needs_word(p) || dh_write_all(sock, "g", 1) == 0 ||
-	       rt_error_errno(error, errno, "write");
+	return !needs_word(p) || rt_channel_give_word(sock, error);
 }
 
 typedef struct {

@@ -27,8 +27,9 @@ static int option(int fs, const char *key, const char *path)
 {
 	/* The kernel takes at most 255 bytes; longer paths are named by descriptor. */
 	char buf[40];
+	dh_autofd int fd = -1;
 	if (strlen(path) > 255) {
-		int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC); /* closed with all others */
+		fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (fd < 0)
 			return -1;
 		snprintf(buf, sizeof buf, "/proc/self/fd/%d", fd);
@@ -75,35 +76,49 @@ static int overlay_new(const RtRootfs *l, GError **error)
 	return mount;
 }
 
+static void close_one(void *fd)
+{
+	dh_close(fd);
+}
+
+static int open_layer(GArray *fds, const char *path, GError **error)
+{
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		rt_error_errno(error, errno, "mount overlay: open %s", path);
+	else
+		g_array_append_val(fds, fd);
+	return fd;
+}
+
 /* Older kernels take all layers in one string of at most a page. Descriptors have the shortest
  * names there are: from within /proc/self/fd, 100 layers are 300 bytes. */
 static int overlay_old(const RtRootfs *l, GError **error)
 {
 	g_autoptr(GString) data = g_string_new("lowerdir=");
+	g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
+	g_array_set_clear_func(fds, close_one);
 	for (char **lower = l->lower; *lower; lower++) {
-		int fd = open(*lower, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (fd < 0) {
-			rt_error_errno(error, errno, "mount overlay: open %s", *lower);
+		int fd = open_layer(fds, *lower, error);
+		if (fd < 0)
 			return -1;
-		}
 		g_string_append_printf(data, "%s%d", lower == l->lower ? "" : ":", fd);
 	}
 	if (l->upper) {
-		int upper = open(l->upper, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		int work = open(l->work, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (upper < 0 || work < 0) {
-			rt_error_errno(error, errno, "mount overlay: open %s", l->upper);
+		int upper = open_layer(fds, l->upper, error);
+		int work = upper < 0 ? -1 : open_layer(fds, l->work, error);
+		if (work < 0)
 			return -1;
-		}
 		g_string_append_printf(data, ",upperdir=%d,workdir=%d", upper, work);
 	}
 	if (l->mount_options && *l->mount_options)
 		g_string_append_printf(data, ",%s", l->mount_options);
-	if (chdir("/proc/self/fd") < 0 ||
-		mount("overlay", l->mountpoint, "overlay", 0, data->str) < 0 || chdir("/") < 0) {
+	gboolean ok = chdir("/proc/self/fd") == 0 &&
+		      mount("overlay", l->mountpoint, "overlay", 0, data->str) == 0;
+	if (!ok)
 		rt_error_errno(error, errno, "mount overlay");
+	if (chdir("/") < 0 || !ok)
 		return -1;
-	}
 	int fd = open(l->mountpoint, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		rt_error_errno(error, errno, "open %s", l->mountpoint);

@@ -22,16 +22,24 @@ struct DhTrace {
 
 struct DhTrace *dh_trace_ring;
 
+static atomic_bool on;
+
 static GMutex adopted_lock;
 static json_t *adopted; /* under the lock */
+
+gboolean dh_trace_on(void)
+{
+	return atomic_load(&on);
+}
 
 void dh_trace_adopt(json_t *marks)
 {
 	g_mutex_lock(&adopted_lock);
-	if (!adopted)
-		adopted = json_array();
-	if (marks && dh_trace_ring)
+	if (marks && dh_trace_on()) {
+		if (!adopted)
+			adopted = json_array();
 		json_array_extend(adopted, marks);
+	}
 	g_mutex_unlock(&adopted_lock);
 	json_decref(marks);
 }
@@ -46,6 +54,12 @@ gboolean dh_trace_start(void)
 		dh_trace_ring = p;
 	}
 	dh_trace_ring->taken = 0;
+	for (unsigned i = 0; i < MARKS_MAX; i++)
+		dh_trace_ring->marks[i].what = NULL;
+	g_mutex_lock(&adopted_lock);
+	g_clear_pointer(&adopted, json_decref);
+	atomic_store(&on, TRUE);
+	g_mutex_unlock(&adopted_lock);
 	atomic_store(&dh_trace_ring->used, 0);
 	return TRUE;
 }
@@ -55,6 +69,7 @@ void dh_trace_stop(void)
 {
 	if (dh_trace_ring)
 		atomic_store(&dh_trace_ring->used, MARKS_MAX);
+	atomic_store(&on, FALSE);
 }
 
 void dh_trace_add(const char *what)

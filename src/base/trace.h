@@ -21,6 +21,7 @@ gboolean dh_trace_start(void);
  * given out once. */
 json_t *dh_trace_take(void);
 void dh_trace_stop(void);
+gboolean dh_trace_on(void);
 /* Marks that another process took: given out by the next dh_trace_take. Takes the reference; NULL
  * is allowed. */
 void dh_trace_adopt(json_t *marks);

@@ -228,7 +228,7 @@ static gboolean run_shim(
 		.clients = clients,
 		.runtime = runtime,
 		.init_path = c->host_config->init > 0 ? c->engine->config.init_path : NULL,
-		.trace = dh_trace_ring != NULL};
+		.trace = dh_trace_on()};
 	gboolean ok = log_config_fill(c, &config.log, error) &&
 		      shim_start(c->engine->shims, &config, (const int *)(void *)s->fds->data,
 			      s->fds->len, &(ShimMeanwhile){save_starting, s}, ret_events, ret_pid,

@@ -106,6 +106,12 @@ static int last(Walk *w, const char *name, int flags, mode_t mode, int *ret)
 	}
 	/* A symlink that has come there since is ELOOP. */
 	*ret = openat(top(w), name, flags | O_NOFOLLOW | O_CLOEXEC, mode);
+	struct stat st;
+	if (*ret >= 0 && (flags & O_PATH) && !(flags & O_NOFOLLOW) && fstat(*ret, &st) == 0 &&
+		S_ISLNK(st.st_mode)) {
+		dh_close(ret);
+		return fail(ELOOP);
+	}
 	return *ret < 0 ? -1 : 1;
 }
 

@@ -4,7 +4,9 @@
 
 #include "base/error.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 typedef struct {
 	NetEngine *n;
@@ -102,18 +104,42 @@ static gboolean is_attached(NetEngine *n, const char *id)
 	return attached;
 }
 
+/* A process that is ending has no network any more, and its interface goes with it. */
+static gboolean has_network(int64_t pid)
+{
+	char path[48];
+	struct stat st;
+	snprintf(path, sizeof path, "/proc/%" G_GINT64_FORMAT "/ns/net", pid);
+	return pid > 0 && stat(path, &st) == 0;
+}
+
+/* Looks again: it may have come, or be about to go, while all were looked at. */
+static gboolean still_damaged(NetEngine *n, Damage *d, int64_t pid)
+{
+	g_mutex_lock(&n->nl_lock);
+	gboolean known = net_link_get(n->nl, d->a.veth, &d->link, NULL);
+	g_mutex_unlock(&n->nl_lock);
+	d->fault = known ? net_attached_fault(n, &d->a, d->link.index ? &d->link : NULL) : NULL;
+	return d->fault && (d->link.index || has_network(pid)) && is_attached(n, d->id);
+}
+
 static void check_interfaces(const Check *k)
 {
 	NetEngine *n = k->n;
 	g_rw_lock_reader_lock(&n->sweep);
 	g_autoptr(GPtrArray) damage = find_damage(n);
 	for (guint i = 0; i < damage->len; i++) {
-		const Damage *d = damage->pdata[i];
+		Damage *d = damage->pdata[i];
 		g_autoptr(GError) error = NULL;
 		int64_t pid = k->pid_of ? k->pid_of(k->arg, d->id) : 0;
-		gboolean done = k->repair && net_attached_mend(n, &d->a, &d->link, pid, &error);
-		if (!is_attached(n, d->id))
+		if (!still_damaged(n, d, pid))
 			continue;
+		gboolean done = k->repair && net_attached_mend(n, &d->a, &d->link, pid, &error);
+		if (!is_attached(n, d->id)) {
+			if (done)
+				net_pool_discard(n->pool, d->a.veth, TRUE);
+			continue;
+		}
 		g_autofree char *what = g_strdup_printf("container %.12s: interface %s is %s%s%s",
 			d->id, d->a.veth, d->fault, error ? ": " : "", error ? error->message : "");
 		finding(k, done, "put back", what);
@@ -157,12 +183,13 @@ static void check_bridge(const Check *k)
 	/* Exclusively: nobody is being connected to a bridge that changes. */
 	g_rw_lock_writer_lock(&n->sweep);
 	g_mutex_lock(&n->nl_lock);
+	int before = n->bridge;
 	const char *fault = bridge_fault(n, &l);
 	gboolean done = fault && k->repair && mend_bridge(n, &l);
 	int bridge = n->bridge;
 	g_mutex_unlock(&n->nl_lock);
 	g_rw_lock_writer_unlock(&n->sweep);
-	if (done)
+	if (done && bridge != before)
 		net_pool_set_bridge(n->pool, bridge);
 	if (!fault)
 		return;

@@ -252,16 +252,6 @@ static gboolean wanted(const CgHost *host, const CgHierarchy *h, const OciResour
 	return h->v2 || (h->controllers & (~lazy | cg_controllers_asked(resources)));
 }
 
-gboolean cg_create_v2(const char *rel, GError **error)
-{
-	const CgHost *host = cg_host();
-	guint made = 0;
-	if (!host->has_v2 || make_group(&host->h[0], rel, &made, error))
-		return TRUE;
-	unmake_group(&host->h[0], rel, made);
-	return FALSE;
-}
-
 gboolean cg_group_create(CgGroup *g, const char *rel, const OciResources *resources, GError **error)
 {
 	const CgHost *host = cg_host();

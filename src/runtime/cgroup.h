@@ -18,7 +18,8 @@ RtCgroupMode rt_cgroup_mode(void);
  * file's name. */
 gboolean rt_cgroup_create(const char *path, const OciResources *resources, GError **error);
 
-/* Applies changed limits to an existing one; on FALSE all are as they were. */
+/* Applies changed limits to an existing one; on FALSE all limits are as they were (a hierarchy that
+ * it was not in yet it may have joined). */
 gboolean rt_cgroup_update(const char *path, const OciResources *resources, GError **error);
 
 /* Moves the calling process (pid 0) or another into it, in every hierarchy. */

@@ -74,9 +74,6 @@ typedef struct {
 
 /* "/a/b" -> "a/b"; NULL and an error when empty or with ".." in it. */
 const char *cg_relative(const char *path, GError **error);
-/* The v2 part of a group alone, which is all that a process needs to be born in it;
- * rt_cgroup_create makes the rest. */
-gboolean cg_create_v2(const char *rel, GError **error);
 void cg_group_open(CgGroup *g, const char *rel);
 /* rt_cgroup_create, and the group stays open. */
 gboolean cg_group_create(

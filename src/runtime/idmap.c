@@ -208,7 +208,7 @@ static gboolean prepare(const OciSpec *spec, const OciMount *m, const RtMountOpt
 			      : is_bind        ? rt_mount_clone(AT_FDCWD, m->source, o, &e)
 					       : rt_mount_new(m->type, m->source, o, &e);
 	/* We are an ordinary user: then the child has more rights, in its namespaces. */
-	if (mount < 0 && errno == EPERM && !o->idmap && !mapped(m))
+	if (mount < 0 && errno == EPERM && !m->dhow_mount_ns && !o->idmap && !mapped(m))
 		return TRUE;
 	if (mount < 0)
 		g_propagate_error(error, g_steal_pointer(&e));

@@ -166,8 +166,10 @@ int rt_mount_new(const char *type, const char *source, const RtMountOptions *o, 
 	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
 		mount = fsmount(fs, FSMOUNT_CLOEXEC, (unsigned)o->set);
 	if (mount < 0) {
+		int saved = errno;
 		g_autofree char *what = g_strdup_printf("mount %s", type);
-		rt_fs_error(error, fs, errno, what);
+		rt_fs_error(error, fs, saved, what);
+		errno = saved; /* the caller decides by it */
 	}
 	return mount;
 }

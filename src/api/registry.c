@@ -55,9 +55,17 @@ static void on_message(void *arg, const RegistryMessage *m)
 	api_stream_json(r, o, "\r\n");
 }
 
+static RegistryCall quiet_call_of(ApiRequest *r, const RegistryAuth *auth)
+{
+	return (RegistryCall){&api_engine(r)->config.registry, auth, api_cancel_fd(r), NULL, NULL};
+}
+
 static RegistryCall call_of(ApiRequest *r, const RegistryAuth *auth)
 {
-	return (RegistryCall){auth, api_cancel_fd(r), on_message, r};
+	RegistryCall call = quiet_call_of(r, auth);
+	call.tell = on_message;
+	call.arg = r;
+	return call;
 }
 
 /* Docker ignores a header that it cannot read when pulling, to let it work without one. */
@@ -131,8 +139,8 @@ gboolean api_auth(ApiRequest *r, GError **error)
 	g_autofree char *text = api_body(r) ? dh_json_dumps(api_body(r), 0) : g_strdup("{}");
 	g_autoptr(RegistryAuth) auth = registry_auth_parse(text, strlen(text), error);
 	g_autofree char *status = NULL, *token = NULL;
-	if (!auth || !registry_login(api_engine(r)->registry, auth, api_cancel_fd(r), &status,
-			     &token, error))
+	const RegistryCall call = quiet_call_of(r, auth);
+	if (!auth || !registry_login(&call, &status, &token, error))
 		return FALSE;
 	json_t *o = json_object();
 	api_set(o, "IdentityToken", api_string(token ? token : ""));
@@ -202,9 +210,9 @@ gboolean api_images_search(ApiRequest *r, GError **error)
 	if (!search_filter(r, &filter, error) || !api_query_int(r, "limit", 25, &limit, error))
 		return FALSE;
 	g_autoptr(RegistryAuth) auth = auth_of(r);
-	const RegistryCall call = {auth, api_cancel_fd(r), NULL, NULL};
-	g_autoptr(json_t) found = registry_search(api_engine(r)->registry, term ? term : "",
-		(int)CLAMP(limit ? limit : 25, -1, 1000), &call, error);
+	const RegistryCall call = quiet_call_of(r, auth);
+	g_autoptr(json_t) found = registry_search(
+		term ? term : "", (int)CLAMP(limit ? limit : 25, -1, 1000), &call, error);
 	if (!found)
 		return FALSE;
 	json_t *out = json_array();
@@ -222,7 +230,7 @@ gboolean api_images_search(ApiRequest *r, GError **error)
 gboolean api_distribution(ApiRequest *r, GError **error)
 {
 	g_autoptr(RegistryAuth) auth = auth_of(r);
-	const RegistryCall call = {auth, api_cancel_fd(r), NULL, NULL};
+	const RegistryCall call = quiet_call_of(r, auth);
 	json_t *o = registry_inspect(api_engine(r)->registry, api_param(r, 0), &call, error);
 	if (!o)
 		return FALSE;

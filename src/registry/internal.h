@@ -7,7 +7,6 @@
 #include "store/internal.h"
 
 struct Registry {
-	const RegistryConfig *config;
 	Store *store;
 	DhDb *db;
 	GMutex lock;
@@ -16,7 +15,7 @@ struct Registry {
 	GThreadPool *uploads;
 };
 
-guint registry_attempts(const Registry *r);
+guint registry_attempts(const RegistryConfig *c);
 
 /* ---- registry.c ---- */
 

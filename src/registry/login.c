@@ -31,9 +31,10 @@ static gboolean attempt(
 	       session_login(s, cancel, ret_token, fault, error);
 }
 
-gboolean registry_login(Registry *r, const RegistryAuth *auth, int cancel_fd, char **ret_status,
-	char **ret_token, GError **error)
+gboolean registry_login(
+	const RegistryCall *call, char **ret_status, char **ret_token, GError **error)
 {
+	const RegistryAuth *auth = call->auth;
 	g_autofree char *domain = domain_of(auth->server_address);
 	g_autofree char *probe = g_strconcat(domain, "/x", NULL);
 	g_autoptr(Reference) ref = reference_parse(probe, NULL);
@@ -41,10 +42,10 @@ gboolean registry_login(Registry *r, const RegistryAuth *auth, int cancel_fd, ch
 		return dh_error(error, DH_ERROR_INVALID,
 			"unable to parse server address: \"%s\" is no registry",
 			auth->server_address ? auth->server_address : "");
-	g_autoptr(GPtrArray) endpoints = endpoints_of(r->config, domain, FALSE, error);
+	g_autoptr(GPtrArray) endpoints = endpoints_of(call->config, domain, FALSE, error);
 	if (!endpoints)
 		return FALSE;
-	const HttpCancel cancel = {{cancel_fd, -1}};
+	const HttpCancel cancel = {{call->cancel_fd, -1}};
 	GError *last = NULL;
 	*ret_token = NULL;
 	for (guint i = 0; i < endpoints->len; i++) {

@@ -170,9 +170,10 @@ static gboolean send_layer(PushLayer *l, char **url, SessionError *fault, GError
 static gboolean try_again(PushLayer *l, guint n, const SessionError *fault, GError *e)
 {
 	Push *p = l->push;
+	guint attempts = registry_attempts(p->call->config);
 	gboolean passing = fault->fault == SESSION_BROKEN ||
-			   (fault->fault == SESSION_UNREACHABLE && n < registry_attempts(p->r));
-	if (!passing || n >= registry_attempts(p->r)) {
+			   (fault->fault == SESSION_UNREACHABLE && n < attempts);
+	if (!passing || n >= attempts) {
 		l->error = e;
 		return FALSE;
 	}

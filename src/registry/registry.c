@@ -4,21 +4,42 @@
 
 #include <string.h>
 
+enum { MAX_THREADS = 256 };
+
 /* ---- life ---- */
+
+static gint threads(int64_t wanted, int64_t otherwise)
+{
+	return (gint)MIN(wanted ? wanted : otherwise, MAX_THREADS);
+}
+
+static gint downloads(const RegistryConfig *c)
+{
+	return threads(c->max_downloads, REGISTRY_MAX_DOWNLOADS);
+}
+
+static gint uploads(const RegistryConfig *c)
+{
+	return threads(c->max_uploads, REGISTRY_MAX_UPLOADS);
+}
+
+void registry_resize(Registry *r, const RegistryConfig *config)
+{
+	/* Without another thread the layers wait for those that there are. */
+	(void)g_thread_pool_set_max_threads(r->downloads, downloads(config), NULL);
+	(void)g_thread_pool_set_max_threads(r->uploads, uploads(config), NULL);
+}
 
 Registry *registry_new(const RegistryConfig *config, Store *store, DhDb *db, GError **error)
 {
 	Registry *r = g_new0(Registry, 1);
-	r->config = config;
 	r->store = store;
 	r->db = db;
 	g_mutex_init(&r->lock);
 	r->fetches = g_hash_table_new(g_str_hash, g_str_equal);
-	gint64 n = config->max_downloads ? config->max_downloads : REGISTRY_MAX_DOWNLOADS;
-	r->downloads = g_thread_pool_new(fetch_run, r, (gint)MIN(n, 256), FALSE, error);
-	n = config->max_uploads ? config->max_uploads : REGISTRY_MAX_UPLOADS;
+	r->downloads = g_thread_pool_new(fetch_run, r, downloads(config), FALSE, error);
 	if (r->downloads)
-		r->uploads = g_thread_pool_new(push_run, r, (gint)MIN(n, 256), FALSE, error);
+		r->uploads = g_thread_pool_new(push_run, r, uploads(config), FALSE, error);
 	if (!r->uploads) {
 		registry_free(r);
 		return NULL;
@@ -40,9 +61,9 @@ void registry_free(Registry *r)
 	g_free(r);
 }
 
-guint registry_attempts(const Registry *r)
+guint registry_attempts(const RegistryConfig *c)
 {
-	return r->config->max_attempts ? (guint)r->config->max_attempts : REGISTRY_MAX_ATTEMPTS;
+	return c->max_attempts ? (guint)c->max_attempts : REGISTRY_MAX_ATTEMPTS;
 }
 
 /* ---- telling ---- */
@@ -112,7 +133,7 @@ gboolean registry_try_endpoints(Registry *r, const Reference *ref, const char *a
 	gboolean mirrors, const RegistryCall *call, WithSession fn, void *arg,
 	SessionError *ret_error, GError **error)
 {
-	g_autoptr(GPtrArray) endpoints = endpoints_of(r->config, ref->domain, mirrors, error);
+	g_autoptr(GPtrArray) endpoints = endpoints_of(call->config, ref->domain, mirrors, error);
 	if (!endpoints) {
 		*ret_error = (SessionError){.fault = SESSION_FAILED};
 		return FALSE;
@@ -121,8 +142,8 @@ gboolean registry_try_endpoints(Registry *r, const Reference *ref, const char *a
 	GError *last = NULL;
 	for (guint i = 0; i < endpoints->len; i++) {
 		const Endpoint *e = endpoints->pdata[i];
-		g_autoptr(Session) s =
-			session_new(e, ref->path, actions, call->auth, registry_attempts(r));
+		g_autoptr(Session) s = session_new(
+			e, ref->path, actions, call->auth, registry_attempts(call->config));
 		GError *now = NULL;
 		gboolean ok =
 			session_ping(s, &cancel, ret_error, &now) && fn(arg, s, ret_error, &now);

@@ -19,8 +19,10 @@ typedef struct Registry Registry;
 /* SQL of this room's table. */
 extern const char registry_schema[];
 
-/* Takes nothing over: all of it must outlive the registry. */
+/* Of the configuration only how much goes on at once; store and db must outlive the registry. */
 Registry *registry_new(const RegistryConfig *config, Store *store, DhDb *db, GError **error);
+/* The same for the layers that begin from now on. Thread-safe. */
+void registry_resize(Registry *r, const RegistryConfig *config);
 /* Waits for downloads that nobody waits for any more to be cleared away. */
 void registry_free(Registry *r);
 
@@ -34,8 +36,9 @@ typedef struct {
 } RegistryMessage;
 
 typedef struct {
-	const RegistryAuth *auth; /* may be NULL */
-	int cancel_fd;            /* -1: never */
+	const RegistryConfig *config; /* the same from the call's beginning to its end */
+	const RegistryAuth *auth;     /* may be NULL */
+	int cancel_fd;                /* -1: never */
 	void (*tell)(void *arg, const RegistryMessage *m);
 	void *arg;
 } RegistryCall;
@@ -48,14 +51,13 @@ gboolean registry_pull(Registry *r, const char *name, const char *tag, const cha
 gboolean registry_push(
 	Registry *r, const char *name, const char *tag, const RegistryCall *call, GError **error);
 
-/* docker login: whether the registry takes these credentials. *ret_status: "Login Succeeded";
+/* docker login: whether the registry takes the call's credentials. *ret_status: "Login Succeeded";
  * *ret_token: an identity token to be kept instead of the password, or NULL. */
-gboolean registry_login(Registry *r, const RegistryAuth *auth, int cancel_fd, char **ret_status,
-	char **ret_token, GError **error);
+gboolean registry_login(
+	const RegistryCall *call, char **ret_status, char **ret_token, GError **error);
 
 /* docker search: the index's answer, an object with "results". limit 1..100. */
-json_t *registry_search(
-	Registry *r, const char *term, int limit, const RegistryCall *call, GError **error);
+json_t *registry_search(const char *term, int limit, const RegistryCall *call, GError **error);
 
 /* GET /distribution/NAME/json: descriptor and platforms. */
 json_t *registry_inspect(Registry *r, const char *name, const RegistryCall *call, GError **error);

@@ -55,12 +55,12 @@ static json_t *ask(const Endpoint *e, const char *path, const RegistryCall *call
 	return json;
 }
 
-static GPtrArray *index_endpoints(Registry *r, const char *host, GError **error)
+static GPtrArray *index_endpoints(const RegistryConfig *c, const char *host, GError **error)
 {
 	if (host)
-		return endpoints_of(r->config, host, FALSE, error);
+		return endpoints_of(c, host, FALSE, error);
 	/* The index is not the registry: same rules, another name. */
-	GPtrArray *list = endpoints_of(r->config, "docker.io", FALSE, error);
+	GPtrArray *list = endpoints_of(c, "docker.io", FALSE, error);
 	if (list) {
 		Endpoint *e = list->pdata[0];
 		g_free(e->url);
@@ -69,8 +69,7 @@ static GPtrArray *index_endpoints(Registry *r, const char *host, GError **error)
 	return list;
 }
 
-json_t *registry_search(
-	Registry *r, const char *term, int limit, const RegistryCall *call, GError **error)
+json_t *registry_search(const char *term, int limit, const RegistryCall *call, GError **error)
 {
 	if (limit < 1 || limit > LIMIT_MAX) {
 		dh_error(error, DH_ERROR_INVALID, "Limit %d is outside the range of [1, %d]", limit,
@@ -89,7 +88,7 @@ json_t *registry_search(
 		rest += strlen("library/");
 	g_autofree char *escaped = g_uri_escape_string(rest, NULL, FALSE);
 	g_autofree char *path = g_strdup_printf("/v1/search?q=%s&n=%d", escaped, limit);
-	g_autoptr(GPtrArray) endpoints = index_endpoints(r, host, error);
+	g_autoptr(GPtrArray) endpoints = index_endpoints(call->config, host, error);
 	if (!endpoints)
 		return NULL;
 	GError *last = NULL;

@@ -460,18 +460,17 @@ gboolean registry_push(
 	return TRUE;
 }
 
-gboolean registry_login(Registry *r, const RegistryAuth *auth, int cancel_fd, char **ret_status,
-	char **ret_token, GError **error)
+gboolean registry_login(
+	const RegistryCall *call, char **ret_status, char **ret_token, GError **error)
 {
-	if (g_strcmp0(auth->password, "right") != 0)
+	if (g_strcmp0(call->auth->password, "right") != 0)
 		return dh_error(error, DH_ERROR_UNAUTHORIZED, "unauthorized");
 	*ret_status = g_strdup("Login Succeeded");
 	*ret_token = NULL;
 	return TRUE;
 }
 
-json_t *registry_search(
-	Registry *r, const char *term, int limit, const RegistryCall *call, GError **error)
+json_t *registry_search(const char *term, int limit, const RegistryCall *call, GError **error)
 {
 	return json_pack("{s:[{s:s, s:i, s:b}, {s:s, s:i, s:b}]}", "results", "name", "one",
 		"star_count", 5, "is_official", 1, "name", "two", "star_count", 1, "is_official",

@@ -141,21 +141,6 @@ static json_t *env_or_empty(const char *upper, const char *lower)
 	return api_string(v);
 }
 
-static json_t *labels(GHashTable *table)
-{
-	json_t *out = json_array();
-	GHashTableIter it;
-	gpointer key, value;
-	if (!table)
-		return out;
-	g_hash_table_iter_init(&it, table);
-	while (g_hash_table_iter_next(&it, &key, &value)) {
-		g_autofree char *text = g_strdup_printf("%s=%s", (char *)key, (char *)value);
-		json_array_append_new(out, api_string(text));
-	}
-	return out;
-}
-
 /* The members that are the same on every machine. */
 static void set_constants(json_t *body)
 {
@@ -164,7 +149,6 @@ static void set_constants(json_t *body)
 			"host", "null", "Authorization", "Log", "journald", "json-file", "local",
 			"none", "syslog"));
 	api_set(body, "IPv4Forwarding", json_true());
-	api_set(body, "Debug", json_false());
 	api_set(body, "CgroupDriver", json_string("cgroupfs"));
 	api_set(body, "OSType", json_string("linux"));
 	api_set(body, "IndexServerAddress", json_string("https://index.docker.io/v1/"));
@@ -215,15 +199,13 @@ static void set_host(const Engine *e, json_t *body)
 }
 
 /* Our own under both names that clients know, and those that were added. */
-static json_t *runtimes(const EngineConfig *config)
+static json_t *runtimes(const EngineSettings *s)
 {
 	json_t *out = json_pack("{s:{s:s}, s:{s:s}}", "dhow", "path", "dhow-runtime", "runc",
 		"path", "dhow-runtime");
 	GHashTableIter it;
 	gpointer name, program;
-	if (!config->runtimes)
-		return out;
-	g_hash_table_iter_init(&it, config->runtimes);
+	g_hash_table_iter_init(&it, s->runtimes);
 	while (g_hash_table_iter_next(&it, &name, &program)) {
 		const RuntimeProgram *p = program;
 		json_t *r = json_pack("{s:o}", "path", api_string(p->path));
@@ -232,6 +214,17 @@ static json_t *runtimes(const EngineConfig *config)
 		api_set(out, name, r);
 	}
 	return out;
+}
+
+static void set_settings(Engine *e, json_t *body)
+{
+	g_autoptr(EngineSettings) s = engine_settings(e);
+	g_auto(GStrv) labels = settings_labels(s);
+	api_set(body, "Debug", json_boolean(s->debug));
+	api_set(body, "Labels", api_strv(labels));
+	api_set(body, "Runtimes", runtimes(s));
+	api_set(body, "DefaultRuntime", api_string(settings_default_runtime(s)));
+	api_set(body, "RegistryConfig", api_registry_config(&s->registry));
 }
 
 gboolean api_info(ApiRequest *r, GError **error)
@@ -255,10 +248,7 @@ gboolean api_info(ApiRequest *r, GError **error)
 	set_limits(body);
 	set_host(e, body);
 	set_constants(body);
-	api_set(body, "Runtimes", runtimes(&e->config));
-	api_set(body, "DefaultRuntime",
-		json_string(e->config.default_runtime ? e->config.default_runtime : "dhow"));
-	api_set(body, "RegistryConfig", api_registry_config(&e->config.registry));
+	set_settings(e, body);
 	api_set(body, "NFd", json_integer(count_entries("/proc/self/fd")));
 	api_set(body, "NGoroutines", json_integer(count_entries("/proc/self/task")));
 	api_set(body, "NEventsListener", json_integer(events_n_subscribers(e->events)));
@@ -266,7 +256,6 @@ gboolean api_info(ApiRequest *r, GError **error)
 	api_set(body, "LoggingDriver",
 		api_string(e->config.log_driver ? e->config.log_driver : "json-file"));
 	api_set(body, "DockerRootDir", api_string(e->config.data_root));
-	api_set(body, "Labels", labels(e->config.labels));
 	api_set(body, "LiveRestoreEnabled", json_boolean(e->config.live_restore));
 	api_set(body, "Warnings", warnings(body));
 	api_reply_json(r, 200, body);

@@ -55,14 +55,15 @@ static void on_message(void *arg, const RegistryMessage *m)
 	api_stream_json(r, o, "\r\n");
 }
 
-static RegistryCall quiet_call_of(ApiRequest *r, const RegistryAuth *auth)
+static RegistryCall quiet_call_of(
+	ApiRequest *r, const EngineSettings *settings, const RegistryAuth *auth)
 {
-	return (RegistryCall){&api_engine(r)->config.registry, auth, api_cancel_fd(r), NULL, NULL};
+	return (RegistryCall){&settings->registry, auth, api_cancel_fd(r), NULL, NULL};
 }
 
-static RegistryCall call_of(ApiRequest *r, const RegistryAuth *auth)
+static RegistryCall call_of(ApiRequest *r, const EngineSettings *settings, const RegistryAuth *auth)
 {
-	RegistryCall call = quiet_call_of(r, auth);
+	RegistryCall call = quiet_call_of(r, settings, auth);
 	call.tell = on_message;
 	call.arg = r;
 	return call;
@@ -110,7 +111,8 @@ gboolean api_image_pull(ApiRequest *r, GError **error)
 	while (api_body_read(r, waste, sizeof waste) > 0)
 		; /* some clients send one, and what it means nobody knows */
 	g_autoptr(RegistryAuth) auth = auth_of(r);
-	const RegistryCall call = call_of(r, auth);
+	g_autoptr(EngineSettings) settings = engine_settings(e);
+	const RegistryCall call = call_of(r, settings, auth);
 	gboolean ok = registry_pull(e->registry, name, tag, platform, &call, error);
 	if (ok)
 		emit(e, "pull", name, tag);
@@ -125,7 +127,8 @@ gboolean api_image_push(ApiRequest *r, GError **error)
 		registry_auth_decode(api_header(r, "X-Registry-Auth"), error);
 	if (!auth)
 		return FALSE;
-	const RegistryCall call = call_of(r, auth);
+	g_autoptr(EngineSettings) settings = engine_settings(e);
+	const RegistryCall call = call_of(r, settings, auth);
 	gboolean ok = registry_push(e->registry, name, tag, &call, error);
 	if (ok)
 		emit(e, "push", name, tag);
@@ -139,7 +142,8 @@ gboolean api_auth(ApiRequest *r, GError **error)
 	g_autofree char *text = api_body(r) ? dh_json_dumps(api_body(r), 0) : g_strdup("{}");
 	g_autoptr(RegistryAuth) auth = registry_auth_parse(text, strlen(text), error);
 	g_autofree char *status = NULL, *token = NULL;
-	const RegistryCall call = quiet_call_of(r, auth);
+	g_autoptr(EngineSettings) settings = engine_settings(api_engine(r));
+	const RegistryCall call = quiet_call_of(r, settings, auth);
 	if (!auth || !registry_login(&call, &status, &token, error))
 		return FALSE;
 	json_t *o = json_object();
@@ -210,7 +214,8 @@ gboolean api_images_search(ApiRequest *r, GError **error)
 	if (!search_filter(r, &filter, error) || !api_query_int(r, "limit", 25, &limit, error))
 		return FALSE;
 	g_autoptr(RegistryAuth) auth = auth_of(r);
-	const RegistryCall call = quiet_call_of(r, auth);
+	g_autoptr(EngineSettings) settings = engine_settings(api_engine(r));
+	const RegistryCall call = quiet_call_of(r, settings, auth);
 	g_autoptr(json_t) found = registry_search(
 		term ? term : "", (int)CLAMP(limit ? limit : 25, -1, 1000), &call, error);
 	if (!found)
@@ -230,7 +235,8 @@ gboolean api_images_search(ApiRequest *r, GError **error)
 gboolean api_distribution(ApiRequest *r, GError **error)
 {
 	g_autoptr(RegistryAuth) auth = auth_of(r);
-	const RegistryCall call = quiet_call_of(r, auth);
+	g_autoptr(EngineSettings) settings = engine_settings(api_engine(r));
+	const RegistryCall call = quiet_call_of(r, settings, auth);
 	json_t *o = registry_inspect(api_engine(r)->registry, api_param(r, 0), &call, error);
 	if (!o)
 		return FALSE;

@@ -6,12 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
-static DhLogLevel min_level = DH_LOG_INFO;
+static gint min_level = DH_LOG_INFO; /* atomic */
 static const char *const names[] = {"debug", "info", "warn", "error"};
 
 void dh_log_set_level(DhLogLevel level)
 {
-	min_level = level;
+	g_atomic_int_set(&min_level, (gint)level);
 }
 
 gboolean dh_log_parse_level(const char *name, DhLogLevel *ret)
@@ -23,16 +23,17 @@ gboolean dh_log_parse_level(const char *name, DhLogLevel *ret)
 			return TRUE;
 		}
 	}
-	if (strcmp(name, "fatal") == 0) {
-		*ret = DH_LOG_ERROR;
-		return TRUE;
-	}
-	return FALSE;
+	/* The ends of dockerd's scale, which ours lacks. */
+	gboolean beyond = strcmp(name, "fatal") == 0 || strcmp(name, "panic") == 0;
+	gboolean below = strcmp(name, "trace") == 0;
+	if (beyond || below)
+		*ret = beyond ? DH_LOG_ERROR : DH_LOG_DEBUG;
+	return beyond || below;
 }
 
 void dh_log(DhLogLevel level, const char *fmt, ...)
 {
-	if (level < min_level)
+	if ((gint)level < g_atomic_int_get(&min_level))
 		return;
 	va_list ap;
 	va_start(ap, fmt);

@@ -197,6 +197,7 @@ static void apply_defaults(Container *c)
 	ContainerConfig *config = c->config;
 	HostConfig *host = c->host_config;
 	EngineConfig *engine = &c->engine->config;
+	g_autoptr(EngineSettings) settings = engine_settings(c->engine);
 
 	if (g_strcmp0(host->network_mode, "host") == 0) {
 		char name[256] = "";
@@ -226,7 +227,7 @@ static void apply_defaults(Container *c)
 	if (host->shm_size == 0)
 		host->shm_size = 64 << 20;
 	security_defaults(host);
-	inherit(&host->runtime, engine->default_runtime);
+	inherit(&host->runtime, settings->default_runtime);
 	inherit(&host->runtime, "runc");
 	inherit(&host->ipc_mode, "private");
 	inherit(&host->restart_policy.name, "no");

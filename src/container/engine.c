@@ -149,11 +149,13 @@ static void firewall_restored(void *arg, const GError *error)
 		dh_warn("the firewall table was damaged by somebody else; it has been restored");
 }
 
-Engine *engine_open(EngineConfig *config, GError **error)
+Engine *engine_open(EngineConfig *config, EngineSettings *settings, GError **error)
 {
 	Engine *e = g_new0(Engine, 1);
 	config->net.firewall_restored = firewall_restored;
 	e->config = *config;
+	e->settings = settings_ref(settings);
+	g_mutex_init(&e->settings_lock);
 	e->started_at = dh_time_now();
 	g_mutex_init(&e->lock);
 	g_mutex_init(&e->exec_lock);
@@ -174,7 +176,7 @@ Engine *engine_open(EngineConfig *config, GError **error)
 		open_reserve(e);
 	if (made && (e->events = events_open(events, error)) && open_database(e, error) &&
 		(e->store = store_open(config->data_root, e->db, error)) &&
-		(e->registry = registry_new(&e->config.registry, e->store, e->db, error)) &&
+		(e->registry = registry_new(&settings->registry, e->store, e->db, error)) &&
 		(e->net = net_engine_new(&config->net, error)) &&
 		(e->supervisor = supervisor_new(error)) && open_volumes(e, error) &&
 		load_containers(e, error) && engine_reconcile(e, error)) {
@@ -261,6 +263,8 @@ void engine_close(Engine *e, gboolean keep)
 	dh_close(&e->closing);
 	g_mutex_clear(&e->lock);
 	g_mutex_clear(&e->exec_lock);
+	g_mutex_clear(&e->settings_lock);
+	settings_unref(e->settings);
 	g_free(e->id);
 	g_free(e);
 }

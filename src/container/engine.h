@@ -9,6 +9,7 @@
 #include "container/apparmor.h"
 #include "container/events.h"
 #include "container/identity.h"
+#include "container/settings.h"
 #include "network/network.h"
 #include "registry/registry.h"
 #include "store/store.h"
@@ -16,6 +17,7 @@
 
 typedef struct Container Container;
 
+/* What stays as it is until the engine closes. */
 typedef struct {
 	char *data_root, *exec_root;
 	char *cgroup_parent;         /* "/dhow" or "/dhow-<instance>" */
@@ -26,17 +28,14 @@ typedef struct {
 	GHashTable *log_opts;  /* defaults for json-file: "max-size", "max-file" */
 	char *log_driver;
 	char **dns, **dns_search, **dns_options;
-	GHashTable *labels;
-	int64_t shutdown_timeout;
-	RegistryConfig registry;
-	gboolean no_reserve;   /* sets no space aside for removals on a full disk */
-	GHashTable *runtimes;  /* name -> RuntimeProgram (runtimes.h), or NULL */
-	char *default_runtime; /* of a container that names none */
-	char *userns_remap;    /* --userns-remap, or NULL */
+	gboolean no_reserve; /* sets no space aside for removals on a full disk */
+	char *userns_remap;  /* --userns-remap, or NULL */
 } EngineConfig;
 
 typedef struct {
 	EngineConfig config;
+	GMutex settings_lock;
+	EngineSettings *settings; /* under settings_lock: see engine_settings */
 	DhReserve *reserve;
 	DhDb *db;
 	Store *store;
@@ -67,8 +66,11 @@ typedef struct {
 	int closing;             /* eventfd: readable when the engine closes */
 } Engine;
 
-/* Opens everything and reconciles: database, shims, cgroups, network. */
-Engine *engine_open(EngineConfig *config, GError **error);
+/* Opens everything and reconciles: database, shims, cgroups, network. Takes a reference. */
+Engine *engine_open(EngineConfig *config, EngineSettings *settings, GError **error);
+
+/* Those in force: a reference, to be taken once for an operation. */
+EngineSettings *engine_settings(Engine *e);
 
 /* Stops listening to shims and closes. Containers go on, unless none runs: then bridge, table and
  * cgroup parent go too, if not told to keep them. */

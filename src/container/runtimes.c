@@ -18,22 +18,29 @@ gboolean runtime_is_own(const char *name)
 	return !name || !*name || g_strv_contains(own, name);
 }
 
-static const RuntimeProgram *find(const Engine *e, const char *name)
+/* The settings' own. */
+static const RuntimeProgram *find(const EngineSettings *s, const char *name, GError **error)
 {
-	return e->config.runtimes ? g_hash_table_lookup(e->config.runtimes, name) : NULL;
+	const RuntimeProgram *r = g_hash_table_lookup(s->runtimes, name);
+	if (!r)
+		dh_error(error, DH_ERROR_INVALID, "unknown or invalid runtime name: %s", name);
+	return r;
 }
 
-gboolean runtime_check(const Engine *e, const char *name, GError **error)
+gboolean runtime_check(Engine *e, const char *name, GError **error)
 {
-	return runtime_is_own(name) || find(e, name) ||
-	       dh_error(error, DH_ERROR_INVALID, "unknown or invalid runtime name: %s", name);
+	g_autoptr(EngineSettings) settings = engine_settings(e);
+	return runtime_is_own(name) || find(settings, name, error);
 }
 
-char **runtime_command(const Engine *e, const char *name, GError **error)
+char **runtime_command(Engine *e, const char *name, GError **error)
 {
-	if (runtime_is_own(name) || !runtime_check(e, name, error))
+	if (runtime_is_own(name))
 		return NULL;
-	const RuntimeProgram *r = find(e, name);
+	g_autoptr(EngineSettings) settings = engine_settings(e);
+	const RuntimeProgram *r = find(settings, name, error);
+	if (!r)
+		return NULL;
 	g_autofree char *path = g_find_program_in_path(r->path);
 	if (!path) {
 		dh_error(error, DH_ERROR_SYSTEM,

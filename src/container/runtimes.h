@@ -14,6 +14,6 @@ void runtime_program_free(void *p);
 /* Names that mean our own: they cannot be given to another. */
 gboolean runtime_is_own(const char *name);
 /* Refused with docker's text unless name is our own or was added. */
-gboolean runtime_check(const Engine *e, const char *name, GError **error);
+gboolean runtime_check(Engine *e, const char *name, GError **error);
 /* Program and arguments, strv; NULL without error: our own. */
-char **runtime_command(const Engine *e, const char *name, GError **error);
+char **runtime_command(Engine *e, const char *name, GError **error);

@@ -155,13 +155,7 @@ static void tell_systemd(void)
 
 static void prepare_process(const DaemonOptions *o, sigset_t *signals)
 {
-	DhLogLevel level = DH_LOG_INFO;
-	if (o->debug)
-		level = DH_LOG_DEBUG;
-	else if (o->log_level && !dh_log_parse_level(o->log_level, &level))
-		dh_warn("unknown log level %s", o->log_level);
-	dh_log_set_level(level);
-
+	dh_log_set_level(settings_log_level(o->settings));
 	umask(0022);
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(signals);
@@ -259,7 +253,7 @@ static gboolean open_engine(Daemon *d, GError **error)
 		return FALSE;
 	if (!write_pidfile(d->o->pidfile, error))
 		return FALSE;
-	d->engine = engine_open(config, error);
+	d->engine = engine_open(config, d->o->settings, error);
 	if (!d->engine && !d->handed)
 		(void)unlink(d->o->pidfile);
 	return d->engine != NULL;
@@ -407,7 +401,7 @@ int main(int argc, char **argv)
 	sigset_t signals;
 	prepare_process(&o, &signals);
 	gboolean served = serve(&o, args, json_incref(handed), &signals, &error);
-	registry_config_clear(&o.engine.registry);
+	settings_unref(o.settings);
 	if (!served) {
 		fprintf(stderr, "dhowd: %s\n", error->message);
 		if (handed)

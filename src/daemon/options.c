@@ -283,15 +283,15 @@ static void registry_options(Raw *r, RegistryConfig *c)
 
 /* ---- runtimes ---- */
 
-static gboolean add_runtime(
-	EngineConfig *e, const char *name, const char *path, const json_t *args, GError **error)
+static gboolean add_runtime(GHashTable *runtimes, const char *name, const char *path,
+	const json_t *args, GError **error)
 {
 	if (!*name || !path || !*path)
 		return dh_error(
 			error, DH_ERROR_INVALID, "invalid runtime: %s: not NAME=PATH", name);
 	if (runtime_is_own(name))
 		return dh_error(error, DH_ERROR_INVALID, "runtime name '%s' is reserved", name);
-	if (g_hash_table_contains(e->runtimes, name))
+	if (g_hash_table_contains(runtimes, name))
 		return dh_error(
 			error, DH_ERROR_INVALID, "runtime '%s' was already registered", name);
 	g_autoptr(GStrvBuilder) words = g_strv_builder_new();
@@ -306,42 +306,58 @@ static gboolean add_runtime(
 	RuntimeProgram *p = g_new0(RuntimeProgram, 1);
 	p->path = g_strdup(path);
 	p->args = g_strv_builder_end(words);
-	g_hash_table_insert(e->runtimes, g_strdup(name), p);
+	g_hash_table_insert(runtimes, g_strdup(name), p);
 	return TRUE;
 }
 
-static gboolean runtime_options(Raw *r, EngineConfig *e, GError **error)
+static gboolean runtime_options(Raw *r, EngineSettings *s, GError **error)
 {
 	const char *name;
 	json_t *value;
-	e->runtimes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, runtime_program_free);
 	for (char **a = r->add_runtime; a && *a; a++) {
 		g_auto(GStrv) kv = g_strsplit(*a, "=", 2);
-		if (!add_runtime(e, kv[0] ? kv[0] : "", kv[0] ? kv[1] : NULL, NULL, error))
+		if (!add_runtime(
+			    s->runtimes, kv[0] ? kv[0] : "", kv[0] ? kv[1] : NULL, NULL, error))
 			return FALSE;
 	}
 	json_object_foreach (r->runtimes, name, value) {
-		if (!add_runtime(e, name, json_string_value(json_object_get(value, "path")),
+		if (!add_runtime(s->runtimes, name,
+			    json_string_value(json_object_get(value, "path")),
 			    json_object_get(value, "runtimeArgs"), error))
 			return FALSE;
 	}
-	e->default_runtime = g_steal_pointer(&r->default_runtime);
-	if (runtime_is_own(e->default_runtime) ||
-		g_hash_table_contains(e->runtimes, e->default_runtime))
+	s->default_runtime = g_steal_pointer(&r->default_runtime);
+	if (runtime_is_own(s->default_runtime) ||
+		g_hash_table_contains(s->runtimes, s->default_runtime))
 		return TRUE;
 	return dh_error(error, DH_ERROR_INVALID, "specified default runtime '%s' does not exist",
-		e->default_runtime);
+		s->default_runtime);
+}
+
+static gboolean level_option(const Raw *r, EngineSettings *s, GError **error)
+{
+	return !r->log_level || dh_log_parse_level(r->log_level, &s->log_level) ||
+	       dh_error(error, DH_ERROR_INVALID, "unable to parse logging level: %s", r->log_level);
+}
+
+/* What can be changed by reading the file again. */
+static gboolean settings(Raw *r, EngineSettings *s, GError **error)
+{
+	s->debug = r->debug;
+	s->shutdown_timeout = r->shutdown_timeout ? r->shutdown_timeout : 15;
+	registry_options(r, &s->registry);
+	return level_option(r, s, error) && key_values(r->labels, "label", s->labels, error) &&
+	       registry_config_check(&s->registry, error) && runtime_options(r, s, error);
 }
 
 static gboolean finish(Raw *r, DaemonOptions *o, GError **error)
 {
 	EngineConfig *e = &o->engine;
+	o->settings = settings_new();
 	e->data_root = absolute(r->data_root, DEFAULT_DATA_ROOT);
 	e->exec_root = absolute(r->exec_root, DEFAULT_EXEC_ROOT);
 	o->pidfile = absolute(r->pidfile, DEFAULT_PIDFILE);
 	o->group = g_steal_pointer(&r->group);
-	o->log_level = g_steal_pointer(&r->log_level);
-	o->debug = r->debug;
 	o->version = r->version;
 	o->validate = r->validate;
 	o->handover = r->handover;
@@ -357,23 +373,19 @@ static gboolean finish(Raw *r, DaemonOptions *o, GError **error)
 	e->log_opts = r->log_opts_map
 			      ? g_steal_pointer(&r->log_opts_map)
 			      : g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-	e->labels = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	e->dns = g_steal_pointer(&r->dns);
 	e->dns_search = g_steal_pointer(&r->dns_search);
 	e->dns_options = g_steal_pointer(&r->dns_opts);
 	e->live_restore = TRUE;
 	e->no_reserve = r->no_reserve;
-	e->shutdown_timeout = r->shutdown_timeout ? r->shutdown_timeout : 15;
 	e->net.bridge = r->bridge ? g_steal_pointer(&r->bridge) : g_strdup("dhow0");
 	e->net.bip = g_steal_pointer(&r->bip);
 	e->net.fixed_cidr = g_steal_pointer(&r->fixed_cidr);
 	e->net.default_host_ip = g_steal_pointer(&r->default_ip);
 	e->net.mtu = r->mtu;
 	e->userns_remap = g_steal_pointer(&r->userns_remap);
-	registry_options(r, &e->registry);
-	return registry_config_check(&e->registry, error) && runtime_options(r, e, error) &&
+	return settings(r, o->settings, error) &&
 	       key_values(r->log_opts, "log option", e->log_opts, error) &&
-	       key_values(r->labels, "label", e->labels, error) &&
 	       parse_bool("icc", r->icc, r->icc_key, &e->net.icc, error) &&
 	       parse_bool(
 		       "ip-forward", r->ip_forward, r->ip_forward_key, &e->net.ip_forward, error) &&

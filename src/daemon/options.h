@@ -12,11 +12,10 @@
 
 typedef struct {
 	EngineConfig engine;
+	EngineSettings *settings;
 	char **hosts;
 	char *pidfile;
 	char *group;
-	char *log_level;
-	gboolean debug;
 	gboolean version;  /* print it and end */
 	gboolean validate; /* say whether configuration and state can be used, and end */
 	int handover;      /* with it: the protocol by which we would have to take over */

@@ -524,6 +524,7 @@ static int setup(void **state)
 	fake.engine.events = events_new();
 	fake.engine.id = (char *)"engine";
 	fake.engine.config.data_root = (char *)"/";
+	fake.engine.settings = settings_new();
 	fake.exit_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	fake.host.network_mode = (char *)"bridge";
 	fake.c = (Container){.engine = &fake.engine,
@@ -544,6 +545,7 @@ static int teardown(void **state)
 	g_unlink(fake.path);
 	g_rmdir(fake.dir);
 	events_free(fake.engine.events);
+	settings_unref(fake.engine.settings);
 	close(fake.exit_fd);
 	g_free(fake.created_name);
 	g_free(fake.path);

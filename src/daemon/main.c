@@ -376,13 +376,12 @@ static int validate(const DaemonOptions *o)
 
 int main(int argc, char **argv)
 {
+	(void)argc;
 	/* As long as the process: threads that serve a last request may look at them. */
 	static DaemonOptions o;
 	g_autoptr(GError) error = NULL;
-	/* Parsing takes away what it knows. */
-	g_auto(GStrv) args = g_strdupv(argv);
 	json_t *handed = handover_arrive();
-	if (!daemon_options_parse(argc, argv, &o, &error)) {
+	if (!daemon_options_parse(argv, &o, &error)) {
 		fprintf(stderr, "dhowd: %s\n", error->message);
 		if (handed)
 			handover_give_up(handed, error->message);
@@ -400,7 +399,7 @@ int main(int argc, char **argv)
 	}
 	sigset_t signals;
 	prepare_process(&o, &signals);
-	gboolean served = serve(&o, args, json_incref(handed), &signals, &error);
+	gboolean served = serve(&o, argv, json_incref(handed), &signals, &error);
 	settings_unref(o.settings);
 	if (!served) {
 		fprintf(stderr, "dhowd: %s\n", error->message);

@@ -65,7 +65,7 @@ static const DhJsonField file_fields[] = {
 };
 static DH_JSON_TABLE(file_table, Raw, file_fields, TRUE);
 
-static gboolean parse_flags(int argc, char **argv, Raw *r, GError **error)
+static gboolean parse_flags(char *const *args, Raw *r, GError **error)
 {
 	/* Booleans that default to true are strings, so that "--icc=false" works. */
 	const GOptionEntry entries[] = {
@@ -149,10 +149,14 @@ static gboolean parse_flags(int argc, char **argv, Raw *r, GError **error)
 	};
 	g_autoptr(GOptionContext) ctx = g_option_context_new("- the Dhow container daemon");
 	g_option_context_add_main_entries(ctx, entries, NULL);
-	if (!g_option_context_parse(ctx, &argc, &argv, error))
+	/* Parsing takes away what it knows. */
+	int argc = (int)g_strv_length((char **)args);
+	g_autofree char **argv = g_memdup2(args, ((gsize)argc + 1) * sizeof *args);
+	char **left = argv;
+	if (!g_option_context_parse(ctx, &argc, &left, error))
 		return FALSE;
 	if (argc > 1)
-		return dh_error(error, DH_ERROR_INVALID, "dhowd takes no arguments: %s", argv[1]);
+		return dh_error(error, DH_ERROR_INVALID, "dhowd takes no arguments: %s", left[1]);
 	r->mtu = r->mtu_flag;
 	r->shutdown_timeout = r->shutdown_flag;
 	r->max_downloads = r->downloads_flag;
@@ -165,8 +169,7 @@ static gboolean given_twice(const char *key, GError **error)
 {
 	return dh_error(error, DH_ERROR_INVALID,
 		"unable to configure the daemon: the following directives are specified both as a "
-		"flag and in "
-		"the configuration file: %s",
+		"flag and in the configuration file: %s",
 		key);
 }
 
@@ -204,9 +207,14 @@ static gboolean merge_file(Raw *r, Raw *f, GError **error)
 	return TRUE;
 }
 
+static const char *config_file(const Raw *r)
+{
+	return r->config_file ? r->config_file : DEFAULT_CONFIG_FILE;
+}
+
 static gboolean read_file(Raw *r, GError **error)
 {
-	const char *path = r->config_file ? r->config_file : DEFAULT_CONFIG_FILE;
+	const char *path = config_file(r);
 	size_t n;
 	g_autoptr(GError) failed = NULL;
 	g_autofree char *text = dh_read_file(AT_FDCWD, path, 1 << 20, &n, &failed);
@@ -269,8 +277,7 @@ static char *absolute(const char *path, const char *fallback)
 /* Docker's certificates and our own, which lie beside the configuration file. */
 static void registry_options(Raw *r, RegistryConfig *c)
 {
-	const char *file = r->config_file ? r->config_file : DEFAULT_CONFIG_FILE;
-	g_autofree char *dir = g_path_get_dirname(file);
+	g_autofree char *dir = g_path_get_dirname(config_file(r));
 	c->insecure = g_steal_pointer(&r->insecure);
 	c->mirrors = g_steal_pointer(&r->mirrors);
 	c->max_downloads = r->max_downloads;
@@ -354,6 +361,7 @@ static gboolean finish(Raw *r, DaemonOptions *o, GError **error)
 {
 	EngineConfig *e = &o->engine;
 	o->settings = settings_new();
+	o->config_file = g_strdup(config_file(r));
 	e->data_root = absolute(r->data_root, DEFAULT_DATA_ROOT);
 	e->exec_root = absolute(r->exec_root, DEFAULT_EXEC_ROOT);
 	o->pidfile = absolute(r->pidfile, DEFAULT_PIDFILE);
@@ -392,10 +400,60 @@ static gboolean finish(Raw *r, DaemonOptions *o, GError **error)
 	       parse_bool("ip-masq", r->ip_masq, r->ip_masq_key, &e->net.ip_masq, error);
 }
 
-gboolean daemon_options_parse(int argc, char **argv, DaemonOptions *ret, GError **error)
+/* ---- what only another start can change ---- */
+
+/* All that a DaemonOptions owns besides its settings. */
+static const DhJsonField fixed_fields[] = {
+	DH_F(STRING, DaemonOptions, engine.data_root, "data-root", 0),
+	DH_F(STRING, DaemonOptions, engine.exec_root, "exec-root", 0),
+	DH_F(STRING, DaemonOptions, pidfile, "pidfile", 0),
+	DH_F(STRING, DaemonOptions, group, "group", 0),
+	DH_F(STRV, DaemonOptions, hosts, "hosts", 0),
+	DH_F(STRING, DaemonOptions, engine.log_driver, "log-driver", 0),
+	DH_F(STRMAP, DaemonOptions, engine.log_opts, "log-opts", 0),
+	DH_F(STRING, DaemonOptions, engine.net.bridge, "bridge", 0),
+	DH_F(STRING, DaemonOptions, engine.net.bip, "bip", 0),
+	DH_F(STRING, DaemonOptions, engine.net.fixed_cidr, "fixed-cidr", 0),
+	DH_F(STRING, DaemonOptions, engine.net.default_host_ip, "ip", 0),
+	DH_F(INT, DaemonOptions, engine.net.mtu, "mtu", 0),
+	DH_F(BOOL, DaemonOptions, engine.net.icc, "icc", 0),
+	DH_F(BOOL, DaemonOptions, engine.net.ip_forward, "ip-forward", 0),
+	DH_F(BOOL, DaemonOptions, engine.net.ip_masq, "ip-masq", 0),
+	DH_F(STRV, DaemonOptions, engine.dns, "dns", 0),
+	DH_F(STRV, DaemonOptions, engine.dns_search, "dns-search", 0),
+	DH_F(STRV, DaemonOptions, engine.dns_options, "dns-opts", 0),
+	DH_F(STRING, DaemonOptions, engine.cgroup_parent, "cgroup-parent", 0),
+	DH_F(BOOL, DaemonOptions, engine.no_reserve, "no-reserve", 0),
+	DH_F(STRING, DaemonOptions, engine.userns_remap, "userns-remap", 0),
+};
+static DH_JSON_TABLE(fixed_table, DaemonOptions, fixed_fields, TRUE);
+
+char **daemon_options_differences(const DaemonOptions *a, const DaemonOptions *b)
+{
+	g_autoptr(json_t) one = dh_json_emit(&fixed_table, a);
+	g_autoptr(json_t) other = dh_json_emit(&fixed_table, b);
+	g_autoptr(GStrvBuilder) names = g_strv_builder_new();
+	const char *name;
+	json_t *value;
+	json_object_foreach (one, name, value) {
+		if (!json_equal(value, json_object_get(other, name)))
+			g_strv_builder_add(names, name);
+	}
+	return g_strv_builder_end(names);
+}
+
+void daemon_options_clear(DaemonOptions *o)
+{
+	dh_json_clear(&fixed_table, o);
+	settings_unref(o->settings);
+	g_free(o->config_file);
+	*o = (DaemonOptions){0};
+}
+
+gboolean daemon_options_parse(char *const *argv, DaemonOptions *ret, GError **error)
 {
 	Raw r = {.icc_key = -1, .ip_forward_key = -1, .ip_masq_key = -1};
-	gboolean ok = parse_flags(argc, argv, &r, error) && (r.version || read_file(&r, error)) &&
+	gboolean ok = parse_flags(argv, &r, error) && (r.version || read_file(&r, error)) &&
 		      finish(&r, ret, error);
 	dh_json_clear(&file_table, &r);
 	g_strfreev(r.log_opts);

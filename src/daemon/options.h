@@ -13,6 +13,7 @@
 typedef struct {
 	EngineConfig engine;
 	EngineSettings *settings;
+	char *config_file;
 	char **hosts;
 	char *pidfile;
 	char *group;
@@ -22,5 +23,12 @@ typedef struct {
 } DaemonOptions;
 
 /* Flags first, then the file for what no flag said; a key given in both is an error, as in dockerd.
- * Exits after --help. */
-gboolean daemon_options_parse(int argc, char **argv, DaemonOptions *ret, GError **error);
+ * Can be called again with the same argv, when the file is another. *ret is to be cleared in any
+ * case. Exits after --help. */
+gboolean daemon_options_parse(char *const *argv, DaemonOptions *ret, GError **error);
+void daemon_options_clear(DaemonOptions *o);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(DaemonOptions, daemon_options_clear)
+
+/* The file's keys by which they differ, without those of EngineSettings: it takes a new engine to
+ * change them. Free with g_strfreev. */
+char **daemon_options_differences(const DaemonOptions *a, const DaemonOptions *b);

@@ -165,6 +165,7 @@ static gboolean parse_flags(char *const *args, Raw *r, GError **error)
 	return TRUE;
 }
 
+/* Where a flag and the file say the same thing, one of them would be ignored. */
 static gboolean given_twice(const char *key, GError **error)
 {
 	return dh_error(error, DH_ERROR_INVALID,
@@ -173,30 +174,46 @@ static gboolean given_twice(const char *key, GError **error)
 		key);
 }
 
+static gboolean merge_field(const DhJsonField *field, Raw *r, Raw *f, GError **error)
+{
+	void *flag = (char *)r + field->offset, *file = (char *)f + field->offset;
+	if (field->type == DH_JSON_INT) {
+		int64_t *a = flag, *b = file;
+		if (*a && *b)
+			return given_twice(field->name, error);
+		*a = *a ? *a : *b;
+	} else if (field->type == DH_JSON_STRING || field->type == DH_JSON_STRV) {
+		void **a = flag, **b = file;
+		if (*a && *b)
+			return given_twice(field->name, error);
+		*a = *a ? *a : g_steal_pointer(b);
+	}
+	return TRUE;
+}
+
 /* Takes what the file says where the flags say nothing. */
 static gboolean merge_file(Raw *r, Raw *f, GError **error)
 {
 	for (size_t i = 0; i < file_table.n_fields; i++) {
-		const DhJsonField *field = &file_table.fields[i];
-		if (field->type != DH_JSON_STRING && field->type != DH_JSON_STRV)
-			continue;
-		void **flag = (void **)((char *)r + field->offset);
-		void **file = (void **)((char *)f + field->offset);
-		if (*flag && *file)
-			return given_twice(field->name, error);
-		if (*file)
-			*flag = g_steal_pointer(file);
+		if (!merge_field(&file_table.fields[i], r, f, error))
+			return FALSE;
 	}
-	if (f->mtu && !r->mtu)
-		r->mtu = f->mtu;
-	if (f->shutdown_timeout && !r->shutdown_timeout)
-		r->shutdown_timeout = f->shutdown_timeout;
-	if (f->max_downloads && !r->max_downloads)
-		r->max_downloads = f->max_downloads;
-	if (f->max_uploads && !r->max_uploads)
-		r->max_uploads = f->max_uploads;
-	if (f->max_attempts && !r->max_attempts)
-		r->max_attempts = f->max_attempts;
+	const struct {
+		const char *name;
+		gboolean flag;
+		int key;
+	} switches[] = {
+		{"debug", r->debug, f->debug_key},
+		{"no-reserve", r->no_reserve, f->no_reserve_key},
+		{"icc", r->icc != NULL, f->icc_key},
+		{"ip-forward", r->ip_forward != NULL, f->ip_forward_key},
+		{"ip-masq", r->ip_masq != NULL, f->ip_masq_key},
+		{"live-restore", r->live_restore != NULL, f->live_restore_key},
+	};
+	for (size_t i = 0; i < G_N_ELEMENTS(switches); i++) {
+		if (switches[i].flag && switches[i].key >= 0)
+			return given_twice(switches[i].name, error);
+	}
 	r->log_opts_map = g_steal_pointer(&f->log_opts_map);
 	r->runtimes = g_steal_pointer(&f->runtimes);
 	r->debug |= f->debug_key > 0;
@@ -347,13 +364,28 @@ static gboolean level_option(const Raw *r, EngineSettings *s, GError **error)
 	       dh_error(error, DH_ERROR_INVALID, "unable to parse logging level: %s", r->log_level);
 }
 
+static gboolean label_options(const Raw *r, EngineSettings *s, GError **error)
+{
+	for (char **l = r->labels; l && *l; l++) {
+		char *one[] = {*l, NULL};
+		g_autofree char *key = g_strndup(*l, strcspn(*l, "="));
+		g_autofree char *before = g_strdup(g_hash_table_lookup(s->labels, key));
+		if (!key_values(one, "label", s->labels, error))
+			return FALSE;
+		if (before && strcmp(before, g_hash_table_lookup(s->labels, key)) != 0)
+			return dh_error(error, DH_ERROR_INVALID, "conflict labels for %s and %s=%s",
+				*l, key, before);
+	}
+	return TRUE;
+}
+
 /* What can be changed by reading the file again. */
 static gboolean settings(Raw *r, EngineSettings *s, GError **error)
 {
 	s->debug = r->debug;
 	s->shutdown_timeout = r->shutdown_timeout ? r->shutdown_timeout : 15;
 	registry_options(r, &s->registry);
-	return level_option(r, s, error) && key_values(r->labels, "label", s->labels, error) &&
+	return level_option(r, s, error) && label_options(r, s, error) &&
 	       registry_config_check(&s->registry, error) && runtime_options(r, s, error);
 }
 

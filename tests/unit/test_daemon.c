@@ -78,6 +78,7 @@ static void bad_files_are_refused(void **state)
 	} cases[] = {
 		{"{\"labels\": [", NULL, NULL, "unable to configure the daemon with file"},
 		{"{\"nosuch\": 1}", NULL, NULL, "nosuch"},
+		{"{\"labels\": [\"a=1\", \"a=2\"]}", NULL, NULL, "conflict labels for a=2 and a=1"},
 		{"{\"labels\": [\"a\"]}", NULL, NULL, "not KEY=VALUE"},
 		{"{\"log-level\": \"loud\"}", NULL, NULL, "unable to parse logging level: loud"},
 		{"{\"default-runtime\": \"x\"}", NULL, NULL,
@@ -87,6 +88,9 @@ static void bad_files_are_refused(void **state)
 		{"{\"registry-mirrors\": [\"m\"]}", NULL, NULL, "unsupported scheme"},
 		{"{\"labels\": [\"b=1\"]}", "--label", "a=1", "configuration file: labels"},
 		{"{\"bip\": \"10.0.0.1/24\"}", "--bip", "10.0.0.1/24", "configuration file: bip"},
+		{"{\"mtu\": 1400}", "--mtu", "1300", "configuration file: mtu"},
+		{"{\"icc\": false}", "--icc", "true", "configuration file: icc"},
+		{"{\"debug\": false}", "-D", NULL, "configuration file: debug"},
 	};
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_auto(DaemonOptions) o = {0};

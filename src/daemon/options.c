@@ -169,8 +169,8 @@ static gboolean parse_flags(char *const *args, Raw *r, GError **error)
 static gboolean given_twice(const char *key, GError **error)
 {
 	return dh_error(error, DH_ERROR_INVALID,
-		"unable to configure the daemon: the following directives are specified both as a "
-		"flag and in the configuration file: %s",
+		"the following directives are specified both as a flag and in the configuration "
+		"file: %s",
 		key);
 }
 
@@ -236,17 +236,14 @@ static gboolean read_file(Raw *r, GError **error)
 	g_autoptr(GError) failed = NULL;
 	g_autofree char *text = dh_read_file(AT_FDCWD, path, 1 << 20, &n, &failed);
 	r->icc_key = r->ip_forward_key = r->ip_masq_key = -1;
-	if (!text) {
-		if (!r->config_file && g_error_matches(failed, DH_ERROR, DH_ERROR_NOT_FOUND))
-			return TRUE;
-		g_propagate_error(error, g_steal_pointer(&failed));
-		return FALSE;
-	}
-	Raw *f = dh_json_parse_text(&file_table, text, n, error);
-	gboolean ok = f && merge_file(r, f, error);
-	if (!ok)
-		g_prefix_error(error, "unable to configure the daemon with file %s: ", path);
+	if (!text && !r->config_file && g_error_matches(failed, DH_ERROR, DH_ERROR_NOT_FOUND))
+		return TRUE;
+	Raw *f = text ? dh_json_parse_text(&file_table, text, n, &failed) : NULL;
+	gboolean ok = f && merge_file(r, f, &failed);
 	dh_json_free(&file_table, f);
+	if (!ok)
+		g_propagate_prefixed_error(error, g_steal_pointer(&failed),
+			"unable to configure the daemon with file %s: ", path);
 	return ok;
 }
 

@@ -31,6 +31,11 @@ gboolean dh_log_parse_level(const char *name, DhLogLevel *ret)
 	return beyond || below;
 }
 
+const char *dh_log_level_name(DhLogLevel level)
+{
+	return names[level];
+}
+
 void dh_log(DhLogLevel level, const char *fmt, ...)
 {
 	if ((gint)level < g_atomic_int_get(&min_level))

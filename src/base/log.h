@@ -8,6 +8,7 @@ typedef enum { DH_LOG_DEBUG, DH_LOG_INFO, DH_LOG_WARN, DH_LOG_ERROR } DhLogLevel
 
 void dh_log_set_level(DhLogLevel level);
 gboolean dh_log_parse_level(const char *name, DhLogLevel *ret);
+const char *dh_log_level_name(DhLogLevel level);
 
 /* time="..." level=info msg="..." */
 void dh_log(DhLogLevel level, const char *fmt, ...) G_GNUC_PRINTF(2, 3);

@@ -71,6 +71,8 @@ Engine *engine_open(EngineConfig *config, EngineSettings *settings, GError **err
 
 /* Those in force: a reference, to be taken once for an operation. */
 EngineSettings *engine_settings(Engine *e);
+/* Puts others in force for what begins from now on, and tells it by an event. Takes a reference. */
+void engine_reload(Engine *e, EngineSettings *settings);
 
 /* Stops listening to shims and closes. Containers go on, unless none runs: then bridge, table and
  * cgroup parent go too, if not told to keep them. */

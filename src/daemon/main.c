@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "daemon/handover.h"
 #include "daemon/listen.h"
+#include "daemon/reload.h"
 #include "daemon/systemd.h"
 #include "daemon/upgrade.h"
 
@@ -172,7 +173,7 @@ static void prepare_process(const DaemonOptions *o, sigset_t *signals)
 	mallopt(M_TRIM_THRESHOLD, 256 * 1024);
 }
 
-/* Until one of the signals that end us (its number), or somebody wants an upgrade (0). */
+/* Until a signal that means something to us (its number), or somebody wants an upgrade (0). */
 static int wait_for_work(int signal_fd, int upgrade, ApiServer *server)
 {
 	for (;;) {
@@ -185,7 +186,8 @@ static int wait_for_work(int signal_fd, int upgrade, ApiServer *server)
 			return 0;
 		if (read(signal_fd, &info, sizeof info) != sizeof info)
 			continue;
-		if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
+		if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT ||
+			info.ssi_signo == SIGHUP)
 			return (int)info.ssi_signo;
 		dh_info("ignoring signal %d", (int)info.ssi_signo);
 	}
@@ -314,6 +316,10 @@ static void work(Daemon *d)
 {
 	for (;;) {
 		int sig = wait_for_work(d->signals, upgrade_fd(d->upgrade), d->server);
+		if (sig == SIGHUP) {
+			reload_configuration(d->engine, d->o, d->argv);
+			continue;
+		}
 		if (sig) {
 			dh_info("ending on signal %d", sig);
 			api_server_stop(d->server, STOP_TIMEOUT_MS);

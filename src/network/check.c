@@ -39,6 +39,11 @@ static void check_firewall(const Check *k)
 	finding(k, done, "written again", what);
 }
 
+void net_mend_firewall(NetEngine *n)
+{
+	net_firewall_mend(n->firewall);
+}
+
 static void check_orphans(const Check *k)
 {
 	NetEngine *n = k->n;

@@ -608,14 +608,18 @@ gboolean net_firewall_repair(NetFirewall *f, gboolean *ret_repaired, GError **er
 	return ok;
 }
 
-static void damaged(void *arg)
+void net_firewall_mend(NetFirewall *f)
 {
-	NetFirewall *f = arg;
 	g_autoptr(GError) error = NULL;
 	gboolean repaired;
 	(void)net_firewall_repair(f, &repaired, &error);
-	if (repaired)
+	if (repaired && f->config.restored)
 		f->config.restored(f->config.arg, error);
+}
+
+static void damaged(void *arg)
+{
+	net_firewall_mend(arg);
 }
 
 /* The table of the daemon before, whole and as we would write it. */

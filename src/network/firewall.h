@@ -45,6 +45,9 @@ gboolean net_firewall_check(NetFirewall *f, NetFirewallState *ret);
 /* Compares and, if they differ, writes table and elements again. *ret_repaired: they did. */
 gboolean net_firewall_repair(NetFirewall *f, gboolean *ret_repaired, GError **error);
 
+/* The same, as the watch does it: restored is told. */
+void net_firewall_mend(NetFirewall *f);
+
 /* The table's name for a bridge: the bridge's own, or "dhow-" and it where nft would take that for
  * a word of its language. Caller frees. */
 char *net_firewall_table_name(const char *bridge);

@@ -104,6 +104,9 @@ typedef void (*NetFinding)(void *arg, gboolean repaired, const char *text);
 /* With repair, what can be mended is; pid_of and found get arg. */
 void net_check(NetEngine *n, gboolean repair, NetPidOf pid_of, NetFinding found, void *arg);
 
+/* Looks at the firewall table and writes it again if it differs; firewall_restored is told then. */
+void net_mend_firewall(NetEngine *n);
+
 /* A network namespace with nothing but a loopback that is up (--net none). Descriptor or -1. */
 int net_new_namespace(NetEngine *n, GError **error);
 

@@ -5,7 +5,14 @@
 #include <errno.h>
 #include <string.h>
 
-G_DEFINE_QUARK(dhow_error, dh_error)
+/* Threads may meet their first errors at the same time, which G_DEFINE_QUARK takes lightly. */
+GQuark dh_error_quark(void)
+{
+	static gsize quark;
+	if (g_once_init_enter(&quark))
+		g_once_init_leave(&quark, g_quark_from_static_string("dhow-error-quark"));
+	return (GQuark)quark;
+}
 
 static const int http_status[] = {
 	[DH_ERROR_SYSTEM] = 500,

@@ -280,6 +280,8 @@ static void *pool_thread(void *arg)
 		pthread_mutex_unlock(&p->lock);
 		p->public.func(data, p->public.user_data);
 		pthread_mutex_lock(&p->lock);
+		if (p->max >= 0 && p->threads > p->max)
+			break;
 	}
 	p->threads--;
 	pthread_cond_broadcast(&p->ended);
@@ -301,18 +303,37 @@ SHOWN GThreadPool *g_thread_pool_new(
 	return &p->public;
 }
 
+/* With the lock held: one more, if somebody waits for it and there may be one. */
+static gboolean add_thread(Pool *p, gint waiting)
+{
+	pthread_t t;
+	if (p->idle >= waiting || (p->max >= 0 && p->threads >= p->max) ||
+		pthread_create(&t, NULL, pool_thread, p) != 0)
+		return FALSE;
+	pthread_detach(t);
+	p->threads++;
+	return TRUE;
+}
+
+SHOWN gboolean g_thread_pool_set_max_threads(GThreadPool *pool, gint max_threads, GError **error)
+{
+	Pool *p = (Pool *)pool;
+	(void)error;
+	pthread_mutex_lock(&p->lock);
+	p->max = max_threads;
+	for (gint n = (gint)g_queue_get_length(&p->queue); n > 0 && add_thread(p, n); n--)
+		;
+	pthread_mutex_unlock(&p->lock);
+	return TRUE;
+}
+
 SHOWN gboolean g_thread_pool_push(GThreadPool *pool, gpointer data, GError **error)
 {
 	Pool *p = (Pool *)pool;
-	pthread_t t;
 	(void)error;
 	pthread_mutex_lock(&p->lock);
 	g_queue_push_tail(&p->queue, data);
-	if (p->idle < (gint)g_queue_get_length(&p->queue) && (p->max < 0 || p->threads < p->max) &&
-		pthread_create(&t, NULL, pool_thread, p) == 0) {
-		pthread_detach(t);
-		p->threads++;
-	}
+	(void)add_thread(p, (gint)g_queue_get_length(&p->queue));
 	pthread_cond_signal(&p->more);
 	pthread_mutex_unlock(&p->lock);
 	return TRUE;
@@ -320,7 +341,11 @@ SHOWN gboolean g_thread_pool_push(GThreadPool *pool, gpointer data, GError **err
 
 SHOWN gint g_thread_pool_get_max_threads(GThreadPool *pool)
 {
-	return ((Pool *)pool)->max;
+	Pool *p = (Pool *)pool;
+	pthread_mutex_lock(&p->lock);
+	gint max = p->max;
+	pthread_mutex_unlock(&p->lock);
+	return max;
 }
 
 SHOWN guint g_thread_pool_get_num_threads(GThreadPool *pool)
@@ -344,6 +369,15 @@ SHOWN void g_thread_pool_free(GThreadPool *pool, gboolean immediate, gboolean wa
 	while (wait && p->threads > 0)
 		pthread_cond_wait(&p->ended, &p->lock);
 	pthread_mutex_unlock(&p->lock);
+}
+
+/* ---- errors ---- */
+
+/* GLib makes the lock of its table of error domains when it first needs it, and is not seen doing
+ * so: that shall not be while there are threads. */
+__attribute__((constructor)) static void first_error(void)
+{
+	g_error_free(g_error_new_literal(G_FILE_ERROR, 0, ""));
 }
 
 /* ---- processes ---- */

@@ -262,7 +262,7 @@ page_at() {
     # What is added does no harm until somebody looks.
     nft add element inet "$table" ports '{ tcp . 9 : 10.0.0.9 . 9 }'
     finds_and_mends 'firewall table .*1 of 1 published ports, 1 that nobody published'
-    [ -z "$(nft list map inet "$table" ports | grep 10.0.0.9)" ]
+    run ! grep -q 10.0.0.9 <<<"$(nft list map inet "$table" ports)"
     # What is taken away is noticed at once.
     nft flush map inet "$table" ports_on
     wait_until 5 page_at 18081
@@ -284,7 +284,7 @@ page_at() {
     engine_start
     page_at 18082
     page_at 18083
-    [ -z "$(nft list map inet "$table" ports_on | grep 18084)" ]
+    run ! grep -q 18084 <<<"$(nft list map inet "$table" ports_on)"
     ok check
     # A chain that is missing: the table is written anew.
     engine_signal KILL

@@ -202,6 +202,7 @@ disk() {
 
 @test "nonsense is refused in Docker's words, and nothing is made" {
     local row count=0
+    # shellcheck disable=SC2089
     for row in \
         '-m 4k|Minimum memory limit allowed is ' \
         '-m abc|invalid argument "abc" for "-m, --memory" flag: invalid size: ' \
@@ -233,7 +234,7 @@ disk() {
         '--ulimit bogus=1|invalid ulimit type: bogus' \
         '--shm-size 1x|invalid suffix: ' \
         '--oom-score-adj 1001|Invalid value 1001, range for oom score adj is [-1000, 1000]'; do
-        # shellcheck disable=SC2086
+        # shellcheck disable=SC2086,SC2090
         run --separate-stderr docker run --rm --net none ${row%%|*} busybox true
         [ "$status" -ge 125 ] || { show_run; fail "$row"; }
         expect_error "${row#*|}"

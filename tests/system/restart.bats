@@ -127,3 +127,21 @@ crash() {
     expect_status 127
     same "$(docker inspect -f '{{.HostConfig.Init}}' tree)" true
 }
+
+@test "a stop that the daemon does not outlive counts as one" {
+    local pid waiting
+    docker run -d --name cc --restart unless-stopped busybox sh -c 'trap "" TERM; while :; do sleep 0.1; done'
+    pid=$(docker inspect -f '{{.State.Pid}}' cc)
+    docker stop -t 60 cc &
+    waiting=$!
+    asked() { docker events --since 1m --until 0s --filter container=cc --filter event=kill | grep -q .; }
+    wait_until 10 asked
+    crash
+    wait "$waiting" || true
+    kill -KILL "$pid"
+    wait_gone "$pid" 10
+    engine_start
+    wait_state cc exited
+    sleep 1
+    same "$(state cc)" exited
+}

@@ -26,6 +26,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -33,6 +34,8 @@
 #include <unistd.h>
 
 #define LOCK_FILE "/run/dhow-net.lock"
+#define LOCK_WAIT_MS 30000
+#define LOCK_TRY_MS 20
 #define POOL_DEPTH 8
 #define BARE_DEPTH 8
 #define DEFAULT_MTU 1500
@@ -86,10 +89,19 @@ static int take_lock(GError **error)
 		dh_error_errno(error, errno, "cannot open %s", LOCK_FILE);
 		return -1;
 	}
+	/* One that is stuck there must not hold up all others without a word. */
 	int r;
-	do {
-		r = flock(fd, LOCK_EX);
-	} while (r == -1 && errno == EINTR);
+	for (int waited = 0; (r = flock(fd, LOCK_EX | LOCK_NB)) == -1; waited += LOCK_TRY_MS) {
+		if (errno != EINTR && (errno != EWOULDBLOCK || waited >= LOCK_WAIT_MS))
+			break;
+		(void)poll(NULL, 0, LOCK_TRY_MS);
+	}
+	if (r == -1 && errno == EWOULDBLOCK) {
+		dh_error(error, DH_ERROR_UNAVAILABLE,
+			"another dhowd has been choosing its network for %d s (%s is locked)",
+			LOCK_WAIT_MS / 1000, LOCK_FILE);
+		return -1;
+	}
 	if (r == -1) {
 		dh_error_errno(error, errno, "cannot lock %s", LOCK_FILE);
 		return -1;

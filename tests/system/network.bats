@@ -344,5 +344,7 @@ assert len(b["EndpointID"]) == 64, n
         nft "$how"
         wait_until 1 fetch 127.0.0.1:18099 || fail "not restored after $how"
     done
-    [ "$(grep -c 'has been restored' "$E_LOG")" -ge 4 ]
+    # It is told when it is done.
+    told() { [ "$(grep -c 'has been restored' "$E_LOG")" -ge 4 ]; }
+    wait_until 5 told
 }

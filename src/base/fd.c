@@ -24,6 +24,11 @@ void dh_close(int *fd)
 	}
 }
 
+void dh_close_element(void *fd)
+{
+	dh_close(fd);
+}
+
 /* struct linux_dirent64: no header of the C library has it. */
 typedef struct {
 	guint64 inode;

@@ -14,6 +14,9 @@
 void dh_close(int *fd);
 #define dh_autofd __attribute__((cleanup(dh_close)))
 
+/* A clear function for arrays of descriptors. */
+void dh_close_element(void *fd);
+
 static inline int dh_steal_fd(int *fd)
 {
 	int r = *fd;

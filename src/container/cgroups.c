@@ -14,14 +14,6 @@ static gboolean is_id(const char *name)
 	return strlen(name) == DH_ID_LEN && dh_is_hex(name);
 }
 
-static gboolean is_known(Engine *e, const char *id)
-{
-	g_mutex_lock(&e->lock);
-	gboolean known = g_hash_table_contains(e->by_id, id);
-	g_mutex_unlock(&e->lock);
-	return known;
-}
-
 /* A container's goes before the container does: one that is still there when its container is not
  * is nobody's. */
 static gboolean is_left(const char *parent, const char *name)
@@ -37,7 +29,7 @@ static void find_strays(Engine *e, const char *parent, GPtrArray *found)
 		g_autofree char *path = g_build_filename(parent, *name, NULL);
 		if (!is_id(*name))
 			find_strays(e, path, found);
-		else if (!is_known(e, *name) && is_left(parent, *name))
+		else if (!container_is_known(e, *name) && is_left(parent, *name))
 			g_ptr_array_add(found, g_steal_pointer(&path));
 	}
 }

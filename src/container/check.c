@@ -124,14 +124,6 @@ static void check_container(Check *k, Container *c)
 
 /* ---- what has no owner ---- */
 
-static gboolean is_known(Engine *e, const char *id)
-{
-	g_mutex_lock(&e->lock);
-	gboolean known = g_hash_table_contains(e->by_id, id);
-	g_mutex_unlock(&e->lock);
-	return known;
-}
-
 static gboolean is_settled(const Check *k, int dirfd, const char *name)
 {
 	struct stat st;
@@ -149,7 +141,7 @@ static void check_run_dirs(Check *k)
 	}
 	struct dirent *ent;
 	while ((ent = readdir(d))) {
-		if (*ent->d_name == '.' || is_known(k->engine, ent->d_name) ||
+		if (*ent->d_name == '.' || container_is_known(k->engine, ent->d_name) ||
 			!is_settled(k, dirfd(d), ent->d_name))
 			continue;
 		gboolean gone = k->repair && dh_remove_tree(dirfd(d), ent->d_name, NULL);

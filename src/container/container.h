@@ -87,6 +87,8 @@ Container *container_find(Engine *e, const char *name, GError **error);
 
 /* All of them, newest first; GPtrArray of Container references (with free function). */
 GPtrArray *container_all(Engine *e);
+/* Whether there is one of this full ID. */
+gboolean container_is_known(Engine *e, const char *id);
 
 /* Copies of the members marked (s), taken in one go; free with container_snapshot_free. */
 typedef struct {

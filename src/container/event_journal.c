@@ -194,15 +194,10 @@ void event_journal_append(EventJournal *j, const Event *e)
 		g_string_truncate(j->waiting, 0);
 }
 
-static void close_fd(void *fd)
-{
-	dh_close(fd);
-}
-
 GArray *event_journal_files(EventJournal *j)
 {
 	GArray *files = g_array_new(FALSE, FALSE, sizeof(int));
-	g_array_set_clear_func(files, close_fd);
+	g_array_set_clear_func(files, dh_close_element);
 	for (int i = EVENT_JOURNAL_FILES - 1; i >= 0; i--) {
 		g_autofree char *name = file_name(j, i);
 		int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);

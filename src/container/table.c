@@ -395,6 +395,14 @@ static int newest_first(const void *a, const void *b)
 	return strcmp(x->id, y->id);
 }
 
+gboolean container_is_known(Engine *e, const char *id)
+{
+	g_mutex_lock(&e->lock);
+	gboolean known = g_hash_table_contains(e->by_id, id);
+	g_mutex_unlock(&e->lock);
+	return known;
+}
+
 GPtrArray *container_all(Engine *e)
 {
 	GPtrArray *all = g_ptr_array_new_with_free_func(unref_container);

@@ -229,11 +229,6 @@ gboolean rt_in_user_ns(void)
 	return map && sscanf(map, "%u %u %u", &first, &host, &size) == 3 && size != G_MAXUINT32;
 }
 
-static void close_one(void *fd)
-{
-	dh_close(fd);
-}
-
 GArray *rt_mounts_prepare(const OciSpec *spec, gboolean user_ns, int userns, GError **error)
 {
 	g_autoptr(GArray) list = NULL;
@@ -256,7 +251,7 @@ GArray *rt_mounts_prepare(const OciSpec *spec, gboolean user_ns, int userns, GEr
 			list = g_array_sized_new(FALSE, FALSE, sizeof none, spec->mounts->len);
 			for (guint k = 0; k < spec->mounts->len; k++)
 				g_array_append_val(list, none);
-			g_array_set_clear_func(list, close_one);
+			g_array_set_clear_func(list, dh_close_element);
 		}
 		if (!prepare(spec, m, &o, is_bind, userns, &g_array_index(list, int, i), error)) {
 			g_prefix_error(error,

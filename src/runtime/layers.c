@@ -76,11 +76,6 @@ static int overlay_new(const RtRootfs *l, GError **error)
 	return mount;
 }
 
-static void close_one(void *fd)
-{
-	dh_close(fd);
-}
-
 static int open_layer(GArray *fds, const char *path, GError **error)
 {
 	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -97,7 +92,7 @@ static int overlay_old(const RtRootfs *l, GError **error)
 {
 	g_autoptr(GString) data = g_string_new("lowerdir=");
 	g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
-	g_array_set_clear_func(fds, close_one);
+	g_array_set_clear_func(fds, dh_close_element);
 	for (char **lower = l->lower; *lower; lower++) {
 		int fd = open_layer(fds, *lower, error);
 		if (fd < 0)

@@ -39,10 +39,11 @@ typedef struct {
 gboolean rt_channel_send_pid(int sock, pid_t pid, int pidfd, GError **error);
 gboolean rt_channel_wait_pid(int sock, pid_t *ret_pid, int *ret_pidfd, GError **error);
 
-/* Reads until the end. TRUE: executed (or waiting at its gate). */
 /* The parent's word that the child may go on. */
 gboolean rt_channel_give_word(int sock, GError **error);
 gboolean rt_channel_await_word(int sock, GError **error);
+
+/* Reads until the end. TRUE: executed (or waiting at its gate). */
 gboolean rt_channel_wait(int sock, RtAnswers *a, GError **error);
 
 /* To the process that opened the gate. */

@@ -228,6 +228,11 @@ ok() {
     expect_status 0
 }
 
+# shim_of NAME: the process that is its parent.
+shim_of() {
+    awk '{ print $4 }' "/proc/$(docker inspect -f '{{.State.Pid}}' "$1")/stat"
+}
+
 # state NAME: the container's state as inspect names it.
 state() {
     docker inspect -f '{{.State.Status}}' "$1"

@@ -84,6 +84,19 @@ fault_registry() {
     wait_until 20 test -s "$dir/host" || fail "fault registry:" "$(cat "$dir/errors")"
 }
 
+# fault_registry_engine: prepares an engine's directory with the registry "fault" beside it, which has busybox with a
+# layer of 3 MB more.
+fault_registry_engine() {
+    "$ROOT/scripts/images" build busybox
+    engine_prepare "$(mktemp -d /tmp/dhow.XXXXXX)"
+    mkdir "$E_DIR/layout" "$E_DIR/more"
+    head -c 3000000 /dev/urandom >"$E_DIR/more/noise"
+    tar -C "$E_DIR/more" -cf "$E_DIR/more.tar" noise
+    archive "$CACHE/images/busybox.tar" busybox:latest "$E_DIR/l.tar" --gzip --oci "--layer=$E_DIR/more.tar"
+    tar -C "$E_DIR/layout" -xf "$E_DIR/l.tar"
+    fault_registry fault "$E_DIR/layout"
+}
+
 # registry_kill NAME [SIGNAL]: ends it, at once by default.
 registry_kill() {
     local pid

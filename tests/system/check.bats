@@ -300,7 +300,7 @@ page_at() {
     id=$(docker run -d --name lost busybox sleep 1000)
     docker run -d --name sound busybox sleep 1000
     pid=$(docker inspect -f '{{.State.Pid}}' orphan)
-    shim=$(awk '{ print $4 }' "/proc/$pid/stat")
+    shim=$(shim_of orphan)
     engine_signal KILL
     kill -KILL "$shim"
     rm -r "$E_DIR/run/containers/$id"

@@ -5,14 +5,7 @@ load ../lib/helpers
 load ../lib/registry
 
 setup_file() {
-    "$ROOT/scripts/images" build busybox
-    engine_prepare "$(mktemp -d /tmp/dhow.XXXXXX)"
-    mkdir "$E_DIR/layout" "$E_DIR/more"
-    head -c 3000000 /dev/urandom >"$E_DIR/more/noise"
-    tar -C "$E_DIR/more" -cf "$E_DIR/more.tar" noise
-    archive "$CACHE/images/busybox.tar" busybox:latest "$E_DIR/l.tar" --gzip --oci "--layer=$E_DIR/more.tar"
-    tar -C "$E_DIR/layout" -xf "$E_DIR/l.tar"
-    fault_registry fault "$E_DIR/layout"
+    fault_registry_engine
     registry_engine
     store_state >"$E_DIR/empty"
     F=$(registry_host fault)

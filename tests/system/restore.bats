@@ -154,7 +154,7 @@ crash() {
     local pid shim
     docker run -d --name victim busybox sleep 1000
     pid=$(docker inspect -f '{{.State.Pid}}' victim)
-    shim=$(awk '{ print $4 }' "/proc/$pid/stat")
+    shim=$(shim_of victim)
     kill -KILL "$shim"
     wait_state victim exited
     wait_until 5 sh -c "! [ -d /proc/$pid ]"
@@ -316,7 +316,7 @@ print(*db.execute("SELECT state FROM containers WHERE id=?", (sys.argv[2],)).fet
     local pid shim
     docker run -d --name slow busybox sleep 1000
     pid=$(docker inspect -f '{{.State.Pid}}' slow)
-    shim=$(awk '{ print $4 }' "/proc/$pid/stat")
+    shim=$(shim_of slow)
     kill -STOP "$shim"
     engine_signal KILL
     engine_start

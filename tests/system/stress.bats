@@ -86,10 +86,9 @@ each() {
 
 @test "a shim's descriptors are back where they were after many execs" {
     dhow_only "containerd's affair"
-    local pid shim before
+    local shim before
     docker run -d --name cc busybox sleep 1000
-    pid=$(docker inspect -f '{{.State.Pid}}' cc)
-    shim=$(awk '{ print $4 }' "/proc/$pid/stat")
+    shim=$(shim_of cc)
     count() { find "/proc/$shim/fd" -mindepth 1 | wc -l; }
     docker exec cc true
     before=$(count)

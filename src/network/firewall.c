@@ -53,7 +53,8 @@
 #include <string.h>
 
 #define MARK "text_"
-#define CHUNK 100 /* elements in a batch: well below what one NetNl batch holds */
+#define REBUILDS 5 /* of a table that somebody keeps taking away */
+#define CHUNK 100  /* elements in a batch: well below what one NetNl batch holds */
 
 struct NetFirewall {
 	GMutex lock;
@@ -370,13 +371,24 @@ static GArray *owned_list(NetFirewall *f)
 	return all;
 }
 
-/* The table is gone: write it and all that belongs in it. */
+/* The table is gone: write it and all that belongs in it. Somebody may take it away again between
+ * the one and the other. */
 static int rebuild(NetFirewall *f, GError **error)
 {
-	if (!write_table(f, error))
-		return -EIO;
 	g_autoptr(GArray) all = owned_list(f);
-	return transact_all(f, TRUE, TRUE, (const NetMapping *)all->data, all->len, error);
+	g_autoptr(GError) first = NULL;
+	int r = 0;
+	for (int i = 0; i < REBUILDS; i++) {
+		g_clear_error(&first);
+		if (!write_table(f, error))
+			return -EIO;
+		r = transact_all(f, TRUE, TRUE, (const NetMapping *)all->data, all->len, &first);
+		if (r != -ENOENT)
+			break;
+	}
+	if (r)
+		g_propagate_error(error, g_steal_pointer(&first));
+	return r;
 }
 
 static int publish(NetFirewall *f, const NetMapping *m, guint n, GError **error)

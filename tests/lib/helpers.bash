@@ -159,7 +159,7 @@ fail() {
 
 # wait_until SECONDS COMMAND...: for what has no event one could wait for.
 wait_until() {
-    local end=$((SECONDS + $1))
+    local end=$((SECONDS + 1 + $1)) # the second that is running may be as good as over
     shift
     until "$@"; do
         ((SECONDS < end)) || return 1

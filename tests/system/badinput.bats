@@ -127,11 +127,11 @@ bad_request() {
 }
 
 @test "a host port that another container has" {
-    docker run -d --name first -p 38080:80 busybox sleep 1000
-    run --separate-stderr docker run -d --name second -p 38080:80 busybox sleep 1000
+    docker run -d --name first -p 28080:80 busybox sleep 1000
+    run --separate-stderr docker run -d --name second -p 28080:80 busybox sleep 1000
     expect_status 125
     expect_error 'driver failed programming external connectivity on endpoint second ('
-    expect_error 'Bind for 0.0.0.0:38080 failed: port is already allocated'
+    expect_error 'Bind for 0.0.0.0:28080 failed: port is already allocated'
     # As with Docker, the container is there, made but not started.
     same "$(state second)" created
     docker stop -t 0 first
@@ -143,13 +143,13 @@ bad_request() {
 	import socket, time
 	s = socket.socket()
 	s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-	s.bind(("0.0.0.0", 38081))
+	s.bind(("0.0.0.0", 28081))
 	s.listen()
 	time.sleep(60)
 	END
     local holder=$!
-    wait_until 5 sh -c 'ss -ltn | grep -q :38081'
-    run --separate-stderr docker run -d --name second -p 38081:80 busybox sleep 1000
+    wait_until 5 sh -c 'ss -ltn | grep -q :28081'
+    run --separate-stderr docker run -d --name second -p 28081:80 busybox sleep 1000
     kill "$holder"
     expect_status 125
     expect_error 'driver failed programming external connectivity on endpoint second ('

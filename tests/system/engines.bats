@@ -33,14 +33,14 @@ on() {
     engine_start
     same "$(on "$SECOND" images -q)" ""
     DOCKER=$SECOND/bin/docker "$ROOT/scripts/images" load busybox
-    one=$(on "$FIRST" run -d --name same -p 127.0.0.1:38160:80 busybox sh -c 'mkdir /w; echo first >/w/index.html; httpd -f -h /w')
-    two=$(on "$SECOND" run -d --name same -p 127.0.0.1:38161:80 busybox sh -c 'mkdir /w; echo second >/w/index.html; httpd -f -h /w')
+    one=$(on "$FIRST" run -d --name same -p 127.0.0.1:28160:80 busybox sh -c 'mkdir /w; echo first >/w/index.html; httpd -f -h /w')
+    two=$(on "$SECOND" run -d --name same -p 127.0.0.1:28161:80 busybox sh -c 'mkdir /w; echo second >/w/index.html; httpd -f -h /w')
     same "$(on "$FIRST" ps -q --no-trunc)" "$one"
     same "$(on "$SECOND" ps -q --no-trunc)" "$two"
-    wait_until 5 curl -sf -o /dev/null http://127.0.0.1:38160/
-    wait_until 5 curl -sf -o /dev/null http://127.0.0.1:38161/
-    same "$(curl -sf http://127.0.0.1:38160/)" first
-    same "$(curl -sf http://127.0.0.1:38161/)" second
+    wait_until 5 curl -sf -o /dev/null http://127.0.0.1:28160/
+    wait_until 5 curl -sf -o /dev/null http://127.0.0.1:28161/
+    same "$(curl -sf http://127.0.0.1:28160/)" first
+    same "$(curl -sf http://127.0.0.1:28161/)" second
     # The networks are different ones.
     [ "$(on "$FIRST" inspect -f '{{.NetworkSettings.Gateway}}' same)" != \
         "$(on "$SECOND" inspect -f '{{.NetworkSettings.Gateway}}' same)" ]
@@ -48,7 +48,7 @@ on() {
     engine_use "$FIRST"
     engine_destroy
     same "$(on "$SECOND" ps -q --no-trunc)" "$two"
-    same "$(curl -sf http://127.0.0.1:38161/)" second
+    same "$(curl -sf http://127.0.0.1:28161/)" second
     ok on "$SECOND" run --rm busybox true
 }
 
@@ -67,9 +67,9 @@ second_is_refused() {
     dhow_only "its own affair"
     engine_start
     "$ROOT/scripts/images" load busybox
-    docker run -d --name up -p 127.0.0.1:38162:80 busybox \
+    docker run -d --name up -p 127.0.0.1:28162:80 busybox \
         sh -c 'mkdir /w; echo page >/w/index.html; httpd -f -h /w'
-    wait_until 5 curl -sf -o /dev/null http://127.0.0.1:38162/
+    wait_until 5 curl -sf -o /dev/null http://127.0.0.1:28162/
     second_is_refused --data-root "$E_DIR/data"
     expect_text "the data root"
     second_is_refused --exec-root "$E_DIR/run"
@@ -77,7 +77,7 @@ second_is_refused() {
     second_is_refused --bridge "$E_BRIDGE"
     expect_text "the bridge $E_BRIDGE"
     same "$(docker ps --format '{{.Names}}')" up
-    same "$(curl -sf http://127.0.0.1:38162/)" page
+    same "$(curl -sf http://127.0.0.1:28162/)" page
     ok docker exec up true
     ok docker system check
     # A daemon that is gone has nothing any more.

@@ -203,7 +203,7 @@ TRAP='trap "echo stopping; exit 3" TERM; echo ready; while :; do sleep 0.1; done
 
 @test "update of nothing: inspect has the whole of what create was given" {
     docker create --name cc -e A=b -l x=y -w /tmp -u 1:2 --hostname hh -m 64m --cpu-shares 512 \
-        --cap-add NET_ADMIN --cap-drop MKNOD --read-only --init -p 38150:80 --entrypoint /bin/echo busybox one two
+        --cap-add NET_ADMIN --cap-drop MKNOD --read-only --init -p 28150:80 --entrypoint /bin/echo busybox one two
     ok docker inspect cc
     python3 -c '
 import json, sys
@@ -216,7 +216,7 @@ assert h["RestartPolicy"] == {"Name": "no", "MaximumRetryCount": 0}, h
 assert h["Memory"] == 64 << 20 and h["CpuShares"] == 512 and h["ReadonlyRootfs"] and h["Init"], h
 assert [x.replace("CAP_", "") for x in h["CapAdd"]] == ["NET_ADMIN"], h
 assert [x.replace("CAP_", "") for x in h["CapDrop"]] == ["MKNOD"], h
-assert h["PortBindings"] == {"80/tcp": [{"HostIp": "", "HostPort": "38150"}]}, h
+assert h["PortBindings"] == {"80/tcp": [{"HostIp": "", "HostPort": "28150"}]}, h
 assert c["State"]["Status"] == "created" and c["State"]["Pid"] == 0, c
 ' <<<"$output"
 }

@@ -54,23 +54,23 @@ bridge_address() {
 }
 
 @test "-p HOST:CONTAINER" {
-    docker run -d --name web --hostname aa -p 38100:80 busybox sh -c "$SERVE"
-    wait_until 5 answers 127.0.0.1:38100 aa
-    answers "$(bridge_address | cut -d/ -f1):38100" aa
+    docker run -d --name web --hostname aa -p 28100:80 busybox sh -c "$SERVE"
+    wait_until 5 answers 127.0.0.1:28100 aa
+    answers "$(bridge_address | cut -d/ -f1):28100" aa
     ok docker port web
-    expect_line '80/tcp -> 0.0.0.0:38100'
+    expect_line '80/tcp -> 0.0.0.0:28100'
     ok docker port web 80
-    expect_line '0.0.0.0:38100'
+    expect_line '0.0.0.0:28100'
     ok docker ps
-    expect_text '0.0.0.0:38100->80/tcp'
+    expect_text '0.0.0.0:28100->80/tcp'
 }
 
 @test "-p IP:HOST:CONTAINER is only there" {
-    docker run -d --name web --hostname aa -p 127.0.0.1:38101:80 busybox sh -c "$SERVE"
-    wait_until 5 answers 127.0.0.1:38101 aa
-    run answers "$(bridge_address | cut -d/ -f1):38101" aa
+    docker run -d --name web --hostname aa -p 127.0.0.1:28101:80 busybox sh -c "$SERVE"
+    wait_until 5 answers 127.0.0.1:28101 aa
+    run answers "$(bridge_address | cut -d/ -f1):28101" aa
     [ "$status" -ne 0 ]
-    same "$(docker port web 80/tcp)" 127.0.0.1:38101
+    same "$(docker port web 80/tcp)" 127.0.0.1:28101
 }
 
 @test "-p CONTAINER and -p IP::CONTAINER choose a port" {
@@ -85,17 +85,17 @@ bridge_address() {
 }
 
 @test "-p with /udp, ranges, several at once" {
-    docker run -d --name web -p 38110:53/udp -p 38111-38112:81-82 -p 38113:80 busybox sh -c "$SERVE"
+    docker run -d --name web -p 28110:53/udp -p 28111-28112:81-82 -p 28113:80 busybox sh -c "$SERVE"
     ok docker port web
-    expect_line '53/udp -> 0.0.0.0:38110'
-    expect_line '81/tcp -> 0.0.0.0:38111'
-    expect_line '82/tcp -> 0.0.0.0:38112'
-    expect_line '80/tcp -> 0.0.0.0:38113'
+    expect_line '53/udp -> 0.0.0.0:28110'
+    expect_line '81/tcp -> 0.0.0.0:28111'
+    expect_line '82/tcp -> 0.0.0.0:28112'
+    expect_line '80/tcp -> 0.0.0.0:28113'
 }
 
 @test "datagrams go both ways" {
     local echo
-    docker run -d --name udp -p 127.0.0.1:38114:7/udp busybox sleep 1000
+    docker run -d --name udp -p 127.0.0.1:28114:7/udp busybox sleep 1000
     # The image has no program for it: one of the host's, in the container's network.
     nsenter -n -t "$(docker inspect -f '{{.State.Pid}}' udp)" python3 -c '
 import socket
@@ -111,7 +111,7 @@ while True:
 	s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 	s.settimeout(0.5)
 	for i in range(10):
-	    s.sendto(b"ping", ("127.0.0.1", 38114))
+	    s.sendto(b"ping", ("127.0.0.1", 28114))
 	    try:
 	        print(s.recv(100).decode())
 	        break
@@ -142,28 +142,28 @@ while True:
 }
 
 @test "a published port is free again after stop, and taken again by start" {
-    docker run -d --name web --hostname aa -p 38120:80 busybox sh -c "$SERVE"
-    wait_until 5 answers 127.0.0.1:38120 aa
+    docker run -d --name web --hostname aa -p 28120:80 busybox sh -c "$SERVE"
+    wait_until 5 answers 127.0.0.1:28120 aa
     docker stop -t 0 web
-    run fetch 127.0.0.1:38120
+    run fetch 127.0.0.1:28120
     [ "$status" -ne 0 ]
     docker start web
-    wait_until 5 answers 127.0.0.1:38120 aa
+    wait_until 5 answers 127.0.0.1:28120 aa
     docker rm -f web
-    docker run -d --name other --hostname bb -p 38120:80 busybox sh -c "$SERVE"
-    wait_until 5 answers 127.0.0.1:38120 bb
+    docker run -d --name other --hostname bb -p 28120:80 busybox sh -c "$SERVE"
+    wait_until 5 answers 127.0.0.1:28120 bb
 }
 
 @test "containers reach published ports of others by the host's address" {
     local host
     host=$(bridge_address | cut -d/ -f1)
-    docker run -d --name web --hostname aa -p 38121:80 busybox sh -c "$SERVE"
-    wait_until 5 answers 127.0.0.1:38121 aa
-    ok docker run --rm busybox timeout 3 wget -q -O - "http://$host:38121/"
+    docker run -d --name web --hostname aa -p 28121:80 busybox sh -c "$SERVE"
+    wait_until 5 answers 127.0.0.1:28121 aa
+    ok docker run --rm busybox timeout 3 wget -q -O - "http://$host:28121/"
     expect_output aa
     if [ "$DHOW_ENGINE" = dhow ]; then
         # Also its own.
-        ok docker exec web timeout 3 wget -q -O - "http://$host:38121/"
+        ok docker exec web timeout 3 wget -q -O - "http://$host:28121/"
         expect_output aa
     fi
 }
@@ -320,12 +320,12 @@ while True:
 }
 
 @test "inspect: NetworkSettings" {
-    docker run -d --name web -p 127.0.0.1:38130:80 busybox sleep 1000
+    docker run -d --name web -p 127.0.0.1:28130:80 busybox sleep 1000
     ok docker inspect web
     python3 -c '
 import json, sys
 n = json.load(sys.stdin)[0]["NetworkSettings"]
-assert n["Ports"] == {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "38130"}]}, n
+assert n["Ports"] == {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "28130"}]}, n
 b = n["Networks"]["bridge"]
 assert b["IPAddress"] and b["Gateway"] and b["IPPrefixLen"] and b["MacAddress"], n
 assert len(b["EndpointID"]) == 64, n

@@ -119,16 +119,16 @@ crash() {
 }
 
 @test "a published port goes on and stays taken" {
-    docker run -d --name web -p 127.0.0.1:38090:80 busybox sh -c 'mkdir /w; echo page >/w/index.html; httpd -f -p 80 -h /w'
-    wait_until 5 curl -sf -o /dev/null http://127.0.0.1:38090/
+    docker run -d --name web -p 127.0.0.1:28090:80 busybox sh -c 'mkdir /w; echo page >/w/index.html; httpd -f -p 80 -h /w'
+    wait_until 5 curl -sf -o /dev/null http://127.0.0.1:28090/
     crash
     if [ "$DHOW_ENGINE" = dhow ]; then
-        same "$(curl -sf http://127.0.0.1:38090/)" page
+        same "$(curl -sf http://127.0.0.1:28090/)" page
     fi
     engine_start
-    same "$(docker port web)" '80/tcp -> 127.0.0.1:38090'
-    wait_until 5 curl -sf -o /dev/null http://127.0.0.1:38090/
-    run docker run --rm -p 127.0.0.1:38090:80 busybox true
+    same "$(docker port web)" '80/tcp -> 127.0.0.1:28090'
+    wait_until 5 curl -sf -o /dev/null http://127.0.0.1:28090/
+    run docker run --rm -p 127.0.0.1:28090:80 busybox true
     expect_status 125
     # An address in use is not given to another.
     local taken

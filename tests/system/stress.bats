@@ -51,7 +51,7 @@ each() {
 }
 
 @test "20 at once for one port: one gets it" {
-    run each 20 docker run -d --name "port{}" -p 127.0.0.1:38170:80 busybox sleep 1000
+    run each 20 docker run -d --name "port{}" -p 127.0.0.1:28170:80 busybox sleep 1000
     same "$(docker ps -q | wc -l)" 1
 }
 

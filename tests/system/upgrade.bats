@@ -254,8 +254,8 @@ ticker() {
 }
 
 @test "no request is refused while daemons change" {
-    docker run -d --name web -p 127.0.0.1:38190:80 busybox sh -c 'mkdir /w; echo page >/w/index.html; httpd -f -p 80 -h /w'
-    wait_until 5 curl -sf -o /dev/null http://127.0.0.1:38190/
+    docker run -d --name web -p 127.0.0.1:28190:80 busybox sh -c 'mkdir /w; echo page >/w/index.html; httpd -f -p 80 -h /w'
+    wait_until 5 curl -sf -o /dev/null http://127.0.0.1:28190/
     touch "$BATS_TEST_TMPDIR/on"
     local hammers=() i
     for i in 1 2 3; do
@@ -264,7 +264,7 @@ ticker() {
             n=$((n+1)); done; echo "asked $n"' sh "$BATS_TEST_TMPDIR/on" "$E_SOCK"
         hammers+=("$BG")
     done
-    in_bg port sh -c 'while [ -e "$1" ]; do [ "$(curl -sf -m 5 http://127.0.0.1:38190/)" = page ] || echo "failed: $(curl -s -m 5 -o /dev/null -w "%{http_code} %{errormsg} %{time_connect}" http://127.0.0.1:38190/)"; done' \
+    in_bg port sh -c 'while [ -e "$1" ]; do [ "$(curl -sf -m 5 http://127.0.0.1:28190/)" = page ] || echo "failed: $(curl -s -m 5 -o /dev/null -w "%{http_code} %{errormsg} %{time_connect}" http://127.0.0.1:28190/)"; done' \
         sh "$BATS_TEST_TMPDIR/on"
     hammers+=("$BG")
     for i in 1 2 3 4; do
@@ -275,7 +275,7 @@ ticker() {
     wait "${hammers[@]}"
     cat "$BATS_TEST_TMPDIR"/hammer? "$BATS_TEST_TMPDIR/port"
     run ! grep failed "$BATS_TEST_TMPDIR"/hammer? "$BATS_TEST_TMPDIR/port"
-    run docker run --rm -p 127.0.0.1:38190:80 busybox true
+    run docker run --rm -p 127.0.0.1:28190:80 busybox true
     expect_status 125
 }
 

@@ -107,11 +107,14 @@ char *log_file_path(const Container *c)
 	}
 }
 
-int64_t log_dropped(const Container *c)
+int64_t log_dropped(Container *c)
 {
 	g_autofree char *path = g_build_filename(c->dir, SHIM_DROPPED_NAME, NULL);
 	g_autofree char *text = dh_read_file(AT_FDCWD, path, 64, NULL, NULL);
-	return c->state.log_dropped + (text ? g_ascii_strtoll(text, NULL, 10) : 0);
+	g_mutex_lock(&c->state_lock);
+	int64_t n = c->state.log_dropped;
+	g_mutex_unlock(&c->state_lock);
+	return n + (text ? g_ascii_strtoll(text, NULL, 10) : 0);
 }
 
 static const char *option(const HostConfig *h, const char *name)

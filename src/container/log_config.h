@@ -11,7 +11,7 @@ const char *log_driver(const Container *c);
 /* The youngest file of a driver that has files, or NULL. Caller frees. */
 char *log_file_path(const Container *c);
 /* How many messages were left out of its log. */
-int64_t log_dropped(const Container *c);
+int64_t log_dropped(Container *c);
 
 gboolean log_config_validate(const HostConfig *h, GError **error);
 

@@ -129,7 +129,7 @@ engine_start() {
 # Waits until the daemon answers a version request; fails as soon as it is dead.
 engine_ready() {
     local try
-    for ((try = 0; try < 600; try++)); do
+    for ((try = 0; try < 1200; try++)); do
         if [ -S "$E_SOCK" ] && "$E_DIR/bin/docker" version >/dev/null 2>&1; then
             return 0
         fi
@@ -147,7 +147,7 @@ engine_ready() {
 
 # wait_gone PID [SECONDS]: until that process has ended.
 wait_gone() {
-    timeout "${2:-30}" tail -s 0.05 --pid="$1" -f /dev/null
+    timeout "${2:-60}" tail -s 0.05 --pid="$1" -f /dev/null
 }
 
 # engine_signal SIGNAL: to the daemon alone; returns when it has ended.

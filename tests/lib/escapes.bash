@@ -62,7 +62,7 @@ remove_hostile() {
 
 # esc ARGS...: docker run of the image without network.
 esc() {
-    timeout 30 docker run --rm --net none "$@"
+    timeout 120 docker run --rm --net none "$@"
 }
 
 # The secret is what it was, and nothing came beside it.

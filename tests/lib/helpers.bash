@@ -249,6 +249,24 @@ wait_state() {
     wait_until "${3:-10}" is_state "$1" "$2" || fail "$1 is $(state "$1"), expected $2"
 }
 
+# catches NAME: its first program has a handler for SIGTERM. The first of all would not even die of the signal before.
+catches() {
+    local mask
+    mask=$(awk '$1 == "SigCgt:" { print $2 }' "/proc/$(docker inspect -f '{{.State.Pid}}' "$1")/status")
+    [ $((0x$mask & 0x4000)) -ne 0 ]
+}
+
+# is_program NAME WORD...: with these words its first program was executed. A shell that gives way to its only command
+# takes a moment for it.
+is_program() {
+    [ "$(tr '\0' ' ' <"/proc/$(docker inspect -f '{{.State.Pid}}' "$1")/cmdline")" = "${*:2} " ]
+}
+
+# serves NAME: its web server has begun.
+serves() {
+    curl -sf -o /dev/null "http://$(docker inspect -f '{{.NetworkSettings.IPAddress}}' "$1")/"
+}
+
 logs_have() {
     docker logs "$1" 2>&1 | grep -qE -- "$2"
 }

@@ -91,7 +91,7 @@ inside() {
     local script=$1
     shift
     config "sh($(python3 -c 'import sys; print(repr(sys.argv[1]))' "$script"))" "$@"
-    run timeout 30 "$RUNTIME" --root "$B/state" run --bundle "$B" "$C"
+    run timeout 120 "$RUNTIME" --root "$B/state" run --bundle "$B" "$C"
 }
 
 # created [PYTHON...], started [PYTHON...]: a container $C in that state, its streams on /dev/null or $B/out.

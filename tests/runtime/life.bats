@@ -269,7 +269,7 @@ END
     expect_output $'0\n1\n2\n3' # 3 is the directory that ls reads
     echo kept >"$B/kept"
     config 'sh("cat <&3; ls -l /proc/$$/fd | wc -l")'
-    run timeout 20 "$RUNTIME" --root "$B/state" run -b "$B" --preserve-fds 1 "$C" 3<"$B/kept"
+    run timeout 120 "$RUNTIME" --root "$B/state" run -b "$B" --preserve-fds 1 "$C" 3<"$B/kept"
     expect_line kept
     run "$RUNTIME" --root "$B/state" run -b "$B" --preserve-fds 40 "$C"
     expect_status 1

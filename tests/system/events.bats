@@ -14,11 +14,19 @@ teardown() {
     remove_all
 }
 
+# until_event SINCE EVENT NAME: it is recorded.
+until_event() {
+    recorded() {
+        docker events --since "$1" --until "$(date +%s.%N)" --filter "event=$2" --filter "container=$3" --format x | grep -q x
+    }
+    wait_until 10 recorded "$@"
+}
+
 @test "events of one life, in order" {
     local since
     since=$(date +%s.%N)
     docker run --name cc --rm busybox true
-    sleep 0.3
+    until_event "$since" destroy cc
     ok docker events --since "$since" --until "$(date +%s.%N)" --filter type=container --format '{{.Action}} {{index .Actor.Attributes "name"}}'
     same "$(grep -v attach <<<"$output")" $'create cc\nstart cc\ndie cc\ndestroy cc'
 }
@@ -29,7 +37,7 @@ teardown() {
     id=$(docker run -d --name cc -l colour=red busybox sh -c 'exit 3')
     docker wait cc
     docker rm cc
-    sleep 0.3
+    until_event "$since" destroy cc
     ok docker events --since "$since" --until "$(date +%s.%N)" --filter event=die
     expect_match "^[0-9T:.+-]+(Z|[+-][0-9:]+)? container die $id \\(.*exitCode=3.*\\)$"
     expect_match 'image=busybox'
@@ -64,7 +72,7 @@ assert e["time"] and e["timeNano"] > 1e18, e
     engine_stop
     engine_start
     docker run --name dd --rm busybox true
-    sleep 0.3
+    until_event "$since" destroy dd
     ok docker events --since "$since" --until "$(date +%s.%N)" --filter type=container --format '{{.Action}} {{index .Actor.Attributes "name"}}'
     same "$(grep -v attach <<<"$output")" $'create cc\nstart cc\ndie cc\ndestroy cc\ncreate dd\nstart dd\ndie dd\ndestroy dd'
     ok curl -sS --unix-socket "$E_SOCK" "http://localhost/events?after=3&until=$(date +%s.%N)"

@@ -28,11 +28,13 @@ TRAP='trap "echo stopping; exit 3" TERM; echo ready; while :; do sleep 0.1; done
 }
 
 @test "stop kills what does not listen, after the time-out" {
-    local before=$SECONDS
-    docker run -d --name cc busybox sleep 1000
+    local before took
+    docker run -d --name cc --stop-timeout 600 busybox sleep 1000
+    before=$EPOCHREALTIME
     docker stop -t 1 cc
-    [ $((SECONDS - before)) -ge 1 ]
-    [ $((SECONDS - before)) -le 6 ]
+    took=$((${EPOCHREALTIME/./} - ${before/./}))
+    [ "$took" -ge 1000000 ]
+    [ "$took" -lt 60000000 ]
     same "$(docker inspect -f '{{.State.ExitCode}}' cc)" 137
 }
 
@@ -41,10 +43,12 @@ TRAP='trap "echo stopping; exit 3" TERM; echo ready; while :; do sleep 0.1; done
     wait_logs cc ready
     docker stop cc
     same "$(docker inspect -f '{{.State.ExitCode}}' cc)" 5
-    local before=$SECONDS
+    # Asked for in words, so that a busy machine does not look like the ten seconds that are waited by default.
     docker run -d --name dd --stop-timeout 1 busybox sleep 1000
+    same "$(docker inspect -f '{{.Config.StopTimeout}}' dd)" 1
+    local before=$SECONDS
     docker stop dd
-    [ $((SECONDS - before)) -le 8 ]
+    [ $((SECONDS - before)) -lt 10 ]
 }
 
 @test "kill with signals" {
@@ -96,6 +100,7 @@ TRAP='trap "echo stopping; exit 3" TERM; echo ready; while :; do sleep 0.1; done
     counted() { [ "$(docker inspect -f '{{.State.Status}} {{.RestartCount}}' some)" = "exited 2" ]; }
     wait_until 15 counted
     same "$(docker logs some | wc -l)" 3
+    wait_state fine exited
     same "$(docker inspect -f '{{.State.Status}} {{.RestartCount}}' fine)" "exited 0"
     more() { [ "$(docker inspect -f '{{.RestartCount}}' again)" -ge 2 ]; }
     wait_until 15 more
@@ -110,10 +115,10 @@ TRAP='trap "echo stopping; exit 3" TERM; echo ready; while :; do sleep 0.1; done
     wait_logs cc '^3$'
     ok docker pause cc
     expect_output cc
+    # What was in the pipe may still come. One that is not frozen writes ten lines meanwhile.
     local before
-    before=$(docker logs cc | wc -l)
-    sleep 0.4
-    same "$(docker logs cc | wc -l)" "$before"
+    steady() { before=$(docker logs cc | wc -l) && sleep 0.5 && [ "$(docker logs cc | wc -l)" = "$before" ]; }
+    wait_until 5 steady
     docker unpause cc
     more() { [ "$(docker logs cc | wc -l)" -gt "$before" ]; }
     wait_until 5 more
@@ -124,10 +129,13 @@ TRAP='trap "echo stopping; exit 3" TERM; echo ready; while :; do sleep 0.1; done
 }
 
 @test "a signal that may be the end reaches a paused container; another one waits" {
-    local stubborn='trap "echo heard" TERM; while :; do sleep 0.1; done'
-    docker run -d --name cc busybox sh -c 'trap "exit 3" TERM; while :; do sleep 0.1; done'
+    local name stubborn='trap "echo heard" TERM; echo ready; while :; do sleep 0.1; done'
+    docker run -d --name cc busybox sh -c 'trap "exit 3" TERM; echo ready; while :; do sleep 0.1; done'
     docker run -d --name dd busybox sh -c "$stubborn"
     docker run -d --name ee --stop-signal INT busybox sh -c "$stubborn"
+    for name in cc dd ee; do
+        wait_logs $name ready
+    done
     docker pause cc dd ee
     docker kill -s TERM cc dd ee
     wait_state cc exited
@@ -287,7 +295,7 @@ assert c["State"]["Status"] == "created" and c["State"]["Pid"] == 0, c
     run docker run --name oom -m 16m busybox sh -c 'exec tail /dev/zero'
     expect_status 137
     same "$(docker inspect -f '{{.State.OOMKilled}}' oom)" true
-    run docker run --rm --pids-limit 5 busybox sh -c 'for i in 1 2 3 4 5 6 7 8; do sleep 1 & done; wait'
+    run docker run --rm --pids-limit 5 busybox sh -c 'for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done; wait'
     expect_text "can't fork"
     ok docker run --rm --ulimit nofile=64:64 busybox sh -c 'ulimit -n'
     expect_output 64
@@ -297,9 +305,8 @@ assert c["State"]["Status"] == "created" and c["State"]["Pid"] == 0, c
     docker run -d --init --name cc busybox sleep 1000
     ok docker exec cc ps -o pid,args
     expect_match '^ +1 .*init'
-    local before=$SECONDS
+    # Else it would be killed: 137.
     docker stop cc
-    [ $((SECONDS - before)) -le 5 ]
     same "$(docker inspect -f '{{.State.ExitCode}}' cc)" 143
 }
 
@@ -340,11 +347,11 @@ assert c["State"]["Status"] == "created" and c["State"]["Pid"] == 0, c
     expect_text '"StopSignalIgnored":"SIGTERM"'
     ok api GET /containers/traps/json
     expect_no_match StopSignalIgnored
-    ok api GET /containers/heedful/json
-    expect_no_match StopSignalIgnored
+    heeds() { ! api GET /containers/heedful/json | grep -q StopSignalIgnored; }
+    wait_until 5 heeds
     if [ "$CLI" = dhow ]; then
-        in_bg deaf docker stop -t 5 deaf
-        wait_until 2 file_has "$BATS_TEST_TMPDIR/deaf.err" 'deaf ignores SIGTERM; killing it in 5 seconds'
+        in_bg deaf docker stop -t 500 deaf
+        wait_until 2 file_has "$BATS_TEST_TMPDIR/deaf.err" 'deaf ignores SIGTERM; killing it in 500 seconds'
         is_state deaf running
         docker kill deaf
         wait "$BG"
@@ -367,7 +374,8 @@ assert c["State"]["Status"] == "created" and c["State"]["Pid"] == 0, c
     printf '%s\n' "${names[@]}" | xargs -P 100 -I{} curl -sf --unix-socket "$E_SOCK" -X POST "http://localhost/containers/{}/stop?t=2"
     local took=$((${EPOCHREALTIME/./} - ${start/./}))
     echo "stopping 100: $((took / 1000)) ms" >&3
-    [ "$took" -lt 8000000 ]
+    # One after the other would take 200 seconds.
+    [ "$took" -lt 60000000 ]
     docker rm "${names[@]}" >/dev/null
 }
 

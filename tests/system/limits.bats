@@ -265,7 +265,8 @@ oom_events() {
     run docker run --name main --net none -m 16m --memory-swap 16m busybox sh -c 'exec tail /dev/zero'
     expect_status 137
     same "$(docker inspect -f '{{.State.OOMKilled}} {{.State.ExitCode}}' main)" 'true 137'
-    same "$(oom_events "$since" main | sed 's/<no value>//')" 'oom ,die 137,'
+    told() { [ "$(oom_events "$since" main | sed 's/<no value>//')" = 'oom ,die 137,' ]; }
+    wait_until 5 told
     docker create --name fine --net none -m 16m busybox true
     docker start -a fine
     same "$(docker inspect -f '{{.State.OOMKilled}} {{.State.ExitCode}}' fine)" 'false 0'

@@ -23,7 +23,7 @@ address_of() {
 }
 
 fetch() {
-    curl -sf --max-time 3 "http://$1/"
+    curl -sf --max-time "${2:-20}" "http://$1/"
 }
 
 answers() {
@@ -48,7 +48,7 @@ bridge_address() {
     wait_until 5 answers "$ip" serves
     ok docker run --rm busybox wget -q -O - "http://$ip/"
     expect_output serves
-    ok docker run --rm busybox ping -c 1 -W 2 "$gateway"
+    ok docker run --rm busybox ping -c 1 -W 30 "$gateway"
     ok docker exec aa cat /sys/class/net/eth0/address
     expect_output "$(docker inspect -f '{{.NetworkSettings.MacAddress}}' aa)"
 }
@@ -110,7 +110,7 @@ while True:
 	import socket, time
 	s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 	s.settimeout(0.5)
-	for i in range(10):
+	for i in range(100):
 	    s.sendto(b"ping", ("127.0.0.1", 28114))
 	    try:
 	        print(s.recv(100).decode())
@@ -145,7 +145,7 @@ while True:
     docker run -d --name web --hostname aa -p 28120:80 busybox sh -c "$SERVE"
     wait_until 5 answers 127.0.0.1:28120 aa
     docker stop -t 0 web
-    run fetch 127.0.0.1:28120
+    run fetch 127.0.0.1:28120 3
     [ "$status" -ne 0 ]
     docker start web
     wait_until 5 answers 127.0.0.1:28120 aa
@@ -159,11 +159,11 @@ while True:
     host=$(bridge_address | cut -d/ -f1)
     docker run -d --name web --hostname aa -p 28121:80 busybox sh -c "$SERVE"
     wait_until 5 answers 127.0.0.1:28121 aa
-    ok docker run --rm busybox timeout 3 wget -q -O - "http://$host:28121/"
+    ok docker run --rm busybox timeout 30 wget -q -O - "http://$host:28121/"
     expect_output aa
     if [ "$DHOW_ENGINE" = dhow ]; then
         # Also its own.
-        ok docker exec web timeout 3 wget -q -O - "http://$host:28121/"
+        ok docker exec web timeout 30 wget -q -O - "http://$host:28121/"
         expect_output aa
     fi
 }

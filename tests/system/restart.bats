@@ -27,15 +27,18 @@ crash() {
 }
 
 @test "wait, kill, stop, start, restart and rm of one that restarts" {
-    docker run -d --name loop --restart always busybox sh -c 'sleep 0.2; exit 5'
+    docker run -d --name loop --restart always busybox sh -c 'while [ -e /hold ]; do sleep 0.1; done; sleep 0.2; exit 5'
     ok docker wait loop
     expect_output 5
     wait_until 10 restarted loop 3
     wait_until 10 is_state loop restarting
     docker kill loop
     wait_state loop exited
+    : >"$BATS_TEST_TMPDIR/hold"
+    docker cp "$BATS_TEST_TMPDIR/hold" loop:/hold
     docker start loop
     same "$(restarts loop)" 0
+    docker exec loop rm /hold
     wait_until 10 restarted loop 3
     wait_until 10 is_state loop restarting
     docker stop loop
@@ -65,8 +68,8 @@ crash() {
 
 @test "a kill with another signal is no end when there is a stop signal" {
     docker run -d --name usr --restart always --stop-signal TERM busybox \
-        sh -c 'trap "exit 3" USR1; while :; do sleep 0.1; done'
-    sleep 0.5
+        sh -c 'trap "exit 3" USR1; echo ready; while :; do sleep 0.1; done'
+    wait_logs usr ready
     docker kill -s USR1 usr
     wait_until 10 restarted usr 1
     wait_state usr running
@@ -99,7 +102,7 @@ crash() {
     same "$(state stopped)" exited
     same "$(state no)" exited
     same "$(state never)" created
-    docker exec linked ping -c 1 -w 5 other
+    docker exec linked ping -c 1 -w 30 other
 }
 
 @test "a restart that was waiting when the daemon died" {
@@ -114,10 +117,11 @@ crash() {
 }
 
 @test "--init: zombies are reaped, signals arrive, exit codes pass" {
-    docker run -d --name tree --init busybox sh -c '(sleep 0.2 &) ; (sleep 0.2 &) ; trap "exit 9" TERM; while :; do sleep 0.1; done'
-    sleep 1
-    ok docker exec tree ps -o pid,stat,args
-    expect_no_match ' Z'
+    docker run -d --name tree --init busybox sh -c '(sleep 0.2 &) ; (sleep 0.2 &) ; trap "exit 9" TERM; echo ready; while :; do sleep 0.1; done'
+    wait_logs tree ready
+    # The orphans have ended, and have been reaped.
+    reaped() { run docker exec tree ps -o pid,stat,args && [[ $output != *' Z'* && $output != *'sleep 0.2'* ]]; }
+    wait_until 10 reaped
     expect_match '^ +1 .*init'
     docker stop tree
     same "$(docker inspect -f '{{.State.ExitCode}}' tree)" 9

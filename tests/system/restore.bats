@@ -86,7 +86,7 @@ crash() {
 
 @test "an attached session goes on without the daemon" {
     dhow_only "its streams pass through the daemon"
-    "$ON_PTY" -t 30 -e '/ # ' -s 'echo before$((1))\r' -e before1 \
+    "$ON_PTY" -e '/ # ' -s 'echo before$((1))\r' -e before1 \
         -s "until [ -e /tmp/go ]; do sleep 0.1; done; echo after\$((1))\\r" -e after1 \
         -s 'exit 5\r' -- docker run -it --name shell busybox sh >"$BATS_TEST_TMPDIR/session" 3>&- &
     local session=$!
@@ -105,7 +105,7 @@ crash() {
 
 @test "an attached session is still there when the daemon is back" {
     dhow_only "its streams pass through the daemon"
-    "$ON_PTY" -t 30 -e '/ # ' -s 'echo before$((1))\r' -e before1 \
+    "$ON_PTY" -e '/ # ' -s 'echo before$((1))\r' -e before1 \
         -s "until [ -e /tmp/go ]; do sleep 0.1; done; echo after\$((1))\\r" -e after1 \
         -s 'exit 5\r' -- docker run -it --name shell busybox sh >"$BATS_TEST_TMPDIR/session" 3>&- &
     local session=$!
@@ -274,10 +274,18 @@ is_frozen() {
     dhow_only "leaves it paused"
     docker run -d --name cc busybox sh -c 'head -c 400000000 /dev/urandom >/big; echo ready; sleep 1000'
     wait_logs cc ready 60
-    docker commit cc committed >/dev/null 2>&1 3>&- &
-    wait_until 10 is_frozen cc
+    # It is copied for a second or less.
+    in_bg striker python3 -c '
+import os, signal, sys, time
+end = time.monotonic() + 60
+while open(sys.argv[1]).read().strip() not in ("FROZEN", "1"):
+    assert time.monotonic() < end, "never frozen"
+    time.sleep(0.001)
+os.kill(int(sys.argv[2]), signal.SIGKILL)
+' "$(freezer cc)" "$(cat "$E_PIDFILE")"
+    docker commit cc committed >/dev/null 2>&1 3>&- || true
+    wait "$BG"
     crash
-    wait || true
     engine_start
     is_state cc running
     ! is_frozen cc || fail "cc is frozen"

@@ -99,7 +99,7 @@ drun() {
 
 @test "dockerd: a terminal, a volume, a tmpfs, limits, users, running out of memory" {
     docker_up
-    run "$ON_PTY" -g 30x90 -e '30 90' -- "$DOCKER_PEER" run --rm --runtime dhow --network none -it box sh -c 'sleep 1; stty size'
+    run "$ON_PTY" -g 30x90 -e '30 90' -- "$DOCKER_PEER" run --rm --runtime dhow --network none -it box sh -c 'until stty size | grep -q "30 90"; do sleep 0.1; done; stty size'
     expect_status 0
     mkdir -p "$DIR/vol"
     run drun --read-only --tmpfs /tmp -v "$DIR/vol:/x:ro" box sh -c 'touch /tmp/f && echo tmp; touch /x/f; touch /f'

@@ -23,7 +23,8 @@ sample() {
 }
 
 @test "stats --no-stream: the table" {
-    docker run -d --name web -m 64m --pids-limit 9 busybox sh -c 'sleep 1000 & sleep 1000'
+    docker run -d --name web -m 64m --pids-limit 9 busybox sh -c 'sleep 1000 & echo ready; exec sleep 1000'
+    wait_logs web ready
     run docker stats --no-stream
     expect_status 0
     same "$(head -n 1 <<<"$output" | tr -s ' ')" \
@@ -81,7 +82,7 @@ assert row["Name"] == "web" and row["MemUsage"].endswith(" / 64MiB"), row' "$out
         s["memory_stats"]["limit"], s["memory_stats"]["usage"] > 0, s["pids_stats"], s["name"], s["cpu_stats"]["online_cpus"] > 0'
     expect_output "True True True 67108864 True {'current': 1, 'limit': 9} /web True"
     # The second of a stream knows the first.
-    curl -sSN --unix-socket "$E_SOCK" --max-time 20 "http://localhost/containers/web/stats" 2>/dev/null | head -n 2 |
+    curl -sSN --unix-socket "$E_SOCK" --max-time 100 "http://localhost/containers/web/stats" 2>/dev/null | head -n 2 |
         python3 -c 'import json, sys
 one, two = map(json.loads, sys.stdin)
 assert two["preread"] == one["read"] and two["precpu_stats"]["cpu_usage"] == one["cpu_stats"]["cpu_usage"]'

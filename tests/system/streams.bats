@@ -204,20 +204,26 @@ sum_of() {
 @test "two clients attached see the same" {
     docker run -dit --name shell busybox sh
     docker attach --no-stdin shell >"$BATS_TEST_TMPDIR/second" 3>&- </dev/null &
-    wait_until 10 kill -0 $!
-    run "$ON_PTY" -s 'echo both$((1))\r' -e both1 -s 'sleep 0.5; exit\r' -- docker attach shell
-    wait
-    file_has "$BATS_TEST_TMPDIR/second" both1 || {
-        # The second may have come after the line; then it saw the end of the session.
-        file_has "$BATS_TEST_TMPDIR/second" exit
+    local second=$!
+    # It is there when it shows what somebody types.
+    here() {
+        "$ON_PTY" -s 'echo he""re\r' -e here -d -- docker attach shell || true
+        file_has "$BATS_TEST_TMPDIR/second" here
     }
+    wait_until 10 here
+    run "$ON_PTY" -s 'echo both$((1))\r' -e both1 -s 'exit\r' -- docker attach shell
+    wait "$second" || true
+    file_has "$BATS_TEST_TMPDIR/second" both1
 }
 
 @test "attach without a terminal: output, then the container's exit code" {
-    docker run -d --name cc busybox sh -c 'i=0; while [ $i -lt 20 ]; do echo tick; i=$((i+1)); sleep 0.1; done; exit 3'
-    run docker attach cc
-    expect_status 3
-    expect_line tick
+    local code=0
+    docker run -d --name cc busybox sh -c 'until [ -e /go ]; do echo tick; sleep 0.1; done; exit 3'
+    in_bg attach docker attach cc
+    wait_until 10 file_has "$BATS_TEST_TMPDIR/attach" tick
+    docker exec cc touch /go
+    wait "$BG" || code=$?
+    same "$code" 3
 }
 
 @test "exec: -d, -e, -w, -u, --privileged" {

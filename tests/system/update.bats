@@ -230,7 +230,9 @@ refuses() { # TEXT ARGUMENT...
 }
 
 @test "the restart policy, without a restart" {
-    idle web busybox sh -c 'trap "exit 3" TERM; sleep 1000 & wait'
+    idle web busybox sh -c 'trap "exit 3" TERM; echo ready; sleep 1000 & wait'
+    ready() { [ "$(docker logs web | grep -c ready)" = "$1" ]; }
+    wait_until 10 ready 1
     local pid
     pid=$(docker inspect -f '{{.State.Pid}}' web)
     ok docker update --restart on-failure:2 web
@@ -239,6 +241,7 @@ refuses() { # TEXT ARGUMENT...
     kill -TERM "$pid"
     again() { is_state web running && [ "$(docker inspect -f '{{.RestartCount}}' web)" = 1 ]; }
     wait_until 10 again
+    wait_until 10 ready 2
     docker update --restart no web
     kill -TERM "$(docker inspect -f '{{.State.Pid}}' web)"
     wait_state web exited

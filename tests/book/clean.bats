@@ -50,6 +50,8 @@ teardown() {
 @test "CLN-05 CLN-06: stop asks, kill does not" {
     docker run -d --name asked busybox sh -c 'trap "echo bye; exit 3" TERM; while :; do sleep 0.1; done'
     docker run -d --name killed busybox sh -c 'trap "echo bye" TERM; while :; do sleep 0.1; done'
+    wait_until 10 catches asked
+    wait_until 10 catches killed
     docker stop asked
     docker kill killed
     wait_state killed exited

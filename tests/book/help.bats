@@ -145,6 +145,8 @@ RUN_SUMMARY='(Create and run a new container from an image|Run a command in a ne
 @test "HELP-09: stop, rm and rmi take several targets" {
     docker run -d --name aa busybox:1.29 sh -c 'trap exit TERM; sleep 1000 & wait'
     docker run -d --name bb busybox:1.29 sh -c 'trap exit TERM; sleep 1000 & wait'
+    wait_until 10 catches aa
+    wait_until 10 catches bb
     ok docker stop aa bb
     expect_output $'aa\nbb'
     ok docker rm aa bb

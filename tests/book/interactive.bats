@@ -16,6 +16,7 @@ teardown() {
 
 @test "INT-01 INT-06 INT-07: a shell linked to the web server fetches its page and ends with exit" {
     docker run --detach --name web nginx:latest
+    wait_until 10 serves web
     run "$ON_PTY" -e '/ # ' -s 'wget -O - http://web:80/\r' -e 'Welcome to nginx!' -e '/ # ' -s 'exit\r' -- \
         docker run --interactive --tty --link web:web --name web_test busybox:1.29 /bin/sh
     expect_status 0
@@ -24,6 +25,7 @@ teardown() {
 
 @test "INT-01: the same with busybox:latest" {
     docker run --detach --name web nginx:latest
+    wait_until 10 serves web
     run "$ON_PTY" -e '/ # ' -s 'wget -q -O - http://web:80/\r' -e 'Welcome to nginx!' -s 'exit\r' -- \
         docker run --interactive --tty --link web:web --name web_test busybox:latest /bin/sh
     expect_status 0

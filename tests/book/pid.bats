@@ -24,6 +24,8 @@ teardown() {
 @test "PID-02 PID-03 PID-05 PID-07: namespaceA and namespaceB see only their own processes" {
     docker run -d --name namespaceA busybox:1.29 /bin/sh -c "sleep 30000"
     docker run -d --name namespaceB busybox:1.29 /bin/sh -c "nc -l 0.0.0.0 -p 80"
+    wait_until 10 is_program namespaceA sleep 30000
+    wait_until 10 is_program namespaceB nc -l 0.0.0.0 -p 80
     # Debian's busybox leaves the TIME column out, as the book's first edition had it.
     ok docker exec namespaceA ps
     expect_match '^PID +USER +(TIME +)?COMMAND$'
@@ -45,6 +47,7 @@ teardown() {
 @test "PID-04 PID-06 PID-08: the first edition's nc syntax (modern: nc -l -p 80)" {
     # `nc -l -p 0.0.0.0:80` was an old busybox's; today's says "bad port".
     docker run -d --name namespaceB busybox:latest /bin/sh -c "nc -l -p 80"
+    wait_until 10 is_program namespaceB nc -l -p 80
     ok docker exec namespaceB ps
     expect_match '^ +1 root +(0:00 )?nc -l -p 80$'
 }

@@ -65,10 +65,14 @@ cpu_used() {
     local loop='until [ -e /dev/shm/go ]; do sleep 0.05; done; while :; do :; done' more less
     docker run -d --name more --cpuset-cpus 0 --cpu-shares 1024 --net none busybox sh -c "$loop"
     docker run -d --name less --cpuset-cpus 0 --cpu-shares 512 --net none busybox sh -c "$loop"
+    local more_before less_before
+    less_before=$(cpu_used less)
+    more_before=$(cpu_used more)
     docker exec more touch /dev/shm/go
     docker exec less touch /dev/shm/go
+    begun() { [ $(($(cpu_used less) - less_before)) -gt 200000000 ] && [ $(($(cpu_used more) - more_before)) -gt 200000000 ]; }
+    wait_until 20 begun
     # From here on both run, and only what they get from here on counts.
-    local more_before less_before
     less_before=$(cpu_used less)
     more_before=$(cpu_used more)
     enough() {

@@ -22,6 +22,7 @@ web_log_lines() {
 @test "SCN-01: the website monitor, end to end" {
     docker run --detach --name web nginx:latest
     docker run -d --name mailer dockerinaction/ch2_mailer
+    wait_until 10 serves web
     run "$ON_PTY" -e '/ # ' -s 'wget -O - http://web:80/\r' -e 'Welcome to nginx!' -e '/ # ' -s 'exit\r' -- \
         docker run --interactive --tty --link web:web --name web_test busybox:1.29 /bin/sh
     expect_status 0
@@ -34,6 +35,9 @@ web_log_lines() {
     docker restart mailer
     docker restart agent
     wait_until 10 web_log_lines 3
+    # Only what has been there can go away.
+    up_again() { docker logs --since "$(docker inspect -f '{{.State.StartedAt}}' agent)" agent | grep -q 'System up\.'; }
+    wait_until 10 up_again
     ok docker logs mailer
     expect_match '^CH2 Example Mailer has started\.$'
     # Since all three run again: an agent that asks while the web server is away is right to write.

@@ -31,12 +31,12 @@ attack() {
     dhow_only "overwrites runc if it can"
     local shim=$BUILD/src/shim/dhow-shim before i
     before=$(sha256sum "$shim")
-    attack thief esc escape overwrite 20
-    for ((i = 0; i < 60; i++)); do
+    attack thief esc escape overwrite 120
+    for ((i = 0; i < 400; i++)); do
         docker exec thief /proc/self/exe escape >/dev/null 2>&1 || true
         ! logs_have thief 'open for writing' || break
     done
-    wait_logs thief 'open for writing' 20
+    wait_logs thief 'open for writing' 30
     ok docker logs thief
     expect_line 'found the program of the runtime'
     # ETXTBSY: a shim runs. The runtime's test below is the one where none does.
@@ -50,11 +50,11 @@ attack() {
     before=$(sha256sum "$shim")
     # Two containers that see each other: the one starts over and over, the other looks.
     LINKS='' hostile script 'printf "#!/proc/self/exe\n" >script; chmod 755 script'
-    attack thief esc escape overwrite 20
+    attack thief esc escape overwrite 120
     local i
-    for ((i = 0; i < 60; i++)); do
-        run timeout 10 docker run --rm --net none --pid container:thief --entrypoint /proc/self/exe esc x
-        run timeout 10 docker run --rm --net none --pid container:thief --entrypoint /script script
+    for ((i = 0; i < 200; i++)); do
+        run timeout 60 docker run --rm --net none --pid container:thief --entrypoint /proc/self/exe esc x
+        run timeout 60 docker run --rm --net none --pid container:thief --entrypoint /script script
         ! logs_have thief 'open for writing|nobody' || break
     done
     wait_logs thief 'open for writing' 25
@@ -74,14 +74,14 @@ attack() {
     python3 - "$dir/b/config.json" "dhow-escape-$$" <<'END'
 import json, sys
 c = json.load(open(sys.argv[1]))
-c["process"].update(terminal=False, args=["escape", "overwrite", "20"])
+c["process"].update(terminal=False, args=["escape", "overwrite", "120"])
 c["linux"]["cgroupsPath"] = "/" + sys.argv[2]
 json.dump(c, open(sys.argv[1], "w"))
 END
     before=$(sha256sum "$rt")
     "$rt" --root "$dir/state" run -d --bundle "$dir/b" thief </dev/null >"$dir/out" 2>&1 3>&-
     wait_until 10 file_has "$dir/out" waiting
-    for ((i = 0; i < 60; i++)); do
+    for ((i = 0; i < 400; i++)); do
         "$rt" --root "$dir/state" exec thief /proc/self/exe --version >/dev/null 2>&1 || true
         ! file_has "$dir/out" 'open for writing' || break
     done
@@ -104,9 +104,9 @@ END
 
 @test "CVE-2016-9962: a process that joins can be neither traced nor read before it is the program" {
     local i
-    docker run -d --name tracer --net none esc escape trace 4 >/dev/null
+    docker run -d --name tracer --net none esc escape trace 8 >/dev/null
     wait_logs tracer waiting
-    for ((i = 0; i < 60; i++)); do
+    for ((i = 0; i < 200; i++)); do
         docker exec tracer true 2>/dev/null || break
     done
     wait_logs tracer 'memory:' 20
@@ -118,7 +118,7 @@ END
 }
 
 @test "a process of the container itself can be traced: the control of the one before" {
-    run esc esc sh -c 'cp /bin/escape /tmp/prey; mkdir /a /b; /tmp/prey swap /a /b & escape trace 1; kill -9 $!'
+    run esc esc sh -c 'cp /bin/escape /tmp/prey; mkdir /a /b; /tmp/prey swap /a /b & escape trace 3; kill -9 $!'
     expect_line 'attempts: some'
     expect_line 'seize: ok'
     expect_match 'descriptors: [1-9]'
@@ -164,9 +164,9 @@ only_standard() {
     only_standard "$(docker logs web 2>&1)"
     docker rm -f web >/dev/null
     docker run -d --name auto --restart on-failure:2 --net none esc sh -c 'escape fds; exit 1' >/dev/null
-    wait_state auto exited 20
+    thrice() { is_state auto exited && [ "$(docker logs auto 2>&1 | grep -c 'fd 0')" = 3 ]; }
+    wait_until 20 thrice
     only_standard "$(docker logs auto 2>&1)"
-    same "$(docker logs auto 2>&1 | grep -c 'fd 0')" 3
     docker rm -f auto >/dev/null
     [ "$DHOW_ENGINE" = dhow ] || return 0
     docker run -d --name lives --net none esc sleep 1000 >/dev/null
@@ -197,7 +197,7 @@ twice() {
         [ "$status" -ne 0 ] || { show_run; fail "the directory was taken"; }
     done
     for n in 3 4 5 6 7 8 9 10 11 12; do
-        run timeout 20 docker run --rm --net none -w "/proc/self/fd/$n" esc escape climb "$SECRET/secret"
+        run timeout 60 docker run --rm --net none -w "/proc/self/fd/$n" esc escape climb "$SECRET/secret"
         expect_no_match 'marker: ok'
     done
     docker import -c 'WORKDIR /proc/self/fd/8' -c 'CMD ["sh"]' "$E_DIR/image.tar" wd >/dev/null

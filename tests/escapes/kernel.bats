@@ -191,7 +191,7 @@ s.bind("\0dhow-escape-control")
 s.listen()
 signal.pause()'
     pid=$BG
-    run docker run --rm --net host esc sh -c 'n=0; until grep -q @dhow-escape-control /proc/net/unix || [ $n -gt 200 ]; do n=$((n + 1)); usleep 20000; done; cat /proc/net/unix'
+    run docker run --rm --net host esc sh -c 'n=0; until grep -q @dhow-escape-control /proc/net/unix || [ $n -gt 3000 ]; do n=$((n + 1)); usleep 20000; done; cat /proc/net/unix'
     kill "$pid"
     expect_text @dhow-escape-control
     run grep -E '@' <<<"$output"

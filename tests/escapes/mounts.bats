@@ -50,13 +50,13 @@ points='cut -d" " -f 5 /proc/self/mountinfo'
     local at
     for at in /dev /dev/shm /dev/pts /etc /etc/hosts /etc/hostname /etc/resolv.conf /sys/fs/cgroup /tmp; do
         LINKS="$at $SECRET" hostile evil
-        run timeout 30 docker run --rm --tmpfs /tmp evil sh -c "cat $at/secret $at; ls $at/"
+        run timeout 120 docker run --rm --tmpfs /tmp evil sh -c "cat $at/secret $at; ls $at/"
         expect_no_match 'secret of the host'
         run "$ON_PTY" -- docker run --rm -it --net none evil sh -c "cat $at/secret $at"
         expect_no_match 'secret of the host'
         assert_host_untouched
         LINKS="$at ../../../../../../../..$SECRET/secret" hostile evil2
-        run timeout 30 docker run --rm evil2 cat "$at"
+        run timeout 120 docker run --rm evil2 cat "$at"
         expect_no_match 'secret of the host'
         assert_host_untouched
     done

@@ -49,12 +49,13 @@ remove_all() {
 # PIDs of the supervisors (shims) of this engine's containers. Other engines may have hundreds of them: three programs
 # look at all of them, not five at each.
 engine_processes() {
-    local pids
-    pids=$(ps -eo pid=,comm= | awk '$2 ~ /^(dhow-shim|containerd-shim)/ { print $1 }')
-    [ -n "$pids" ] || return 0
+    local dirs
+    dirs=$(ps -eo pid=,comm= | awk '$2 ~ /^(dhow-shim|containerd-shim)/ { print "/proc/" $1 }')
+    [ -n "$dirs" ] || return 0
     {
-        sed 's|.*|/proc/&/cmdline\n/proc/&/environ|' <<<"$pids" | xargs grep -lF -- "$E_DIR"
-        sed 's|.*|/proc/&/fd|' <<<"$pids" | xargs sh -c 'exec find "$@" -lname "$0/*" -printf "%h\n"' "$E_DIR"
+        awk '{ print $0 "/cmdline"; print $0 "/environ" }' <<<"$dirs" | xargs grep -lF -- "$E_DIR"
+        # shellcheck disable=SC2016
+        awk '{ print $0 "/fd" }' <<<"$dirs" | xargs sh -c 'exec find "$@" -lname "$0/*" -printf "%h\n"' "$E_DIR"
     } 2>/dev/null | cut -d/ -f3 | sort -un
 }
 

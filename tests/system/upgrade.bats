@@ -283,20 +283,20 @@ ticker() {
     local at
     docker run -d --name stopped --restart always busybox sleep 1000
     docker stop -t 0 stopped
-    # The delays are 100, 200 ... 6400 ms: one of the last is long enough to be met.
+    # The delays are 100, 200 ... 12800 ms: one of the last is long enough to be met.
     docker run -d --name again --restart always busybox false
-    waits_long() { [ "$(docker inspect -f '{{.RestartCount}} {{.State.Status}}' again)" = "6 restarting" ]; }
-    wait_until 20 waits_long
+    waits_long() { [ "$(docker inspect -f '{{.RestartCount}} {{.State.Status}}' again)" = "7 restarting" ]; }
+    wait_until 30 waits_long
     at=$(docker inspect -f '{{.State.FinishedAt}}' again)
     ok upgrade --binary "$E_DIR/next/dhowd"
-    same "$(docker inspect -f '{{.RestartCount}} {{.State.Status}} {{.State.FinishedAt}}' again)" "6 restarting $at"
-    again_ended() { [ "$(docker inspect -f '{{.RestartCount}}' again)" -gt 6 ]; }
-    wait_until 20 again_ended
-    # It began 3.2 s after its end, not earlier and not from the beginning.
+    same "$(docker inspect -f '{{.RestartCount}} {{.State.Status}} {{.State.FinishedAt}}' again)" "7 restarting $at"
+    again_ended() { [ "$(docker inspect -f '{{.RestartCount}}' again)" -gt 7 ]; }
+    wait_until 30 again_ended
+    # It began 12.8 s after its end, not earlier and not from the beginning.
     python3 - "$at" "$(docker inspect -f '{{.State.StartedAt}}' again)" <<'END'
 import sys, datetime
 a, b = (datetime.datetime.fromisoformat(t[:26].rstrip('Z')) for t in sys.argv[1:])
-assert 3.1 < (b - a).total_seconds(), (a, b)
+assert 12.7 < (b - a).total_seconds(), (a, b)
 END
     is_state stopped exited
     docker rm -f again
@@ -388,16 +388,27 @@ END
 }
 
 @test "what cannot be handed over is waited for, then said" {
-    stop_deaf 5
-    local stop=$BG
+    local stop pid up
+    stop_deaf 600
+    stop=$BG
+    pid=$(docker inspect -f '{{.State.Pid}}' deaf)
     run upgrade -t 0
     expect_status 1
     expect_match 'busy with a request that cannot be handed over: POST .*/stop'
     # It serves as before.
     same "$(state deaf)" running
-    ok upgrade -t 30
+    in_bg up upgrade -t 300
+    up=$BG
+    wait_until 20 unanswered
+    kill -KILL "$pid"
+    wait "$up"
     wait "$stop"
     same "$(state deaf)" exited
+}
+
+# unanswered: while an upgrade waits for what it cannot hand over, nobody is.
+unanswered() {
+    ! timeout 2 docker version && ! timeout 2 docker version
 }
 
 @test "an upgrade whose client goes away is in nobody's way" {
@@ -405,7 +416,7 @@ END
     stop_deaf 60
     stop=$BG
     before=$(refusals)
-    run timeout 1 "$BUILD/src/cli/dhow" -H "unix://$E_SOCK" system upgrade --timeout 2
+    run timeout 3 "$BUILD/src/cli/dhow" -H "unix://$E_SOCK" system upgrade --timeout 6
     expect_status 124
     refused_since() { [ "$(refusals)" -gt "$before" ]; }
     wait_until 20 refused_since
@@ -417,18 +428,22 @@ END
     docker kill deaf
     wait "$stop"
     # When all can be handed over, it is done without its client.
-    sleeper "$BATS_TEST_TMPDIR/late" 'sleep 1'
-    run timeout 0.7 "$BUILD/src/cli/dhow" -H "unix://$E_SOCK" system upgrade --binary "$BATS_TEST_TMPDIR/late"
-    expect_status 124
+    sleeper "$BATS_TEST_TMPDIR/late" "touch '$BATS_TEST_TMPDIR/here'; until [ -e '$BATS_TEST_TMPDIR/go' ]; do sleep 0.1; done"
+    in_bg leaver "$BUILD/src/cli/dhow" -H "unix://$E_SOCK" system upgrade --binary "$BATS_TEST_TMPDIR/late"
+    wait_until 20 test -e "$BATS_TEST_TMPDIR/here"
+    kill "$BG"
+    wait "$BG" || true
+    touch "$BATS_TEST_TMPDIR/go"
     is_next() { [ "$(server_version)" = "$NEXT" ]; }
     wait_until 20 is_next
     ok upgrade --binary "$BUILD/src/daemon/dhowd"
 }
 
 @test "a stream whose container is removed in the upgrade has no second head in it" {
-    local pid name logs stats cli code=0
+    local pid shim name logs stats cli code=0
     docker run -d --rm --name gone busybox sh -c 'echo line; exec sleep 1000'
     pid=$(docker inspect -f '{{.State.Pid}}' gone)
+    shim=$(shim_of gone)
     in_bg stats curl -sSN --unix-socket "$E_SOCK" http://localhost/containers/gone/stats
     stats=$BG
     in_bg logs curl -sSN --unix-socket "$E_SOCK" "http://localhost/containers/gone/logs?follow=1&stdout=1"
@@ -438,7 +453,7 @@ END
     for name in stats logs cli; do
         wait_until 5 grep -qa 'line\|read' "$BATS_TEST_TMPDIR/$name"
     done
-    sleeper "$BATS_TEST_TMPDIR/killer" "kill -KILL $pid; sleep 1"
+    sleeper "$BATS_TEST_TMPDIR/killer" "kill -KILL $pid; n=0; while [ -d /proc/$shim ] && [ \$((n += 1)) -lt 50 ]; do sleep 0.1; done"
     ok upgrade --binary "$BATS_TEST_TMPDIR/killer"
     run ! docker inspect gone
     wait "$stats"
@@ -489,17 +504,15 @@ END
     limit=$(prlimit --pid "$pid" --nofile --output SOFT --noheadings --raw)
     stop_deaf 60
     stop=$BG
-    in_bg up "$BUILD/src/cli/dhow" -H "unix://$E_SOCK" system upgrade -t 3
+    in_bg up "$BUILD/src/cli/dhow" -H "unix://$E_SOCK" system upgrade -t 12
     up=$BG
-    # Nobody is answered while it waits for what it cannot hand over.
-    waits() { ! timeout 0.5 docker version; }
-    wait_until 20 waits
+    wait_until 20 unanswered
     prlimit --pid "$pid" --nofile=8:
     wait "$up" || grep -q 'busy with a request' "$BATS_TEST_TMPDIR/up.err"
     run timeout 2 docker version
     expect_status 124
     prlimit --pid "$pid" --nofile="$limit:"
-    timeout 5 docker version || { engine_signal KILL; engine_start; fail "it accepts nobody"; }
+    timeout 60 docker version || { engine_signal KILL; engine_start; fail "it accepts nobody"; }
     grep -q 'level=error msg="nobody is accepted after the upgrade that was refused, trying again: ' "$E_LOG"
     docker kill deaf
     wait "$stop"
@@ -532,12 +545,21 @@ time_to_end() {
     cat <&8 >"$BATS_TEST_TMPDIR/read"
     counts_up "$BATS_TEST_TMPDIR/read"
     same "$(wc -l <"$BATS_TEST_TMPDIR/read")" 60000
-    took=$(time_to_end)
-    engine_start
-    exec 8<&- 9<&-
-    wait "${pids[@]}" || true
-    # Less than what requests may take that end by themselves.
-    [ "$took" -lt 2500 ] || fail "the end took $took ms"
+    # Less than what requests may take that end by themselves. A busy machine may be slow once, but not each time.
+    local try
+    for try in 1 2 3 4 5; do
+        took=$(time_to_end)
+        engine_start
+        exec 8<&- 9<&-
+        wait "${pids[@]}" || true
+        [ "$took" -ge 2500 ] || break
+        # shellcheck disable=SC2016
+        in_bg deaf sh -c 'docker logs -f loud >"$0"' "$BATS_TEST_TMPDIR/loud"
+        pids=("$BG")
+        exec 9<"$BATS_TEST_TMPDIR/loud"
+        sleep 1
+    done
+    [ "$took" -lt 2500 ] || fail "the end took $took ms, $try times"
 }
 
 @test "a socket that systemd opened, and its question whether the daemon is ready" {

@@ -238,7 +238,7 @@ def compare(m):
     return known, bad
 
 
-def settle(engine, seconds=20):
+def settle(engine, seconds=60):
     """Until all is in order; what is still wrong after that time is wrong."""
     end = time.monotonic() + seconds
     while True:
@@ -278,7 +278,7 @@ def log_lines(path):
     return out.splitlines()
 
 
-def compare_log(box, inspect, seconds=10):
+def compare_log(box, inspect, seconds=60):
     """Says what is wrong between the file that the container wrote and its log; None when nothing is."""
     wrote, wrong = parse_runs(read(box.dir + "/out").splitlines())
     if wrong:

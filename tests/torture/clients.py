@@ -192,7 +192,7 @@ class Owner(Client):
 
     def stop(self, box):
         codes = {box.code} if box.dir and self.heard(box) else {box.code, 137}
-        self.end(box, f"/containers/{box.id}/stop", {204, 304}, codes, t=20)
+        self.end(box, f"/containers/{box.id}/stop", {204, 304}, codes, t=60)
 
     def kill(self, box):
         self.end(box, f"/containers/{box.id}/kill", {204, 409}, {137})

@@ -188,7 +188,7 @@ class Faults:
         if word == "hit":
             self.injected += 1
             self.what += f" = {self.calls.get(int(value), value)}"
-        if took > 20:
+        if took > 45:
             self.fail(f"took {took:.0f} s: {reply}")
         if not self.daemon_lives():
             self.recover()

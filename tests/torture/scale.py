@@ -20,9 +20,9 @@ from engine import Engine
 BRIDGE_PORTS = 1023
 
 
-def pss(pid):
+def pss(pid, kind="Pss"):
     for line in checker.read(f"/proc/{pid}/smaps_rollup").splitlines():
-        if line.startswith("Pss:"):
+        if line.startswith(kind + ":"):
             return int(line.split()[1])
     return 0
 

@@ -103,7 +103,7 @@ def check_writing(world, box, c):
     if wrong and not (box.rm and not world.engine.inspect(box.id)):
         world.fault(f"{box}: {wrong}")
     if c["State"]["Status"] == RUNNING and not box.lines and box.may == {RUNNING}:
-        before, end = os.stat(box.dir).st_mtime_ns, time.monotonic() + 15
+        before, end = os.stat(box.dir).st_mtime_ns, time.monotonic() + 60
         size = checker.read(box.dir + "/out").count("\n")
         while checker.read(box.dir + "/out").count("\n") <= size:
             if time.monotonic() > end:

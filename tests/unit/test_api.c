@@ -572,7 +572,7 @@ static char *read_rest(int fd)
 	char buf[4096];
 	for (;;) {
 		struct pollfd p = {fd, POLLIN, 0};
-		assert_int_equal(poll(&p, 1, 10000), 1);
+		assert_int_equal(poll(&p, 1, 60000), 1);
 		ssize_t n = read(fd, buf, sizeof buf);
 		if (n <= 0)
 			break;
@@ -588,7 +588,7 @@ static char *read_until(int fd, const char *text)
 	char c;
 	while (!strstr(s->str, text)) {
 		struct pollfd p = {fd, POLLIN, 0};
-		assert_int_equal(poll(&p, 1, 10000), 1);
+		assert_int_equal(poll(&p, 1, 60000), 1);
 		if (read(fd, &c, 1) != 1)
 			break;
 		g_string_append_c(s, c);
@@ -911,7 +911,7 @@ static void endless_bodies_are_cut(void **state)
 
 static gboolean becomes_true(gint *flag)
 {
-	gint64 until = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
+	gint64 until = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;
 	while (!g_atomic_int_get(flag) && g_get_monotonic_time() < until)
 		g_usleep(1000);
 	return g_atomic_int_get(flag);
@@ -1152,8 +1152,8 @@ static void stopping_ends_streams(void **state)
 	send_text(idle, "GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n");
 	g_autofree char *d = read_until(idle, "OK");
 	gint64 before = g_get_monotonic_time();
-	api_server_stop(g_steal_pointer(&fake.server), 5000);
-	assert_true(g_get_monotonic_time() - before < 2 * G_USEC_PER_SEC);
+	api_server_stop(g_steal_pointer(&fake.server), 60000);
+	assert_true(g_get_monotonic_time() - before < 30 * G_USEC_PER_SEC);
 	g_autofree char *rest = read_rest(waiting);
 	assert_null(strstr(rest, "StatusCode"));
 	g_autofree char *events = read_rest(listening);

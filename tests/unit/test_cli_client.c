@@ -293,7 +293,7 @@ static void test_json_poll(void **state)
 				g_string_append(seen, line);
 			} else if (!end) {
 				struct pollfd p = {.fd = response_fd(r), .events = POLLIN};
-				assert_int_equal(poll(&p, 1, 5000), 1);
+				assert_int_equal(poll(&p, 1, 60000), 1);
 				readable = TRUE;
 			}
 		}

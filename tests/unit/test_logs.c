@@ -345,7 +345,7 @@ static void follower_done(Follower *f)
 
 static void expect_soon(Follower *f, const char *text)
 {
-	gint64 until = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
+	gint64 until = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;
 	g_mutex_lock(&f->lock);
 	while (strcmp(f->text->str, text) != 0) {
 		if (!g_cond_wait_until(&f->grown, &f->lock, until))

@@ -92,7 +92,7 @@ static const char *caller(int server)
 {
 	static char text[INET_ADDRSTRLEN];
 	struct pollfd p = {.fd = server, .events = POLLIN};
-	if (poll(&p, 1, 2000) != 1)
+	if (poll(&p, 1, 20000) != 1)
 		return "nobody";
 	struct sockaddr_in sa;
 	socklen_t len = sizeof(sa);
@@ -101,7 +101,7 @@ static const char *caller(int server)
 	return inet_ntop(AF_INET, &sa.sin_addr, text, sizeof(text));
 }
 
-#define REACHES(ns, ip, port) assert_int_equal(try_connect(ns, ip, port, 3000), 0)
+#define REACHES(ns, ip, port) assert_int_equal(try_connect(ns, ip, port, 20000), 0)
 #define DROPPED(ns, ip, port) assert_int_equal(try_connect(ns, ip, port, 250), ETIMEDOUT)
 #define REFUSED(ns, ip, port) assert_int_equal(try_connect(ns, ip, port, 3000), ECONNREFUSED)
 
@@ -572,7 +572,7 @@ static gboolean udp_arrives(int client, int server)
 	if (send(client, &byte, 1, 0) != 1 && send(client, &byte, 1, 0) != 1)
 		return FALSE;
 	struct pollfd p = {.fd = server, .events = POLLIN};
-	return poll(&p, 1, 500) == 1 && recv(server, &byte, 1, 0) == 1;
+	return poll(&p, 1, 5000) == 1 && recv(server, &byte, 1, 0) == 1;
 }
 
 /* A client that keeps sending from one socket follows the published port. */
@@ -701,7 +701,7 @@ static void watched_table(void **state)
 	assert_true(net_cidr_parse("172.17.0.1/16", &fw.subnet, NULL));
 	for (int i = 1; i <= 3; i++) {
 		net_firewall_free(net_firewall_new(&fw, NULL), TRUE);
-		gint64 until = g_get_monotonic_time() + G_USEC_PER_SEC;
+		gint64 until = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
 		while (g_atomic_int_get(&restorations) < i && g_get_monotonic_time() < until)
 			g_usleep(1000);
 		assert_true(g_atomic_int_get(&restorations) >= i);

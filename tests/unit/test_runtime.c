@@ -552,7 +552,7 @@ static void out_of_memory_is_counted(void **state)
 	res->memory->limit = res->memory->swap = 8 << 20;
 	rig_start(r, "sleep 0.1; dd if=/dev/zero of=/dev/null bs=64M count=1; sleep 1000");
 	int64_t kills = 0;
-	for (int i = 0; i < 100 && kills < 1; i++) {
+	for (int i = 0; i < 3000 && kills < 1; i++) {
 		struct pollfd none = {.fd = -1};
 		(void)poll(&none, 1, 20);
 		kills = rt_cgroup_oom_kills(r->spec->linux_->cgroups_path);

@@ -424,7 +424,7 @@ static void test_client_silence(void **state)
 	assert_null(shim_request(dir, &req, NULL, 0, &error));
 	gint64 waited = g_get_monotonic_time() - before;
 	assert_true(g_error_matches(error, DH_ERROR, DH_ERROR_UNAVAILABLE));
-	assert_in_range(waited / 1000, SHIM_TIMEOUT_MS - 100, SHIM_TIMEOUT_MS + 2000);
+	assert_in_range(waited / 1000, SHIM_TIMEOUT_MS - 100, SHIM_TIMEOUT_MS + 30000);
 	g_clear_error(&error);
 	/* One that goes while it is asked. */
 	assert_true(dh_remove_tree(AT_FDCWD, dir, NULL));

@@ -69,7 +69,7 @@ on_terminal() {
     SHOWN="$NAME $command"
     printf '\n$ %s\n' "$SHOWN"
     # shellcheck disable=SC2086
-    "$ROOT/scripts/on-pty" -t 30 "$@" -- "$NAME" $command | tee "$OUT"
+    "$ROOT/scripts/on-pty" "$@" -- "$NAME" $command | tee "$OUT"
     [ "${PIPESTATUS[0]}" = 0 ] || failed "it did not go as expected"
 }
 
@@ -77,11 +77,17 @@ must_show() {
     grep -qE -- "$1" "$OUT" || failed "its output lacks: $1"
 }
 
-# until_log NAME REGEX [SECONDS]: the log of a container will show it within ten seconds.
+# until_log NAME REGEX: the log of a container will show it within two minutes, on a busy machine, too.
 until_log() {
-    local end=$((SECONDS + ${3:-10}))
-    until docker logs "$1" 2>&1 | grep -qE -- "$2"; do
-        ((SECONDS < end)) || failed "the log of $1 does not show: $2"
+    until_so "the log of $1 does not show: $2" sh -c 'docker logs "$1" 2>&1 | grep -qE -- "$2"' sh "$1" "$2"
+}
+
+# until_so COMPLAINT COMMAND...
+until_so() {
+    local end=$((SECONDS + 120)) complaint=$1
+    shift
+    until "$@"; do
+        ((SECONDS < end)) || failed "$complaint"
         sleep 0.1
     done
 }

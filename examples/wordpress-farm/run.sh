@@ -62,7 +62,7 @@ done
 
 for client in "${CLIENTS[@]}"; do
     until_page "$client" '<title>WordPress .* Installation</title>'
-    until_log "agent_$client" '^System up\.' 60
+    until_log "agent_$client" '^System up\.'
 done
 show 'ps'
 for client in "${CLIENTS[@]}"; do

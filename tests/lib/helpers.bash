@@ -118,7 +118,13 @@ baseline() {
         export E_CGROUP
     fi
     wait_until 10 no_shims
+    # What is just going away would be missed by every test.
+    wait_until 2 only_images || true
     residue >"$E_DIR/baseline"
+}
+
+only_images() {
+    ! residue | grep -qvE '^(link .*|file [0-9]+)$'
 }
 
 no_shims() {

@@ -120,7 +120,7 @@ crash() {
     docker run -d --name tree --init busybox sh -c '(sleep 0.2 &) ; (sleep 0.2 &) ; trap "exit 9" TERM; echo ready; while :; do sleep 0.1; done'
     wait_logs tree ready
     # The orphans have ended, and have been reaped.
-    reaped() { run docker exec tree ps -o pid,stat,args && [[ $output != *' Z'* && $output != *'sleep 0.2'* ]]; }
+    reaped() { run docker exec tree ps -o pid,stat,args && ! grep -qE ' Z| sleep 0\.2$' <<<"$output"; }
     wait_until 10 reaped
     expect_match '^ +1 .*init'
     docker stop tree

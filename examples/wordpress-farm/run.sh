@@ -32,7 +32,7 @@ site() {
 # until_page CLIENT REGEX: the site answers with 200 and that text, after its redirections, within a minute.
 until_page() {
     local end=$((SECONDS + 60))
-    until curl -fsSL --max-time 10 "$(site "$1")" 2>/dev/null | grep -qE -- "$2"; do
+    until grep -qE -- "$2" <<<"$(curl -fsSL --max-time 10 "$(site "$1")" 2>/dev/null)"; do
         ((SECONDS < end)) || failed "the site of $1 does not show: $2"
         sleep 0.2
     done

@@ -13,8 +13,14 @@
  * header in front of the structure, because GDestroyNotify takes no second argument. */
 typedef struct {
 	const DhJsonTable *table;
+	gint refs;
 	max_align_t obj[];
 } Boxed;
+
+static Boxed *box_of(void *obj)
+{
+	return (Boxed *)((char *)obj - offsetof(Boxed, obj));
+}
 
 static void set_defaults(const DhJsonTable *t, void *obj)
 {
@@ -33,15 +39,16 @@ void *json_box_new(const DhJsonTable *t)
 {
 	Boxed *b = g_malloc0(sizeof *b + t->size);
 	b->table = t;
+	b->refs = 1;
 	set_defaults(t, b->obj);
 	return b->obj;
 }
 
 void json_box_free(void *obj)
 {
-	if (!obj)
+	Boxed *b = obj ? box_of(obj) : NULL;
+	if (!b || !g_atomic_int_dec_and_test(&b->refs))
 		return;
-	Boxed *b = (Boxed *)((char *)obj - offsetof(Boxed, obj));
 	dh_json_clear(b->table, obj);
 	g_free(b);
 }
@@ -60,6 +67,13 @@ GPtrArray *dh_json_list_new(void)
 void *dh_json_new(const DhJsonTable *t)
 {
 	return json_box_new(t);
+}
+
+void *dh_json_ref(void *obj)
+{
+	if (obj)
+		g_atomic_int_inc(&box_of(obj)->refs);
+	return obj;
 }
 
 void dh_json_free(const DhJsonTable *t, void *obj)
@@ -238,7 +252,7 @@ static gboolean parse_int(
 	return mismatch(t, f, v, "int64", error);
 }
 
-static gboolean parse_field(
+gboolean json_parse_field(
 	const DhJsonTable *t, const DhJsonField *f, json_t *v, void *obj, GError **error)
 {
 	if (json_is_null(v))
@@ -361,7 +375,7 @@ gboolean dh_json_parse_into(const DhJsonTable *t, json_t *json, void *obj, GErro
 		}
 		json_t *v = find_member(json, f->name);
 		if (v) {
-			if (!parse_field(t, f, v, obj, error))
+			if (!json_parse_field(t, f, v, obj, error))
 				return FALSE;
 		} else if (f->flags & DH_JSON_REQUIRED) {
 			return dh_error(error, DH_ERROR_INVALID, "json: field %s.%s is missing",

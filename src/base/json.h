@@ -87,6 +87,17 @@ gboolean dh_json_parse_into(const DhJsonTable *t, json_t *json, void *obj, GErro
 /* The same from text (at most max nesting that jansson allows). */
 void *dh_json_parse_text(const DhJsonTable *t, const char *text, size_t n, GError **error);
 
+/* The objects of an array in a text, one after the other: for lists of thousands. */
+typedef struct {
+	const char *at, *end;
+	size_t next; /* field that is expected */
+	gboolean begun, ended;
+} DhJsonScan;
+void dh_json_scan(DhJsonScan *s, const char *text, size_t n);
+/* Fills *obj, which is empty (free with dh_json_clear, also after a failure), by a table without
+ * INLINE, REQUIRED and strictness; names match exactly. FALSE at the end, or with error. */
+gboolean dh_json_scan_next(DhJsonScan *s, const DhJsonTable *t, void *obj, GError **error);
+
 /* A zeroed structure with TRISTATE and MINUS_ONE members at -1, also in structures inside it. */
 void *dh_json_new(const DhJsonTable *t);
 
@@ -97,6 +108,9 @@ char *dh_json_emit_text(const DhJsonTable *t, const void *obj);
 void dh_json_append_text(const DhJsonTable *t, const void *obj, GString *out);
 
 void *dh_json_copy(const DhJsonTable *t, const void *obj);
+/* One more owner, who frees it with dh_json_free, of what nobody changes any more and dh_json_new,
+ * _parse or _copy made; NULL is accepted. */
+void *dh_json_ref(void *obj);
 
 /* Frees the members (clear) or the structure as well (free); NULL is accepted. */
 void dh_json_clear(const DhJsonTable *t, void *obj);

@@ -15,5 +15,9 @@ void *json_box_new(const DhJsonTable *t);
 void json_box_free(void *obj);
 void json_list_free(void *list);
 
+/* Sets a member, unless the value is null. */
+gboolean json_parse_field(
+	const DhJsonTable *t, const DhJsonField *f, json_t *v, void *obj, GError **error);
+
 /* By its flags and its value. */
 gboolean json_emits(const DhJsonField *f, const void *obj);

@@ -36,15 +36,45 @@ static void put_escaped(GString *out, const char *s)
 	g_string_append_c(out, '"');
 }
 
+/* How much of it stands for itself and is ASCII: as a rule all. */
+static size_t plain_length(const char *s)
+{
+	const char *p = s;
+	while ((unsigned char)*p >= 0x20 && (unsigned char)*p < 0x80 && *p != '"' && *p != '\\')
+		p++;
+	return (size_t)(p - s);
+}
+
 /* Strings from outside may not be UTF-8; Go replaces such bytes with U+FFFD, and so do we. */
 static void put_string(GString *out, const char *s)
 {
-	if (!s || g_utf8_validate(s, -1, NULL)) {
-		put_escaped(out, s ? s : "");
+	s = s ? s : "";
+	size_t plain = plain_length(s);
+	if (!s[plain]) {
+		g_string_append_c(out, '"');
+		g_string_append_len(out, s, (gssize)plain);
+		g_string_append_c(out, '"');
+		return;
+	}
+	if (g_utf8_validate(s, -1, NULL)) {
+		put_escaped(out, s);
 		return;
 	}
 	g_autofree char *valid = g_utf8_make_valid(s, -1);
 	put_escaped(out, valid);
+}
+
+static void put_int(GString *out, int64_t v)
+{
+	char digits[24];
+	char *p = digits + sizeof digits;
+	uint64_t rest = v < 0 ? -(uint64_t)v : (uint64_t)v;
+	do
+		*--p = (char)('0' + rest % 10);
+	while (rest /= 10);
+	if (v < 0)
+		*--p = '-';
+	g_string_append_len(out, p, digits + sizeof digits - p);
 }
 
 static void put_value(GString *out, json_t *v)
@@ -115,7 +145,7 @@ static void put_field(GString *out, const DhJsonField *f, const void *obj)
 			g_string_append(out, AS(int) ? "true" : "false");
 		break;
 	case DH_JSON_INT:
-		g_string_append_printf(out, "%" G_GINT64_FORMAT, AS(int64_t));
+		put_int(out, AS(int64_t));
 		break;
 	case DH_JSON_DOUBLE: {
 		g_autoptr(json_t) v = json_real(AS(double));

@@ -158,6 +158,73 @@ static void json_defaults_and_errors(void **state)
 	}
 }
 
+typedef struct {
+	int64_t i;
+	char *s, **list;
+	GHashTable *map;
+	GPtrArray *inners;
+	json_t *raw;
+} Scanned;
+static const DhJsonField scanned_fields[] = {
+	DH_F(INT, Scanned, i, "I", 0),
+	DH_F(STRING, Scanned, s, "S", 0),
+	DH_F(STRV, Scanned, list, "List", 0),
+	DH_F(STRMAP, Scanned, map, "Map", 0),
+	DH_F(LIST, Scanned, inners, "Inners", 0, &inner_table),
+	DH_F(RAW, Scanned, raw, "Raw", 0),
+};
+static DH_JSON_TABLE(scanned_table, Scanned, scanned_fields, FALSE);
+
+/* Each as the tree has it, then the end. */
+static void json_scanned_is_the_trees(void **state)
+{
+	static const char text[] =
+		" [ {\"I\":-12,\"S\":\"plain\",\"List\":[\"a\",\"b\"]} ,\n"
+		"{\"S\":\"q\\\"\\u00e9\\\\\",\"List\":[],\"Else\":{\"x\":[\"}]\\\"\",{}]},\"I\":7},"
+		"{\"List\":[\"a, "
+		"b\",\"\\n\"],\"Raw\":{\"k\":[1,{\"l\":null}]},\"S\":null,\"I\":5.0},"
+		"{\"Inners\":[{\"N\":1,\"Text\":\"]\"}],\"Map\":{\"a\":\"b\"},\"List\":null},{} ] ";
+	g_autoptr(json_t) tree = dh_json_loads(text, strlen(text), NULL);
+	g_autoptr(GError) error = NULL;
+	DhJsonScan scan;
+	dh_json_scan(&scan, text, strlen(text));
+	for (size_t i = 0; i < json_array_size(tree); i++) {
+		Scanned from_text = {0}, from_tree = {0};
+		assert_true(dh_json_scan_next(&scan, &scanned_table, &from_text, &error));
+		assert_true(dh_json_parse_into(
+			&scanned_table, json_array_get(tree, i), &from_tree, &error));
+		g_autofree char *a = dh_json_emit_text(&scanned_table, &from_text);
+		g_autofree char *b = dh_json_emit_text(&scanned_table, &from_tree);
+		assert_string_equal(a, b);
+		dh_json_clear(&scanned_table, &from_text);
+		dh_json_clear(&scanned_table, &from_tree);
+	}
+	Scanned none = {0};
+	assert_false(dh_json_scan_next(&scan, &scanned_table, &none, &error));
+	assert_null(error);
+}
+
+static void json_scan_refuses(void **state)
+{
+	static const char *const bad[] = {"", "{}", "[", "[{}", "[{},]", "[{} {}]", "[{}] x", "[1]",
+		"[{\"S\"}]", "[{\"S\":}]", "[{\"S\":\"x}]", "[{\"S\":\"\x01\"}]",
+		"[{\"S\":\"\xff\"}]", "[{\"I\":01}]", "[{\"I\":\"1\"}]", "[{\"List\":[\"a\",]}]",
+		"[{\"Raw\":[}]", "[{\"Else\":[1}", "[{\"I\":1,,}]", "[{\"S\":\"a\\"};
+	for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+		g_autoptr(GError) error = NULL;
+		gboolean more = TRUE;
+		DhJsonScan scan;
+		dh_json_scan(&scan, bad[i], strlen(bad[i]));
+		while (more) {
+			Scanned o = {0};
+			more = dh_json_scan_next(&scan, &scanned_table, &o, &error);
+			dh_json_clear(&scanned_table, &o);
+		}
+		if (!error)
+			fail_msg("taken: %s", bad[i]);
+	}
+}
+
 static void json_absent_is_minus_one(void **state)
 {
 	UnsetOuter *o = dh_json_parse_text(&unset_outer_table, "{}", 2, NULL);
@@ -465,6 +532,8 @@ int main(void)
 		cmocka_unit_test(json_round_trip),
 		cmocka_unit_test(json_text_is_the_trees),
 		cmocka_unit_test(json_defaults_and_errors),
+		cmocka_unit_test(json_scanned_is_the_trees),
+		cmocka_unit_test(json_scan_refuses),
 		cmocka_unit_test(json_absent_is_minus_one),
 		cmocka_unit_test(durations_and_times),
 		cmocka_unit_test(sizes),

@@ -83,6 +83,8 @@ const json_t *api_resumed(const ApiRequest *r);       /* that state, or NULL */
 void api_reply_status(ApiRequest *r, int status);
 void api_reply_json(ApiRequest *r, int status, json_t *body); /* takes body over */
 void api_reply_text(ApiRequest *r, int status, const char *content_type, const char *text);
+/* The same, and text is taken over. */
+void api_reply_take(ApiRequest *r, int status, const char *content_type, char *text);
 void api_reply_header(ApiRequest *r, const char *name, const char *value);
 
 /* Sends the head now, if it was not sent yet. Whoever calls it with the first thing to stream lets

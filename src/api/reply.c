@@ -29,15 +29,19 @@ void reply_common_headers(GString *head)
 
 /* ---- recording ---- */
 
-static void record(ApiRequest *r, int status, const char *content_type, const char *body, size_t n)
+/* body is taken over. */
+static void take(ApiRequest *r, int status, const char *content_type, char *body, size_t n)
 {
 	r->reply = REPLY_RECORDED;
 	r->status = status;
 	r->content_type = content_type;
-	if (!r->out)
-		r->out = g_byte_array_new();
-	g_byte_array_set_size(r->out, 0);
-	g_byte_array_append(r->out, (const guint8 *)body, (guint)n);
+	g_clear_pointer(&r->out, g_byte_array_unref);
+	r->out = g_byte_array_new_take((guint8 *)body, n);
+}
+
+static void record(ApiRequest *r, int status, const char *content_type, const char *body, size_t n)
+{
+	take(r, status, content_type, g_memdup2(body, n), n);
 }
 
 void api_reply_status(ApiRequest *r, int status)
@@ -50,11 +54,16 @@ void api_reply_text(ApiRequest *r, int status, const char *content_type, const c
 	record(r, status, content_type, text, strlen(text));
 }
 
+void api_reply_take(ApiRequest *r, int status, const char *content_type, char *text)
+{
+	take(r, status, content_type, text, strlen(text));
+}
+
 void api_reply_json(ApiRequest *r, int status, json_t *body)
 {
-	g_autofree char *text = dh_json_dumps(body, 0);
+	char *text = dh_json_dumps(body, 0);
 	json_decref(body);
-	record(r, status, "application/json", text, strlen(text));
+	take(r, status, "application/json", text, strlen(text));
 	g_byte_array_append(r->out, (const guint8 *)"\n", 1);
 }
 
@@ -80,10 +89,15 @@ void reply_error(ApiRequest *r, const GError *error)
 
 enum MHD_Result reply_send(ApiRequest *r)
 {
+	/* Lists are long: the server takes the text over. */
+	gsize n;
+	guint8 *data = g_byte_array_steal(r->out, &n);
 	struct MHD_Response *response =
-		MHD_create_response_from_buffer(r->out->len, r->out->data, MHD_RESPMEM_MUST_COPY);
-	if (!response)
+		MHD_create_response_from_buffer(n, data, MHD_RESPMEM_MUST_FREE);
+	if (!response) {
+		g_free(data);
 		return MHD_NO;
+	}
 	for (guint i = 0; i < G_N_ELEMENTS(common); i++)
 		MHD_add_response_header(response, common[i][0], common[i][1]);
 	for (guint i = 0; i + 1 < r->headers->len; i += 2)

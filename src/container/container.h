@@ -38,10 +38,10 @@ struct Container {
 
 	GMutex op; /* one operation at a time */
 	GMutex state_lock;
-	GPtrArray *waiters;             /* (s) ContainerWait: told of every change (wait.c) */
-	char *name;                     /* (s) without slash */
-	ContainerState state;           /* (s) */
-	NetEndpoint *endpoint;          /* (s) on the default bridge, while it runs */
+	GPtrArray *waiters;    /* (s) ContainerWait: told of every change (wait.c) */
+	char *name;            /* (s) without slash */
+	ContainerState state;  /* (s) */
+	NetEndpoint *endpoint; /* (s) on the default bridge, while it runs; never changed */
 	char *endpoint_id, *sandbox_id; /* (s) */
 	GPtrArray *exec_ids;            /* (s) char* */
 	guint exits;                    /* (s) how often it has ended: waiters compare */
@@ -219,8 +219,9 @@ char *container_status_text(const ContainerState *s);
 /* docker rm --link: name is "/agent/insideweb"; the link goes, both containers stay. */
 gboolean container_unlink(Engine *e, const char *name, GError **error);
 
-/* By target's ID, the names that links give it ("/agent/insideweb"): GPtrArray of strings. */
-GHashTable *container_link_names(Engine *e);
+/* By target's ID, the names that links of these containers give it ("/agent/insideweb"): GPtrArray
+ * of strings. */
+GHashTable *container_link_names(const GPtrArray *all);
 /* What the client asked of the container's one network; NULL: nothing. The container's. */
 const EndpointSettings *container_endpoint_settings(const Container *c);
 /* "bridge", "host", "none": those that are always there. */

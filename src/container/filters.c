@@ -62,6 +62,11 @@ static gboolean parse(Filters *f, json_t *root, const char *const *allowed, GErr
 	return TRUE;
 }
 
+gboolean filters_any(const Filters *f)
+{
+	return g_hash_table_size(f->values) > 0;
+}
+
 Filters *filters_parse(const char *json, const char *const *allowed, GError **error)
 {
 	g_autoptr(Filters) f = g_new0(Filters, 1);

@@ -126,9 +126,13 @@ char *container_endpoint_now(Container *c, const ContainerSnapshot *s, EndpointS
 
 /* ---- summary.c ---- */
 
-/* One element of GET /containers/json; links: the names that links give it, or NULL. */
-void container_summary_append(Container *c, const ContainerSnapshot *s, const ListRequest *r,
-	const GPtrArray *links, GString *out);
+/* Writes elements of GET /containers/json: what is the same for all of them is found out once. */
+typedef struct SummaryWriter SummaryWriter;
+/* all: every container; it is to live as long as the writer. */
+SummaryWriter *summary_writer_new(Engine *e, const ListRequest *r, const GPtrArray *all);
+void summary_writer_free(SummaryWriter *w);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SummaryWriter, summary_writer_free)
+void summary_append(SummaryWriter *w, Container *c, const ContainerSnapshot *s, GString *out);
 
 /* ---- supervisor.c ---- */
 

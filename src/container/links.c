@@ -58,16 +58,18 @@ GPtrArray *container_links(Container *c)
 	return links;
 }
 
-GHashTable *container_link_names(Engine *e)
+GHashTable *container_link_names(const GPtrArray *all)
 {
 	GHashTable *names = g_hash_table_new_full(
 		g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
-	g_autoptr(GPtrArray) all = container_all(e);
 	for (guint i = 0; i < all->len; i++) {
 		Container *c = all->pdata[i];
-		g_autoptr(GPtrArray) links = container_links(c);
-		if (links->len == 0)
+		g_mutex_lock(&c->state_lock);
+		gboolean none = !c->links || c->links->len == 0;
+		g_mutex_unlock(&c->state_lock);
+		if (none)
 			continue;
+		g_autoptr(GPtrArray) links = container_links(c);
 		g_autoptr(ContainerSnapshot) s = container_snapshot(c);
 		for (guint k = 0; k < links->len; k++) {
 			const ContainerLink *l = links->pdata[k];

@@ -267,6 +267,8 @@ static gboolean matches(const Query *q, Container *c, const ContainerSnapshot *s
 	if (!s->state.running && !s->state.restarting && !q->all && !q->req->all &&
 		q->req->limit <= 0 && !q->req->latest)
 		return FALSE;
+	if (!filters_any(f))
+		return TRUE;
 	if (!filters_match_prefix(f, "id", c->id) && !filters_match_regex(f, "id", c->id))
 		return FALSE;
 	if (filters_has(f, "name")) {
@@ -296,7 +298,7 @@ char *container_list(Engine *e, const ListRequest *r, GError **error)
 	GString *out = g_string_new("[");
 	int64_t left = r->latest ? 1 : r->limit > 0 ? r->limit : -1;
 	g_autoptr(GPtrArray) all = container_all(e);
-	g_autoptr(GHashTable) link_names = container_link_names(e);
+	g_autoptr(SummaryWriter) writer = summary_writer_new(e, r, all);
 	gboolean seen_before = q.before == NULL;
 	for (guint i = 0; i < all->len && left != 0; i++) {
 		Container *c = all->pdata[i];
@@ -311,7 +313,7 @@ char *container_list(Engine *e, const ListRequest *r, GError **error)
 			continue;
 		if (out->len > 1)
 			g_string_append_c(out, ',');
-		container_summary_append(c, s, r, g_hash_table_lookup(link_names, c->id), out);
+		summary_append(writer, c, s, out);
 		left -= left > 0;
 	}
 	g_string_append(out, "]\n");

@@ -17,6 +17,7 @@ typedef struct Filters Filters;
 Filters *filters_parse(const char *json, const char *const *allowed, GError **error);
 void filters_free(Filters *f);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Filters, filters_free)
+gboolean filters_any(const Filters *f);
 gboolean filters_has(const Filters *f, const char *key);
 char **filters_get(const Filters *f, const char *key); /* borrowed strv or NULL */
 /* TRUE if key is absent or one of its values equals v. */
@@ -36,8 +37,8 @@ gboolean filters_get_bool(
 
 typedef struct {
 	gboolean all, size, latest;
-	gboolean brief; /* what `dhow ps` shows when nobody asks for more */
 	int64_t limit;  /* 0: none */
+	char **members; /* of an element, by name: no others are written; NULL: all */
 	Filters *filters;
 } ListRequest;
 /* Body of GET /containers/json, as text; caller frees. */

@@ -20,11 +20,17 @@ typedef struct {
 	GHashTable *networks; /* name -> EndpointSettings */
 } SummaryNetworks;
 
+typedef struct {
+	char *ip, *type;
+	int64_t private_port, public_port; /* 0: not published */
+} SummaryPort;
+
 /* Of borrowed parts. */
 typedef struct {
 	char *id, **names, *image, *image_id, *command, *state, *status;
 	int64_t created, size_rw, size_root_fs;
-	json_t *ports, *mounts;
+	GPtrArray *ports; /* SummaryPort */
+	json_t *mounts;
 	GHashTable *labels;
 	SummaryHost host_config;
 	SummaryNetworks network_settings;
@@ -40,20 +46,24 @@ static const DhJsonField networks_fields[] = {
 };
 static DH_JSON_TABLE(networks_table, SummaryNetworks, networks_fields, FALSE);
 
-#define BRIEF_FIELDS                                                                               \
-	DH_F(STRING, Summary, id, "Id", 0), DH_F(STRV, Summary, names, "Names", DH_JSON_NOTNULL),  \
-		DH_F(STRING, Summary, image, "Image", 0),                                          \
-		DH_F(STRING, Summary, image_id, "ImageID", 0),                                     \
-		DH_F(STRING, Summary, command, "Command", 0),                                      \
-		DH_F(INT, Summary, created, "Created", 0), DH_F(RAW, Summary, ports, "Ports", 0),  \
-		DH_F(STRING, Summary, state, "State", 0),                                          \
-		DH_F(STRING, Summary, status, "Status", 0)
-
-static const DhJsonField brief_fields[] = {BRIEF_FIELDS};
-static DH_JSON_TABLE(brief_table, Summary, brief_fields, FALSE);
+static const DhJsonField port_fields[] = {
+	DH_F(STRING, SummaryPort, ip, "IP", DH_JSON_OMITEMPTY),
+	DH_F(INT, SummaryPort, private_port, "PrivatePort", 0),
+	DH_F(INT, SummaryPort, public_port, "PublicPort", DH_JSON_OMITEMPTY),
+	DH_F(STRING, SummaryPort, type, "Type", 0),
+};
+static DH_JSON_TABLE(port_table, SummaryPort, port_fields, FALSE);
 
 static const DhJsonField summary_fields[] = {
-	BRIEF_FIELDS,
+	DH_F(STRING, Summary, id, "Id", 0),
+	DH_F(STRV, Summary, names, "Names", DH_JSON_NOTNULL),
+	DH_F(STRING, Summary, image, "Image", 0),
+	DH_F(STRING, Summary, image_id, "ImageID", 0),
+	DH_F(STRING, Summary, command, "Command", 0),
+	DH_F(INT, Summary, created, "Created", 0),
+	DH_F(LIST, Summary, ports, "Ports", DH_JSON_NOTNULL, &port_table),
+	DH_F(STRING, Summary, state, "State", 0),
+	DH_F(STRING, Summary, status, "Status", 0),
 	DH_F(INT, Summary, size_rw, "SizeRw", DH_JSON_OMITEMPTY | DH_JSON_MINUS_ONE),
 	DH_F(INT, Summary, size_root_fs, "SizeRootFs", DH_JSON_OMITEMPTY | DH_JSON_MINUS_ONE),
 	DH_F(STRMAP, Summary, labels, "Labels", DH_JSON_NOTNULL),
@@ -61,7 +71,50 @@ static const DhJsonField summary_fields[] = {
 	DH_F(EMBED, Summary, network_settings, "NetworkSettings", 0, &networks_table),
 	DH_F(RAW, Summary, mounts, "Mounts", 0),
 };
-static DH_JSON_TABLE(summary_table, Summary, summary_fields, FALSE);
+
+struct SummaryWriter {
+	Engine *engine;
+	gboolean size;
+	DhJsonField fields[G_N_ELEMENTS(summary_fields)]; /* those that are asked for */
+	DhJsonTable table;
+	GHashTable *images; /* reference -> the ID that it stands for now, or NULL */
+	GHashTable *links;  /* of container_link_names, or NULL */
+};
+
+SummaryWriter *summary_writer_new(Engine *e, const ListRequest *r, const GPtrArray *all)
+{
+	SummaryWriter *w = g_new0(SummaryWriter, 1);
+	w->engine = e;
+	w->size = r->size;
+	w->table = (DhJsonTable){"Summary", sizeof(Summary), w->fields, 0, FALSE};
+	for (guint i = 0; i < G_N_ELEMENTS(summary_fields); i++) {
+		if (!r->members ||
+			g_strv_contains((const char *const *)r->members, summary_fields[i].name))
+			w->fields[w->table.n_fields++] = summary_fields[i];
+	}
+	w->images = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	w->links = container_link_names(all);
+	return w;
+}
+
+void summary_writer_free(SummaryWriter *w)
+{
+	if (!w)
+		return;
+	g_hash_table_unref(w->images);
+	g_hash_table_unref(w->links);
+	g_free(w);
+}
+
+#define WANTS(w, member) wants(w, offsetof(Summary, member))
+static gboolean wants(const SummaryWriter *w, size_t offset)
+{
+	for (size_t i = 0; i < w->table.n_fields; i++) {
+		if (w->fields[i].offset == offset)
+			return TRUE;
+	}
+	return FALSE;
+}
 
 /* ---- parts ---- */
 
@@ -75,29 +128,38 @@ void container_sizes(Container *c, int64_t *ret_rw, int64_t *ret_root_fs)
 	*ret_root_fs = size.bytes + (image ? image->size : 0);
 }
 
-static json_t *ports_list(Container *c, const ContainerSnapshot *s)
+static void add_port(GPtrArray *out, const char *key, const json_t *binding)
 {
-	json_t *out = json_array();
-	g_autoptr(json_t) ports = container_ports_json(c, s->endpoint, s->state.running);
+	SummaryPort *p = dh_json_new(&port_table);
+	const char *slash = strchr(key, '/');
+	p->private_port = g_ascii_strtoll(key, NULL, 10);
+	p->type = g_strdup(slash ? slash + 1 : "tcp");
+	if (binding) {
+		const char *host = json_string_value(json_object_get(binding, "HostPort"));
+		p->ip = g_strdup(json_string_value(json_object_get(binding, "HostIp")));
+		p->public_port = g_ascii_strtoll(host, NULL, 10);
+	}
+	g_ptr_array_add(out, p);
+}
+
+/* NULL: none. */
+static GPtrArray *ports_list(Container *c, const ContainerSnapshot *s)
+{
+	gboolean exposed = c->config->exposed_ports && g_hash_table_size(c->config->exposed_ports);
+	gboolean bound = s->endpoint && s->endpoint->ports && s->endpoint->ports->len;
+	if (!s->state.running || (!exposed && !bound))
+		return NULL;
+	GPtrArray *out = dh_json_list_new();
+	g_autoptr(json_t) ports = container_ports_json(c, s->endpoint, TRUE);
 	const char *key;
 	json_t *list;
 	json_object_foreach (ports, key, list) {
-		const char *slash = strchr(key, '/');
-		json_int_t port = g_ascii_strtoll(key, NULL, 10);
-		const char *proto = slash ? slash + 1 : "tcp";
 		size_t i;
 		json_t *b;
-		json_array_foreach (list, i, b) {
-			const char *ip = json_string_value(json_object_get(b, "HostIp"));
-			const char *host = json_string_value(json_object_get(b, "HostPort"));
-			json_array_append_new(out,
-				json_pack("{s:s, s:I, s:I, s:s}", "IP", ip, "PrivatePort", port,
-					"PublicPort", (json_int_t)g_ascii_strtoll(host, NULL, 10),
-					"Type", proto));
-		}
+		json_array_foreach (list, i, b)
+			add_port(out, key, b);
 		if (!json_is_array(list))
-			json_array_append_new(
-				out, json_pack("{s:I, s:s}", "PrivatePort", port, "Type", proto));
+			add_port(out, key, NULL);
 	}
 	return out;
 }
@@ -111,37 +173,56 @@ static char *command_line(Container *c)
 	for (guint i = 0; i < G_N_ELEMENTS(parts); i++) {
 		for (char **a = parts[i]; a && *a; a++, first = FALSE) {
 			const char *quote = !first && strchr(*a, ' ') ? "'" : "";
-			g_string_append_printf(
-				line, "%s%s%s%s", first ? "" : " ", quote, *a, quote);
+			g_string_append(line, first ? "" : " ");
+			g_string_append(line, quote);
+			g_string_append(line, *a);
+			g_string_append(line, quote);
 		}
 	}
 	return g_string_free(line, FALSE);
 }
 
-static char **names_of(const char *own, const GPtrArray *links)
+static char **names_of(const SummaryWriter *w, const Container *c, const ContainerSnapshot *s)
 {
+	const GPtrArray *links =
+		g_hash_table_size(w->links) ? g_hash_table_lookup(w->links, c->id) : NULL;
 	guint n = links ? links->len : 0;
 	char **names = g_new0(char *, n + 2);
-	names[0] = g_strdup_printf("/%s", own);
+	names[0] = g_strconcat("/", s->name, NULL);
 	for (guint i = 0; i < n; i++)
 		names[i + 1] = g_strdup(links->pdata[i]);
 	return names;
 }
 
+/* A reference that meanwhile stands for another image is shown as the ID that was used. */
+static char *image_of(SummaryWriter *w, Container *c)
+{
+	const char *name = c->config->image ? c->config->image : "";
+	gpointer id;
+	if (!g_hash_table_lookup_extended(w->images, name, NULL, &id)) {
+		g_autoptr(Image) now = store_image_find(w->engine->store, name, NULL);
+		id = now ? g_strdup(now->id) : NULL;
+		g_hash_table_insert(w->images, g_strdup(name), id);
+	}
+	return id && strcmp(id, c->image_id) == 0 ? c->config->image : c->image_id;
+}
+
 /* ---- the whole ---- */
 
-void container_summary_append(Container *c, const ContainerSnapshot *s, const ListRequest *r,
-	const GPtrArray *links, GString *out)
+void summary_append(SummaryWriter *w, Container *c, const ContainerSnapshot *s, GString *out)
 {
-	g_autofree char *command = command_line(c);
-	g_autofree char *status = container_status_text(&s->state);
-	g_auto(GStrv) names = names_of(s->name, links);
-	g_autoptr(json_t) ports = ports_list(c, s);
-	/* A reference that meanwhile stands for another image is shown as the ID that was used. */
-	g_autoptr(Image) now = store_image_find(c->engine->store, c->config->image, NULL);
+	const char *mode = c->host_config->network_mode;
+	g_autofree char *command = WANTS(w, command) ? command_line(c) : NULL;
+	g_autofree char *status = WANTS(w, status) ? container_status_text(&s->state) : NULL;
+	g_auto(GStrv) names = WANTS(w, names) ? names_of(w, c, s) : NULL;
+	g_autoptr(GPtrArray) ports = WANTS(w, ports) ? ports_list(c, s) : NULL;
+	g_autoptr(json_t) mounts = WANTS(w, mounts) ? spec_mounts_json(c) : NULL;
+	g_autoptr(GHashTable) networks = NULL;
+	g_autofree char *network_id = NULL;
+	EndpointSettings endpoint;
 	Summary row = {.id = c->id,
 		.names = names,
-		.image = now && strcmp(now->id, c->image_id) == 0 ? c->config->image : c->image_id,
+		.image = WANTS(w, image) ? image_of(w, c) : NULL,
 		.image_id = c->image_id,
 		.command = command,
 		.state = (char *)container_status_name(s->state.status),
@@ -149,23 +230,18 @@ void container_summary_append(Container *c, const ContainerSnapshot *s, const Li
 		.created = c->created / DH_NSEC,
 		.size_rw = -1,
 		.size_root_fs = -1,
-		.ports = ports};
-	if (r->brief) {
-		dh_json_append_text(&brief_table, &row, out);
-		return;
+		.ports = ports,
+		.labels = c->config->labels,
+		.host_config.network_mode = (char *)mode,
+		.mounts = mounts};
+	if (WANTS(w, network_settings)) {
+		networks = g_hash_table_new(g_str_hash, g_str_equal);
+		network_id = container_endpoint_now(c, s, &endpoint);
+		if (!g_str_has_prefix(mode, "container:"))
+			g_hash_table_insert(networks, (char *)mode, &endpoint);
+		row.network_settings.networks = networks;
 	}
-	g_autoptr(json_t) mounts = spec_mounts_json(c);
-	g_autoptr(GHashTable) networks = g_hash_table_new(g_str_hash, g_str_equal);
-	EndpointSettings endpoint;
-	g_autofree char *network_id = container_endpoint_now(c, s, &endpoint);
-	const char *mode = c->host_config->network_mode;
-	if (!g_str_has_prefix(mode, "container:"))
-		g_hash_table_insert(networks, (char *)mode, &endpoint);
-	if (r->size)
+	if (w->size)
 		container_sizes(c, &row.size_rw, &row.size_root_fs);
-	row.labels = c->config->labels;
-	row.host_config.network_mode = (char *)mode;
-	row.network_settings.networks = networks;
-	row.mounts = mounts;
-	dh_json_append_text(&summary_table, &row, out);
+	dh_json_append_text(&w->table, &row, out);
 }

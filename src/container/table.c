@@ -502,7 +502,7 @@ ContainerSnapshot *container_snapshot(Container *c)
 	s->name = g_strdup(c->name);
 	s->state = c->state;
 	s->state.error = g_strdup(c->state.error ? c->state.error : "");
-	s->endpoint = dh_json_copy(&net_endpoint_table, c->endpoint);
+	s->endpoint = dh_json_ref(c->endpoint);
 	s->endpoint_id = g_strdup(c->endpoint_id);
 	s->sandbox_id = g_strdup(c->sandbox_id);
 	s->exec_ids = g_new0(char *, c->exec_ids->len + 1);

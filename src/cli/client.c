@@ -408,13 +408,11 @@ Response *cli_request_end(Cli *cli, Response *r, const Request *req, GError **er
 	return answered == 0 ? cli_request(cli, req, error) : NULL;
 }
 
-json_t *response_json(Response *r, GError **error)
+GString *response_text(Response *r, GError **error)
 {
-	g_autoptr(GString) body = g_string_new(NULL);
 	const char *length = response_header(r, "Content-Length");
 	guint64 expected = length ? g_ascii_strtoull(length, NULL, 10) : 0;
-	g_string_set_size(body, MIN(expected, 1024 * 1024));
-	g_string_truncate(body, 0);
+	g_autoptr(GString) body = g_string_sized_new(MIN(expected, 1024 * 1024) + 1);
 	for (;;) {
 		char buf[16384];
 		ssize_t n = response_read(r, buf, sizeof buf, error);
@@ -428,6 +426,14 @@ json_t *response_json(Response *r, GError **error)
 		}
 		g_string_append_len(body, buf, n);
 	}
+	return g_steal_pointer(&body);
+}
+
+json_t *response_json(Response *r, GError **error)
+{
+	g_autoptr(GString) body = response_text(r, error);
+	if (!body)
+		return NULL;
 	if (!body->len)
 		return json_null();
 	json_t *json = dh_json_loads(body->str, body->len, error);

@@ -49,76 +49,76 @@ static size_t cell_width(const char *s, size_t n)
 }
 
 typedef struct {
-	const char *start;
-	size_t len, n_cells;
+	const char *text;
+	size_t len, width;
+	size_t column; /* as wide as this in the output; the last one of a line has none */
+} Cell;
+
+typedef struct {
+	guint first, n; /* of the cells */
 } Line;
 
-static size_t nth_cell(const Line *l, size_t n, const char **ret)
+static void split_line(const char *text, const char *end, GArray *cells, GArray *lines)
 {
-	const char *p = l->start, *end = l->start + l->len;
-	for (;;) {
-		const char *tab = memchr(p, '\t', (size_t)(end - p));
-		const char *stop = tab ? tab : end;
-		if (n-- == 0) {
-			*ret = p;
-			return (size_t)(stop - p);
-		}
-		if (!tab)
-			return 0;
-		p = tab + 1;
+	Line l = {.first = cells->len};
+	for (const char *p = text;; p++) {
+		if (p < end && *p != '\t')
+			continue;
+		Cell c = {.text = text, .len = (size_t)(p - text)};
+		c.width = cell_width(c.text, c.len);
+		g_array_append_val(cells, c);
+		l.n++;
+		if (p == end)
+			break;
+		text = p + 1;
 	}
+	g_array_append_val(lines, l);
 }
 
 /* A column is a block of consecutive lines that have a cell there with a tab behind it; only the
  * lines of one block share a width. The last cell of a line is not part of any column. */
-static void align_block(GPtrArray *widths, const Line *lines, size_t n, size_t column, size_t min)
+static void align_column(Cell *cells, const Line *lines, guint n, guint column, size_t min)
 {
-	for (size_t i = 0; i < n;) {
-		if (lines[i].n_cells <= column + 1) {
+	for (guint i = 0; i < n;) {
+		if (lines[i].n <= column + 1) {
 			i++;
 			continue;
 		}
-		size_t from = i, widest = 0;
-		for (; i < n && lines[i].n_cells > column + 1; i++) {
-			const char *cell = "";
-			size_t len = nth_cell(&lines[i], column, &cell);
-			widest = MAX(widest, cell_width(cell, len));
-		}
+		guint from = i;
+		size_t widest = 0;
+		for (; i < n && lines[i].n > column + 1; i++)
+			widest = MAX(widest, cells[lines[i].first + column].width);
 		widest = MAX(widest + PADDING, min);
-		for (size_t k = from; k < i; k++)
-			g_array_append_val((GArray *)widths->pdata[k], widest);
+		for (guint k = from; k < i; k++)
+			cells[lines[k].first + column].column = widest;
 	}
+}
+
+static void append_cell(GString *out, const Cell *c)
+{
+	g_string_append_len(out, c->text, (gssize)c->len);
+	for (size_t n = c->width; n < c->column; n++)
+		g_string_append_c(out, ' ');
 }
 
 void format_align(const char *text, size_t min, GString *out)
 {
+	g_autoptr(GArray) cells = g_array_new(FALSE, FALSE, sizeof(Cell));
 	g_autoptr(GArray) lines = g_array_new(FALSE, FALSE, sizeof(Line));
-	g_autoptr(GPtrArray) widths = g_ptr_array_new_with_free_func((GDestroyNotify)g_array_unref);
-	size_t most = 0;
+	guint most = 0;
 	while (*text) {
 		const char *end = strchrnul(text, '\n');
-		Line l = {.start = text, .len = (size_t)(end - text), .n_cells = 1};
-		for (const char *p = text; p < end; p++)
-			l.n_cells += *p == '\t';
-		most = MAX(most, l.n_cells);
-		g_array_append_val(lines, l);
-		g_ptr_array_add(widths, g_array_new(FALSE, FALSE, sizeof(size_t)));
+		split_line(text, end, cells, lines);
+		most = MAX(most, g_array_index(lines, Line, lines->len - 1).n);
 		text = *end ? end + 1 : end;
 	}
-	const Line *first = (const Line *)(void *)lines->data;
-	for (size_t c = 0; c + 1 < most; c++)
-		align_block(widths, first, lines->len, c, min);
+	Cell *all = (Cell *)(void *)cells->data;
+	const Line *l = (const Line *)(void *)lines->data;
+	for (guint c = 0; c + 1 < most; c++)
+		align_column(all, l, lines->len, c, min);
 	for (guint i = 0; i < lines->len; i++) {
-		const GArray *w = widths->pdata[i];
-		for (size_t c = 0; c < first[i].n_cells; c++) {
-			const char *cell = "";
-			size_t len = nth_cell(&first[i], c, &cell);
-			g_string_append_len(out, cell, (gssize)len);
-			if (c + 1 < first[i].n_cells)
-				g_string_append_printf(out, "%*s",
-					(int)(g_array_index(w, size_t, c) - cell_width(cell, len)),
-					"");
-		}
+		for (guint c = 0; c < l[i].n; c++)
+			append_cell(out, &all[l[i].first + c]);
 		g_string_append_c(out, '\n');
 	}
 }
@@ -174,6 +174,77 @@ static Template *parse_rows(const TableSpec *spec, const char *format, GError **
 		is_table ? g_strstrip(text) : text, error);
 }
 
+struct FormatList {
+	const TableSpec *spec;
+	Template *t;
+	gboolean is_json, is_table;
+	GString *text;
+};
+
+FormatList *format_list_new(const TableSpec *spec, const char *format, GError **error)
+{
+	format = expand(spec, format);
+	Template *t = parse_rows(spec, format, error);
+	if (!t)
+		return NULL;
+	FormatList *l = g_new0(FormatList, 1);
+	l->spec = spec;
+	l->t = t;
+	l->is_json = strcmp(format, "json") == 0 || strcmp(format, "{{json .}}") == 0;
+	l->is_table = g_str_has_prefix(format, "table");
+	l->text = g_string_new(NULL);
+	return l;
+}
+
+void format_list_free(FormatList *l)
+{
+	if (!l)
+		return;
+	template_free(l->t);
+	g_string_free(l->text, TRUE);
+	g_free(l);
+}
+
+gboolean format_list_shows(const FormatList *l, const char *column)
+{
+	return l->is_json || template_mentions(l->t, column);
+}
+
+gboolean format_list_add(FormatList *l, json_t *row, GError **error)
+{
+	if (l->is_json) {
+		append_json_row(l->spec, row, l->text);
+	} else if (!template_execute_row(l->t, row, l->spec->type_name, l->text, error)) {
+		g_prefix_error(error, "%s",
+			l->spec->execute_prefix ? l->spec->execute_prefix : TEMPLATE_ERROR);
+		return FALSE;
+	}
+	g_string_append_c(l->text, '\n');
+	return TRUE;
+}
+
+gboolean format_list_end(FormatList *l, GString *out, GError **error)
+{
+	if (!l->is_table) {
+		g_string_append_len(out, l->text->str, (gssize)l->text->len);
+		return TRUE;
+	}
+	g_autoptr(GString) header = g_string_new(NULL);
+	if (!append_header(l->spec, l->t, header, error))
+		return FALSE;
+	g_string_prepend_len(l->text, header->str, (gssize)header->len);
+	format_align(l->text->str, MIN_CELL, out);
+	return TRUE;
+}
+
+gboolean format_list_print(FormatList *l, GError **error)
+{
+	g_autoptr(GString) out = g_string_new(NULL);
+	gboolean ok = format_list_end(l, out, error);
+	fwrite(out->str, 1, out->len, stdout);
+	return ok;
+}
+
 gboolean format_check(const TableSpec *spec, const char *format, GError **error)
 {
 	g_autoptr(Template) t = parse_rows(spec, expand(spec, format), error);
@@ -183,35 +254,16 @@ gboolean format_check(const TableSpec *spec, const char *format, GError **error)
 gboolean format_rows(
 	const TableSpec *spec, const char *format, json_t *rows, GString *out, GError **error)
 {
-	format = expand(spec, format);
-	gboolean is_json = strcmp(format, "json") == 0 || strcmp(format, "{{json .}}") == 0;
-	gboolean is_table = g_str_has_prefix(format, "table");
-	g_autoptr(Template) t = parse_rows(spec, format, error);
-	if (!t)
-		return FALSE;
-	g_autoptr(GString) plain = g_string_new(NULL);
+	g_autoptr(FormatList) l = format_list_new(spec, format, error);
 	size_t i;
 	json_t *row;
-	json_array_foreach (rows, i, row) {
-		if (is_json) {
-			append_json_row(spec, row, plain);
-		} else if (!template_execute_row(t, row, spec->type_name, plain, error)) {
-			g_prefix_error(error, "%s",
-				spec->execute_prefix ? spec->execute_prefix : TEMPLATE_ERROR);
-			return FALSE;
-		}
-		g_string_append_c(plain, '\n');
-	}
-	if (!is_table) {
-		g_string_append(out, plain->str);
-		return TRUE;
-	}
-	g_autoptr(GString) table = g_string_new(NULL);
-	if (!append_header(spec, t, table, error))
+	if (!l)
 		return FALSE;
-	g_string_append(table, plain->str);
-	format_align(table->str, MIN_CELL, out);
-	return TRUE;
+	json_array_foreach (rows, i, row) {
+		if (!format_list_add(l, row, error))
+			return FALSE;
+	}
+	return format_list_end(l, out, error);
 }
 
 gboolean format_print(const TableSpec *spec, const char *format, json_t *rows, GError **error)

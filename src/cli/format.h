@@ -28,6 +28,9 @@ gboolean template_execute_row(
 /* The heading: functions that shape values leave it alone. */
 gboolean template_execute_header(const Template *t, json_t *headers, GString *out, GError **error);
 
+/* Can it show this member of its data, or all of it? */
+gboolean template_mentions(const Template *t, const char *member);
+
 /* A table of rows: docker's tables. */
 typedef struct {
 	const char *name;   /* field in templates: "ID" */
@@ -51,6 +54,17 @@ gboolean format_print(const TableSpec *spec, const char *format, json_t *rows, G
 /* The same into out. */
 gboolean format_rows(
 	const TableSpec *spec, const char *format, json_t *rows, GString *out, GError **error);
+
+/* The same a row at a time, for long lists: made (NULL: the format does not parse), asked which
+ * columns it can show, so that no others need be made, fed, and printed. */
+typedef struct FormatList FormatList;
+FormatList *format_list_new(const TableSpec *spec, const char *format, GError **error);
+void format_list_free(FormatList *l);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FormatList, format_list_free)
+gboolean format_list_shows(const FormatList *l, const char *column);
+gboolean format_list_add(FormatList *l, json_t *row, GError **error);
+gboolean format_list_end(FormatList *l, GString *out, GError **error);
+gboolean format_list_print(FormatList *l, GError **error);
 
 /* Does the format parse? Commands ask before they bother the daemon. */
 gboolean format_check(const TableSpec *spec, const char *format, GError **error);

@@ -648,3 +648,37 @@ gboolean template_execute_header(const Template *t, json_t *headers, GString *ou
 	Exec x = {.header = TRUE, .out = out, .error = error};
 	return execute(t, headers, &x);
 }
+
+/* ---- what a template can show ---- */
+
+static gboolean mentions(const Node *n, const char *member)
+{
+	gboolean has_fields = n && (n->kind == NODE_FIELD || n->kind == NODE_VARIABLE) &&
+			      n->fields && n->fields->len;
+	if (!n)
+		return FALSE;
+	if (has_fields && g_ascii_strcasecmp(n->fields->pdata[0], member) == 0)
+		return TRUE;
+	/* As a whole. */
+	if (n->kind == NODE_DOT || (n->kind == NODE_VARIABLE && !has_fields))
+		return TRUE;
+	for (guint i = 0; n->kids && i < n->kids->len; i++) {
+		if (mentions(n->kids->pdata[i], member))
+			return TRUE;
+	}
+	return FALSE;
+}
+
+gboolean template_mentions(const Template *t, const char *member)
+{
+	GHashTableIter it;
+	gpointer body;
+	if (mentions(t->root, member))
+		return TRUE;
+	g_hash_table_iter_init(&it, t->defines);
+	while (g_hash_table_iter_next(&it, NULL, &body)) {
+		if (mentions(body, member))
+			return TRUE;
+	}
+	return FALSE;
+}

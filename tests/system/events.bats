@@ -155,6 +155,18 @@ END
     expect_match "nvalid filter '?nosuch"
 }
 
+@test "a list of some members has these and no others" {
+    dhow_only "dockerd takes no notice of it"
+    docker create --name cc -l a=b busybox true
+    ok api GET '/containers/json?all=1&members=Names,Labels,Nonsense'
+    expect_line '[{"Names":["/cc"],"Labels":{"a":"b"}}]'
+    ok api GET '/containers/json?all=1&members=SizeRw'
+    expect_line '[{}]'
+    ok api GET '/containers/json?all=1&size=1&members=SizeRw'
+    expect_line '[{"SizeRw":0}]'
+    docker rm cc
+}
+
 @test "ps --format: fields, table, json, functions" {
     local id
     id=$(docker run -d --name runs -l a=1 -l b=2 busybox sleep 1000)
@@ -166,9 +178,11 @@ END
     [[ ${lines[1]} =~ ^runs\ +Up ]]
     ok docker ps --format '{{json .}}'
     python3 -c 'import json,sys; p=json.load(sys.stdin); assert p["Names"]=="runs" and p["State"]=="running", p' <<<"$output"
+    expect_match '"Size":"[^"]*\(virtual '
     if modern_cli; then
         ok docker ps --format json
         python3 -c 'import json,sys; assert json.load(sys.stdin)["Names"]=="runs"' <<<"$output"
+        expect_text '"Size":"0B"'
     fi
     same "$(docker ps --format '{{upper .Names}} {{lower .Image}} {{len .Names}}')" 'RUNS busybox 4'
     same "$(docker ps --format '{{if eq .Names "runs"}}yes{{else}}no{{end}}')" yes

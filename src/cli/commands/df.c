@@ -152,7 +152,7 @@ static json_t *container_rows(const json_t *df)
 	const json_t *list = json_object_get(df, "Containers");
 	json_t *rows = json_array();
 	for (size_t i = 0; i < json_array_size(list); i++) {
-		const json_t *c = json_array_get(list, i);
+		json_t *c = json_array_get(list, i);
 		json_t *row = ps_row(c, TRUE);
 		g_autofree char *size = dh_size_human((double)list_int(c, "SizeRw"), 3);
 		json_object_set_new(row, "Size", json_string(size));

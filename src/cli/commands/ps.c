@@ -63,121 +63,251 @@ static const Column columns[] = {
 	"table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t"      \
 	"{{.Names}}"
 
-static void set_owned(json_t *row, const char *name, char *value)
+/* An element of the daemon's list: the members that the columns are made of. */
+typedef struct {
+	char *id, **names, *image, *image_id, *command, *state, *status;
+	int64_t created, size_rw, size_root_fs;
+	json_t *ports, *labels, *networks, *mounts, *manifest;
+} Listed;
+
+static const DhJsonField listed_fields[] = {
+	DH_F(STRING, Listed, id, "Id", 0),
+	DH_F(STRV, Listed, names, "Names", 0),
+	DH_F(STRING, Listed, image, "Image", 0),
+	DH_F(STRING, Listed, image_id, "ImageID", 0),
+	DH_F(STRING, Listed, command, "Command", 0),
+	DH_F(INT, Listed, created, "Created", 0),
+	DH_F(RAW, Listed, ports, "Ports", 0),
+	DH_F(STRING, Listed, state, "State", 0),
+	DH_F(STRING, Listed, status, "Status", 0),
+	DH_F(INT, Listed, size_rw, "SizeRw", 0),
+	DH_F(INT, Listed, size_root_fs, "SizeRootFs", 0),
+	DH_F(RAW, Listed, labels, "Labels", 0),
+	DH_F(RAW, Listed, networks, "NetworkSettings", 0),
+	DH_F(RAW, Listed, mounts, "Mounts", 0),
+	DH_F(RAW, Listed, manifest, "ImageManifestDescriptor", 0),
+};
+static DH_JSON_TABLE(listed_table, Listed, listed_fields, FALSE);
+
+static const char *or_empty(const char *s)
 {
-	json_object_set_new(row, name, json_string(value));
+	return s ? s : "";
+}
+
+static json_t *owned(char *value)
+{
+	json_t *v = json_string(value);
 	g_free(value);
+	return v;
+}
+
+static json_t *id_of(const Listed *c, gboolean trunc)
+{
+	const char *id = or_empty(c->id);
+	return trunc ? owned(list_short_id(id)) : json_string(id);
 }
 
 /* The name the container was given: links to it have slashes inside. */
-static char *names_of(const json_t *c, gboolean trunc)
+static json_t *names_of(const Listed *c, gboolean trunc)
 {
-	const json_t *names = json_object_get(c, "Names");
 	GString *all = g_string_new(NULL);
-	for (size_t i = 0; i < json_array_size(names); i++) {
-		const char *name = json_string_value(json_array_get(names, i));
-		name = name && *name == '/' ? name + 1 : name;
-		if (!name)
-			continue;
+	for (char **n = c->names; n && *n; n++) {
+		const char *name = **n == '/' ? *n + 1 : *n;
 		if (trunc && !strchr(name, '/')) {
 			g_string_assign(all, name);
 			break;
 		}
 		g_string_append_printf(all, "%s%s", all->len ? "," : "", name);
 	}
-	return g_string_free(all, FALSE);
+	return owned(g_string_free(all, FALSE));
 }
 
-static char *image_of(const json_t *c, gboolean trunc)
+static json_t *image_of(const Listed *c, gboolean trunc)
 {
-	const char *image = list_string(c, "Image");
+	const char *image = or_empty(c->image);
 	if (!*image)
-		return g_strdup("<no image>");
+		return json_string("<no image>");
 	if (!trunc)
-		return g_strdup(image);
-	g_autofree char *id = list_short_id(list_string(c, "ImageID"));
+		return json_string(image);
+	g_autofree char *id = list_short_id(or_empty(c->image_id));
 	g_autofree char *shown = list_short_id(image);
 	if (*id && strcmp(id, shown) == 0)
-		return g_steal_pointer(&id);
+		return json_string(id);
+	if (!strchr(image, '@'))
+		return json_string(image);
 	g_autoptr(Reference) ref = reference_parse(image, NULL);
 	if (!ref || !ref->digest)
-		return g_strdup(image);
+		return json_string(image);
 	g_autofree char *name = reference_familiar_name(ref);
-	return g_strdup_printf("%s%s%s", name, ref->tag ? ":" : "", ref->tag ? ref->tag : "");
+	return owned(
+		g_strdup_printf("%s%s%s", name, ref->tag ? ":" : "", ref->tag ? ref->tag : ""));
 }
 
-static char *command_of(const json_t *c, gboolean trunc)
+static json_t *command_of(const Listed *c, gboolean trunc)
 {
-	const char *command = list_string(c, "Command");
-	g_autofree char *cut = trunc ? list_ellipsis(command, COMMAND_WIDTH) : g_strdup(command);
-	return text_quote(cut);
+	const char *command = or_empty(c->command);
+	g_autofree char *cut = trunc ? list_ellipsis(command, COMMAND_WIDTH) : NULL;
+	return owned(text_quote(cut ? cut : command));
 }
 
-static char *mounts_of(const json_t *c, gboolean trunc, guint *ret_local)
+static json_t *created_at_of(const Listed *c, gboolean trunc)
 {
-	const json_t *mounts = json_object_get(c, "Mounts");
+	return owned(list_local_time(c->created));
+}
+
+static json_t *running_for_of(const Listed *c, gboolean trunc)
+{
+	return owned(list_ago(c->created));
+}
+
+static json_t *ports_of(const Listed *c, gboolean trunc)
+{
+	return owned(ports_display(c->ports));
+}
+
+static json_t *state_of(const Listed *c, gboolean trunc)
+{
+	return json_string(or_empty(c->state));
+}
+
+static json_t *status_of(const Listed *c, gboolean trunc)
+{
+	return json_string(or_empty(c->status));
+}
+
+static json_t *label_of(const Listed *c, gboolean trunc)
+{
+	return json_is_object(c->labels) ? json_incref(c->labels) : json_object();
+}
+
+static json_t *labels_of(const Listed *c, gboolean trunc)
+{
+	return owned(list_labels(c->labels));
+}
+
+static json_t *mounts_of(const Listed *c, gboolean trunc)
+{
 	GString *all = g_string_new(NULL);
-	*ret_local = 0;
-	for (size_t i = 0; i < json_array_size(mounts); i++) {
-		const json_t *m = json_array_get(mounts, i);
+	for (size_t i = 0; i < json_array_size(c->mounts); i++) {
+		const json_t *m = json_array_get(c->mounts, i);
 		const char *name = list_string(m, "Name");
 		name = *name ? name : list_string(m, "Source");
 		g_autofree char *cut = trunc ? list_ellipsis(name, MOUNT_WIDTH) : g_strdup(name);
 		g_string_append_printf(all, "%s%s", all->len ? "," : "", cut);
-		*ret_local += strcmp(list_string(m, "Driver"), "local") == 0;
+	}
+	return owned(g_string_free(all, FALSE));
+}
+
+static json_t *local_volumes_of(const Listed *c, gboolean trunc)
+{
+	guint local = 0;
+	for (size_t i = 0; i < json_array_size(c->mounts); i++)
+		local += strcmp(list_string(json_array_get(c->mounts, i), "Driver"), "local") == 0;
+	return owned(g_strdup_printf("%u", local));
+}
+
+static json_t *networks_of(const Listed *c, gboolean trunc)
+{
+	json_t *networks = json_object_get(c->networks, "Networks");
+	GString *all = g_string_new(NULL);
+	const char *name;
+	json_t *value;
+	json_object_foreach (networks, name, value)
+		g_string_append_printf(all, "%s%s", all->len ? "," : "", name);
+	return owned(g_string_free(all, FALSE));
+}
+
+static json_t *size_of(const Listed *c, gboolean trunc)
+{
+	g_autofree char *own = dh_size_human((double)c->size_rw, 3);
+	if (c->size_root_fs <= 0)
+		return json_string(own);
+	g_autofree char *all = dh_size_human((double)c->size_root_fs, 3);
+	return owned(g_strdup_printf("%s (virtual %s)", own, all));
+}
+
+static json_t *platform_of(const Listed *c, gboolean trunc)
+{
+	json_t *platform = json_object_get(c->manifest, "platform");
+	return platform ? json_incref(platform) : json_null();
+}
+
+/* Of what members of the list each column is made, and how. */
+static const struct {
+	const char *column, *members;
+	json_t *(*make)(const Listed *c, gboolean trunc);
+} cells[] = {
+	{"ID", "Id", id_of},
+	{"Names", "Names", names_of},
+	{"Image", "Image,ImageID", image_of},
+	{"Command", "Command", command_of},
+	{"CreatedAt", "Created", created_at_of},
+	{"RunningFor", "Created", running_for_of},
+	{"Ports", "Ports", ports_of},
+	{"State", "State", state_of},
+	{"Status", "Status", status_of},
+	{"Label", "Labels", label_of},
+	{"Labels", "Labels", labels_of},
+	{"Mounts", "Mounts", mounts_of},
+	{"LocalVolumes", "Mounts", local_volumes_of},
+	{"Networks", "NetworkSettings", networks_of},
+	{"Size", "SizeRw,SizeRootFs", size_of},
+	{"Platform", "ImageManifestDescriptor", platform_of},
+};
+
+/* shown: by cell; NULL: all. */
+static json_t *row_of(const Listed *c, const gboolean *shown, gboolean trunc)
+{
+	json_t *row = json_object();
+	for (guint i = 0; i < G_N_ELEMENTS(cells); i++) {
+		if (!shown || shown[i])
+			json_object_set_new_nocheck(row, cells[i].column, cells[i].make(c, trunc));
+	}
+	return row;
+}
+
+json_t *ps_row(json_t *c, gboolean trunc)
+{
+	Listed listed = {0};
+	json_t *row = NULL;
+	if (dh_json_parse_into(&listed_table, c, &listed, NULL))
+		row = row_of(&listed, NULL, trunc);
+	dh_json_clear(&listed_table, &listed);
+	return row ? row : json_object();
+}
+
+/* What the daemon is to send: dockerd takes no notice and sends everything. */
+static char *members_of(const gboolean *shown)
+{
+	GString *all = g_string_new(NULL);
+	for (guint i = 0; i < G_N_ELEMENTS(cells); i++) {
+		if (shown[i])
+			g_string_append_printf(all, "%s%s", all->len ? "," : "", cells[i].members);
 	}
 	return g_string_free(all, FALSE);
 }
 
-static char *networks_of(const json_t *c)
+static gboolean add_rows(FormatList *list, const GString *text, const gboolean *shown,
+	gboolean trunc, GError **error)
 {
-	const json_t *networks = json_object_get(json_object_get(c, "NetworkSettings"), "Networks");
-	GString *all = g_string_new(NULL);
-	const char *name;
-	json_t *value;
-	json_object_foreach ((json_t *)networks, name, value)
-		g_string_append_printf(all, "%s%s", all->len ? "," : "", name);
-	return g_string_free(all, FALSE);
-}
-
-static char *size_of(const json_t *c)
-{
-	g_autofree char *own = dh_size_human((double)list_int(c, "SizeRw"), 3);
-	json_int_t root = list_int(c, "SizeRootFs");
-	if (root <= 0)
-		return g_steal_pointer(&own);
-	g_autofree char *all = dh_size_human((double)root, 3);
-	return g_strdup_printf("%s (virtual %s)", own, all);
-}
-
-json_t *ps_row(const json_t *c, gboolean trunc)
-{
-	json_t *row = json_object();
-	guint local;
-	const char *id = list_string(c, "Id");
-	const json_t *labels = json_object_get(c, "Labels");
-	const json_t *platform = json_object_get(c, "ImageManifestDescriptor");
-	platform = json_object_get(platform, "platform");
-
-	set_owned(row, "ID", trunc ? list_short_id(id) : g_strdup(id));
-	set_owned(row, "Names", names_of(c, trunc));
-	set_owned(row, "Image", image_of(c, trunc));
-	set_owned(row, "Command", command_of(c, trunc));
-	set_owned(row, "CreatedAt", list_local_time(list_int(c, "Created")));
-	set_owned(row, "RunningFor", list_ago(list_int(c, "Created")));
-	set_owned(row, "Ports", ports_display(json_object_get(c, "Ports")));
-	set_owned(row, "Labels", list_labels(labels));
-	set_owned(row, "Mounts", mounts_of(c, trunc, &local));
-	set_owned(row, "LocalVolumes", g_strdup_printf("%u", local));
-	set_owned(row, "Networks", networks_of(c));
-	set_owned(row, "Size", size_of(c));
-	json_object_set_new(row, "State", json_string(list_string(c, "State")));
-	json_object_set_new(row, "Status", json_string(list_string(c, "Status")));
-	json_object_set_new(
-		row, "Platform", platform ? json_incref((json_t *)platform) : json_null());
-	json_object_set_new(row, "Label",
-		json_is_object(labels) ? json_incref((json_t *)labels) : json_object());
-	return row;
+	DhJsonScan scan;
+	gboolean more = TRUE, ok = TRUE;
+	dh_json_scan(&scan, text->str, text->len);
+	while (more && ok) {
+		g_autoptr(GError) why = NULL;
+		Listed c = {0};
+		more = dh_json_scan_next(&scan, &listed_table, &c, &why);
+		if (more) {
+			g_autoptr(json_t) row = row_of(&c, shown, trunc);
+			ok = format_list_add(list, row, error);
+		} else if (why) {
+			g_propagate_prefixed_error(
+				error, g_steal_pointer(&why), "the daemon's answer is not JSON: ");
+			ok = FALSE;
+		}
+		dh_json_clear(&listed_table, &c);
+	}
+	return ok;
 }
 
 static int ps_run(Cli *cli, void *options, char **args, GError **error)
@@ -191,27 +321,29 @@ static int ps_run(Cli *cli, void *options, char **args, GError **error)
 		.columns = columns,
 		.n_columns = G_N_ELEMENTS(columns)};
 	const char *format = list_format(o->format, o->quiet, "{{.ID}}");
-	gboolean size = o->size || (format && strstr(format, ".Size"));
 	gint64 limit = o->latest ? 1 : o->last.given ? o->last.value : -1;
 	g_autofree char *limit_text =
 		limit > 0 ? g_strdup_printf("%" G_GINT64_FORMAT, limit) : NULL;
 	g_autofree char *filters = list_filters(o->filters);
+	gboolean shown[G_N_ELEMENTS(cells)];
 
-	if (!format_check(&spec, format, error))
-		return 1;
-	/* The engine's own: dockerd takes no notice and sends everything. */
-	gboolean brief = !size && !o->no_trunc && (!format || strcmp(format, "{{.ID}}") == 0);
-	g_auto(GStrv) query = cli_query("all", o->all ? "1" : NULL, "brief", brief ? "1" : NULL,
-		"filters", filters, "limit", limit_text, "size", size ? "1" : NULL, NULL);
-	g_autoptr(json_t) list = cli_call(cli, "GET", "/containers/json", query, NULL, error);
+	g_autoptr(FormatList) list = format_list_new(&spec, format, error);
 	if (!list)
 		return 1;
-	g_autoptr(json_t) rows = json_array();
-	size_t i;
-	json_t *c;
-	json_array_foreach (list, i, c)
-		json_array_append_new(rows, ps_row(c, !o->no_trunc));
-	return format_print(&spec, format, rows, error) ? 0 : 1;
+	for (guint i = 0; i < G_N_ELEMENTS(cells); i++)
+		shown[i] = format_list_shows(list, cells[i].column);
+	/* The word "json" alone shows what there is; a template that names it makes docker ask. */
+	gboolean size =
+		o->size || (g_strcmp0(format, "json") != 0 && format_list_shows(list, "Size"));
+	g_autofree char *members = members_of(shown);
+	g_auto(GStrv) query = cli_query("all", o->all ? "1" : NULL, "filters", filters, "limit",
+		limit_text, "members", *members ? members : "Id", "size", size ? "1" : NULL, NULL);
+	Request request = {.method = "GET", .path = "/containers/json", .query = query};
+	g_autoptr(Response) answer = cli_request(cli, &request, error);
+	g_autoptr(GString) text = answer ? response_text(answer, error) : NULL;
+	if (!text || !add_rows(list, text, shown, !o->no_trunc, error))
+		return 1;
+	return format_list_print(list, error) ? 0 : 1;
 }
 
 const Command cmd_ps = {

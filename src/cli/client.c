@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Theory of operation: one connection per request; a unix socket costs less than keeping count of
- * idle ones. The newest API version is simply tried: only a daemon that refuses it costs a second
- * request, with the version that its refusal names. A body that streams from a descriptor cannot be
- * sent twice, so before the first of these the daemon's version is asked for (HEAD /_ping).
+ * idle ones (but a batch of requests shares one). The newest API version is simply tried: only a
+ * daemon that refuses it costs a second request, with the version that its refusal names. A body
+ * that streams from a descriptor cannot be sent twice, so before the first of these the daemon's
+ * version is asked for (HEAD /_ping).
  *
  * While such a body is sent the daemon may already answer (progress of a load): what it says is
  * kept aside, or it and we would both wait for the other to read. An error status ends the sending.
@@ -448,6 +449,95 @@ json_t *cli_call(Cli *cli, const char *method, const char *path, char *const *qu
 	Request req = {.method = method, .path = path, .query = query, .body = body};
 	g_autoptr(Response) r = cli_request(cli, &req, error);
 	return r ? response_json(r, error) : NULL;
+}
+
+/* ---- batches ---- */
+
+enum { BATCH_AHEAD = 32 }; /* requests: less than a socket takes before the daemon reads */
+
+struct Batch {
+	Cli *cli;
+	char *const *paths, *const *query;
+	guint n, sent, answered;
+	Response *r;  /* of this connection, or NULL */
+	gboolean old; /* something was answered on it: the daemon may close it at any time */
+};
+
+Batch *cli_batch_new(Cli *cli, char *const *paths, char *const *query)
+{
+	Batch *b = g_new0(Batch, 1);
+	b->cli = cli;
+	b->paths = paths;
+	b->query = query;
+	b->n = g_strv_length((char **)paths);
+	return b;
+}
+
+static void batch_hang_up(Batch *b)
+{
+	g_clear_pointer(&b->r, response_free);
+	b->sent = b->answered;
+	b->old = FALSE;
+}
+
+void cli_batch_free(Batch *b)
+{
+	if (!b)
+		return;
+	batch_hang_up(b);
+	g_free(b);
+}
+
+static Request batch_request(const Batch *b, guint i)
+{
+	return (Request){.method = "GET", .path = b->paths[i], .query = b->query};
+}
+
+/* Connects if need be, and has some requests under way. */
+static gboolean batch_send(Batch *b, GError **error)
+{
+	if (!b->r) {
+		int fd = open_connection(b->cli, error);
+		if (fd < 0)
+			return FALSE;
+		b->r = response_new(fd, FALSE);
+	}
+	if (b->sent - b->answered > BATCH_AHEAD / 2)
+		return TRUE;
+	g_autoptr(GString) heads = g_string_new(NULL);
+	for (; b->sent < b->n && b->sent - b->answered < BATCH_AHEAD; b->sent++) {
+		Request req = batch_request(b, b->sent);
+		g_autoptr(GString) head = request_head(&req);
+		g_string_append_printf(heads, "%s\r\n", head->str);
+	}
+	/* What a closed connection means is seen when the answer is read. */
+	if (dh_write_all(response_fd(b->r), heads->str, heads->len) < 0 && errno != EPIPE &&
+		errno != ECONNRESET)
+		return dh_error_errno(error, errno, "send to the daemon");
+	return TRUE;
+}
+
+json_t *cli_batch_next(Batch *b, GError **error)
+{
+	cli_api_version();
+	for (;;) {
+		g_autoptr(GError) why = NULL;
+		Request req = batch_request(b, b->answered);
+		int answered = batch_send(b, &why) ? read_answer(b->r, &req, &why) : -1;
+		gboolean closed = answered < 0 && b->r && b->old && !response_status(b->r);
+		if (answered == 0 || closed) {
+			batch_hang_up(b);
+			continue;
+		}
+		json_t *json = answered > 0 ? response_json(b->r, &why) : NULL;
+		b->answered++;
+		b->old = TRUE;
+		if (!b->r || !response_again(b->r))
+			batch_hang_up(b);
+		if (why)
+			g_propagate_error(error, g_steal_pointer(&why));
+		return json;
+	}
 }
 
 char **cli_query(const char *name, ...)

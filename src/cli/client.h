@@ -62,6 +62,15 @@ void cli_expect_requests(Cli *cli, unsigned n);
 json_t *cli_call(Cli *cli, const char *method, const char *path, char *const *query, json_t *body,
 	GError **error);
 
+/* GET requests that do not wait for each other, over one connection that is kept: the next ones are
+ * sent while the first are answered. paths and query are borrowed. */
+typedef struct Batch Batch;
+Batch *cli_batch_new(Cli *cli, char *const *paths, char *const *query);
+/* The next one's answer, like cli_call's; as often as there are paths. */
+json_t *cli_batch_next(Batch *b, GError **error);
+void cli_batch_free(Batch *b);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Batch, cli_batch_free)
+
 /* The connection broke in the middle of something: waits until a daemon listens (again), at most
  * timeout_ms. */
 gboolean cli_await_daemon(const Cli *cli, int timeout_ms);

@@ -268,6 +268,20 @@ ssize_t response_read(Response *r, void *buf, size_t n, GError **error)
 	return (ssize_t)n;
 }
 
+gboolean response_again(Response *r)
+{
+	const char *connection = response_header(r, "Connection");
+	gboolean whole = r->ended || r->kind == BODY_NONE || (r->kind == BODY_LENGTH && !r->left);
+	if (!whole || r->kind == BODY_CLOSE ||
+		(connection && g_ascii_strcasecmp(connection, "close") == 0))
+		return FALSE;
+	r->status = 0;
+	r->kind = BODY_NONE;
+	r->first_chunk = TRUE;
+	r->ended = FALSE;
+	return TRUE;
+}
+
 typedef struct {
 	Response *r;
 	char first;

@@ -67,18 +67,40 @@ static gboolean type_known(const char *type)
 	return g_strv_contains(others, type);
 }
 
+static char *path_of(guint kind, const char *name)
+{
+	return g_strdup_printf("%s%s%s", kinds[kind].path, name, kinds[kind].suffix);
+}
+
+/* The kind that is tried first. */
+static guint first_kind(const char *only)
+{
+	guint i = 0;
+	while (i < G_N_ELEMENTS(kinds) && only && strcmp(only, kinds[i].type) != 0)
+		i++;
+	return i;
+}
+
+/* The daemon's answers about the first kind, for all names. */
+static Batch *ask(Cli *cli, char *const *names, guint first, char *const *query, GStrv *ret_paths)
+{
+	guint n = first < G_N_ELEMENTS(kinds) ? g_strv_length((char **)names) : 0;
+	*ret_paths = g_new0(char *, n + 1);
+	for (guint i = 0; i < n; i++)
+		(*ret_paths)[i] = path_of(first, names[i]);
+	return cli_batch_new(cli, *ret_paths, query);
+}
+
 /* The object of this name; only: its type, or NULL for any. An engine without networks or volumes
  * is one that has none of that name. */
-static json_t *look_up(Cli *cli, const char *name, const char *only, gboolean size, GError **error)
+static json_t *look_up(Cli *cli, Batch *batch, const char *name, const char *only, GError **error)
 {
-	for (guint i = 0; i < G_N_ELEMENTS(kinds); i++) {
-		if (only && strcmp(only, kinds[i].type) != 0)
-			continue;
+	guint first = first_kind(only);
+	for (guint i = first; i < G_N_ELEMENTS(kinds); i++) {
 		g_autoptr(GError) local = NULL;
-		g_autofree char *path =
-			g_strdup_printf("%s%s%s", kinds[i].path, name, kinds[i].suffix);
-		g_auto(GStrv) query = cli_query("size", size && i == 0 ? "1" : NULL, NULL);
-		json_t *found = cli_call(cli, "GET", path, query, NULL, &local);
+		g_autofree char *path = path_of(i, name);
+		json_t *found = i == first ? cli_batch_next(batch, &local)
+					   : cli_call(cli, "GET", path, NULL, NULL, &local);
 		if (found)
 			return found;
 		gboolean absent = g_error_matches(local, DH_ERROR, DH_ERROR_NOT_FOUND) ||
@@ -110,10 +132,14 @@ static int inspect(Cli *cli, char *const *names, const char *only, const char *f
 		g_prefix_error(error, "template parsing error: ");
 		return 64;
 	}
+	guint first = first_kind(only);
+	g_auto(GStrv) query = cli_query("size", size && first == 0 ? "1" : NULL, NULL);
+	g_auto(GStrv) paths = NULL;
+	g_autoptr(Batch) batch = ask(cli, names, first, query, &paths);
 	for (; *names; names++) {
 		g_autoptr(GError) local = NULL;
 		g_autoptr(GString) text = g_string_new(NULL);
-		g_autoptr(json_t) object = look_up(cli, *names, only, size, &local);
+		g_autoptr(json_t) object = look_up(cli, batch, *names, only, &local);
 		if (object && !t) {
 			json_array_append(found, object);
 		} else if (object && template_execute(t, object, TRUE, text, &local)) {

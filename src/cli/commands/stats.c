@@ -3,9 +3,9 @@
  * Theory of operation: one streaming request for each container, all polled in one loop; a timer
  * redraws the table twice a second. Without names the list follows the daemon's events: a container
  * that starts gets a row, one that ends loses it (with --all it stays and shows zeros). With
- * --no-stream the second sample of each stream is shown, once: asked for a single one, the daemon
- * would answer only after the second that a rate takes, and the containers would wait for one
- * another.
+ * --no-stream each container is asked for two samples that the daemon does not wait with, all of
+ * them in a batch, a second apart: a thousand streams would be as many descriptors, and threads of
+ * the daemon.
  */
 #include "base/error.h"
 #include "base/fd.h"
@@ -20,10 +20,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-enum {
-	REDRAW_MS = 500,
-	AT_ONCE = 250 /* streams: as many descriptors and threads of the daemon */
-};
+enum { REDRAW_MS = 500 };
 
 typedef struct {
 	gboolean all, no_stream, no_trunc;
@@ -212,7 +209,7 @@ static gboolean watch(Cli *cli, GPtrArray *list, const char *name, const char *i
 /* What there is, by ID. */
 static char **list_ids(Cli *cli, const StatsOptions *o, GError **error)
 {
-	g_auto(GStrv) query = cli_query("all", o->all ? "1" : NULL, NULL);
+	g_auto(GStrv) query = cli_query("all", o->all ? "1" : NULL, "members", "Id", NULL);
 	g_autoptr(json_t) containers = cli_call(cli, "GET", "/containers/json", query, NULL, error);
 	if (!containers)
 		return NULL;
@@ -234,17 +231,6 @@ static gboolean watch_listed(Cli *cli, GPtrArray *list, char *const *ids, guint 
 		}
 	}
 	return TRUE;
-}
-
-static void take_sample(Watched *w)
-{
-	json_t *sample = response_next_json(w->stream, NULL);
-	if (!sample) {
-		g_clear_pointer(&w->stream, response_free);
-		return;
-	}
-	json_decref(w->sample);
-	w->sample = sample;
 }
 
 static gboolean print_table(
@@ -274,30 +260,79 @@ static gboolean print_table(
 	return TRUE;
 }
 
-/* Shows what a container that runs uses now: the rate is known from its second sample on. */
-static void take_samples(GPtrArray *list, guint from)
+/* Asks for a sample of each. A container that went away between the list and the question is none;
+ * each name that is none is told at the end. */
+static gboolean take_first(
+	Cli *cli, GPtrArray *list, char *const *names, gboolean listed, GString *errors)
 {
-	for (guint i = from; i < list->len; i++)
-		take_sample(list->pdata[i]);
-	for (guint i = from; i < list->len; i++) {
-		Watched *w = list->pdata[i];
-		const json_t *cpu = json_object_get(w->sample, "cpu_stats");
-		if (w->stream && json_object_get(cpu, "system_cpu_usage"))
-			take_sample(w);
-		g_clear_pointer(&w->stream, response_free);
+	g_auto(GStrv) paths = g_new0(char *, g_strv_length((char **)names) + 1);
+	for (guint i = 0; names[i]; i++)
+		paths[i] = g_strdup_printf("/containers/%s/stats", names[i]);
+	g_auto(GStrv) query = cli_query("stream", "0", "one-shot", "1", NULL);
+	g_autoptr(Batch) batch = cli_batch_new(cli, paths, query);
+	for (guint i = 0; names[i]; i++) {
+		g_autoptr(GError) local = NULL;
+		json_t *sample = cli_batch_next(batch, &local);
+		if (sample) {
+			Watched *w = g_new0(Watched, 1);
+			w->name = g_strdup(names[i]);
+			w->id = g_strdup(listed ? names[i] : NULL);
+			w->sample = sample;
+			g_ptr_array_add(list, w);
+		} else if (!listed || !g_error_matches(local, DH_ERROR, DH_ERROR_NOT_FOUND)) {
+			g_string_append_printf(
+				errors, "%s%s", errors->len ? "\n" : "", local->message);
+		}
+	}
+	return !errors->len;
+}
+
+/* Runs, and the sample is the first. */
+static gboolean lacks_rate(const Watched *w)
+{
+	const json_t *now = json_object_get(w->sample, "cpu_stats");
+	const json_t *before = json_object_get(w->sample, "precpu_stats");
+	return json_object_get(now, "system_cpu_usage") && number(before, "system_cpu_usage") == 0;
+}
+
+/* A rate is known from the second sample on. One that has ended meanwhile keeps its first. */
+static void take_second(Cli *cli, GPtrArray *list)
+{
+	g_autoptr(GPtrArray) running = g_ptr_array_new();
+	g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+	for (guint i = 0; i < list->len; i++) {
+		const Watched *w = list->pdata[i];
+		if (!lacks_rate(w))
+			continue;
+		const char *id = list_string(w->sample, "id");
+		g_autofree char *path = g_strdup_printf("/containers/%s/stats", *id ? id : w->name);
+		g_strv_builder_add(builder, path);
+		g_ptr_array_add(running, list->pdata[i]);
+	}
+	g_auto(GStrv) paths = g_strv_builder_end(builder);
+	g_auto(GStrv) query = cli_query("stream", "0", "one-shot", "1", NULL);
+	g_autoptr(Batch) batch = cli_batch_new(cli, paths, query);
+	for (guint i = 0; i < running->len; i++) {
+		Watched *w = running->pdata[i];
+		json_t *sample = cli_batch_next(batch, NULL);
+		json_t *now = json_object_get(sample, "cpu_stats");
+		if (json_object_get(now, "system_cpu_usage")) {
+			json_object_set(
+				sample, "precpu_stats", json_object_get(w->sample, "cpu_stats"));
+			json_decref(w->sample);
+			w->sample = json_incref(sample);
+		}
+		json_decref(sample);
 	}
 }
 
-/* Each name that is none is told, at the end. */
-static gboolean watch_named(Cli *cli, GPtrArray *list, char *const *names, guint n, GString *errors)
+static gboolean any_lacks_rate(const GPtrArray *list)
 {
-	for (guint i = 0; i < n; i++) {
-		g_autoptr(GError) local = NULL;
-		if (!watch(cli, list, names[i], NULL, &local))
-			g_string_append_printf(
-				errors, "%s%s", errors->len ? "\n" : "", local->message);
+	for (guint i = 0; i < list->len; i++) {
+		if (lacks_rate(list->pdata[i]))
+			return TRUE;
 	}
-	return TRUE;
+	return FALSE;
 }
 
 static int stats_once(Cli *cli, const StatsOptions *o, char *const *names, GError **error)
@@ -307,18 +342,16 @@ static int stats_once(Cli *cli, const StatsOptions *o, char *const *names, GErro
 	g_auto(GStrv) ids = *names ? NULL : list_ids(cli, o, error);
 	if (!*names && !ids)
 		return 1;
-	char *const *all = ids ? ids : names;
-	guint n = g_strv_length((char **)all);
-	for (guint at = 0; at < n; at += AT_ONCE) {
-		guint from = list->len, some = MIN(n - at, AT_ONCE);
-		if (!(ids ? watch_listed(cli, list, all + at, some, error)
-			  : watch_named(cli, list, all + at, some, errors)))
-			return 1;
-		take_samples(list, from);
-	}
-	if (errors->len) {
+	gint64 begun = g_get_monotonic_time();
+	if (!take_first(cli, list, ids ? ids : names, ids != NULL, errors)) {
 		dh_error(error, DH_ERROR_NOT_FOUND, "%s", errors->str);
 		return 1;
+	}
+	if (any_lacks_rate(list)) {
+		gint64 left = begun + G_USEC_PER_SEC - g_get_monotonic_time();
+		if (left > 0)
+			g_usleep((gulong)left);
+		take_second(cli, list);
 	}
 	return print_table(list, o, FALSE, error) ? 0 : 1;
 }

@@ -32,6 +32,7 @@
 #include <linux/netlink.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -40,6 +41,9 @@
 /* Making a namespace keeps a processor busy for about a millisecond: not one that a container which
  * has just been started, and may be short, is using. */
 #define REFILL_DELAY_USEC (20 * 1000)
+/* Uses of one private /proc. The kernel keeps the entries of all network namespaces' /proc/sys/net
+ * in one chain for each name, and walks it. */
+#define PROC_USES 32
 
 typedef struct {
 	gint64 due; /* monotonic, microseconds */
@@ -61,6 +65,8 @@ struct NetPool {
 	int host;       /* the host's namespace */
 	uint32_t group; /* marks what is being deleted */
 	gboolean lost;  /* the thread could not return to it; written by the thread alone */
+	int proc;       /* a mount of the thread's own; -1: not yet, or there cannot be one */
+	guint proc_uses;
 
 	GMutex lock;
 	GCond changed;
@@ -122,14 +128,37 @@ static const struct {
 	const char *path, *value;
 } settings[] = {
 	/* For interfaces to come; the loopback keeps ::1. */
-	{"/proc/sys/net/ipv6/conf/default/disable_ipv6", "1"},
+	{"sys/net/ipv6/conf/default/disable_ipv6", "1"},
 	/* In a container any user may take port 80 and ping without CAP_NET_RAW. */
-	{"/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"},
-	{"/proc/sys/net/ipv4/ping_group_range", "0 2147483647"},
+	{"sys/net/ipv4/ip_unprivileged_port_start", "0"},
+	{"sys/net/ipv4/ping_group_range", "0 2147483647"},
 };
 
+/* A mount of procfs that nothing else sees, or -1. */
+static int mount_proc(void)
+{
+	dh_autofd int fs = fsopen("proc", FSOPEN_CLOEXEC);
+	if (fs == -1 || fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == -1)
+		return -1;
+	return fsmount(
+		fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+}
+
+static void configure(NetPool *p)
+{
+	if (p->proc_uses++ % PROC_USES == 0) {
+		dh_close(&p->proc);
+		p->proc = mount_proc();
+	}
+	dh_autofd int machine =
+		p->proc == -1 ? open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	for (size_t i = 0; i < G_N_ELEMENTS(settings); i++)
+		(void)dh_write_kernel_file(
+			p->proc == -1 ? machine : p->proc, settings[i].path, settings[i].value);
+}
+
 /* Inside the new namespace. */
-static gboolean furnish(NetSlot *s, GError **error)
+static gboolean furnish(NetPool *p, NetSlot *s, GError **error)
 {
 	s->netns = open(SELF_NETNS, O_RDONLY | O_CLOEXEC);
 	if (s->netns == -1)
@@ -137,8 +166,7 @@ static gboolean furnish(NetSlot *s, GError **error)
 	s->nl = net_nl_new(NETLINK_ROUTE, error);
 	if (!s->nl || !net_loopback_up(s->nl, error))
 		return FALSE;
-	for (size_t i = 0; i < G_N_ELEMENTS(settings); i++)
-		(void)dh_write_kernel_file(AT_FDCWD, settings[i].path, settings[i].value);
+	configure(p);
 	return TRUE;
 }
 
@@ -152,7 +180,7 @@ static NetSlot *make_bare(NetPool *p, int netns, GError **error)
 			netns < 0 ? "create" : "enter");
 		return NULL;
 	}
-	gboolean ok = furnish(s, error);
+	gboolean ok = furnish(p, s, error);
 	if (setns(p->host, CLONE_NEWNET) == -1) {
 		/* Whatever else this thread did would happen in the wrong place: it ends. */
 		p->lost = TRUE;
@@ -324,6 +352,7 @@ NetPool *net_pool_new(const NetPoolConfig *config, GError **error)
 	while (p->group <= G_MAXUINT16); /* the numbers that people use */
 	g_mutex_init(&p->lock);
 	g_cond_init(&p->changed);
+	p->proc = -1;
 	p->host = open(SELF_NETNS, O_RDONLY | O_CLOEXEC);
 	if (p->host == -1)
 		dh_error_errno(error, errno, "cannot open %s", SELF_NETNS);
@@ -354,6 +383,7 @@ void net_pool_free(NetPool *p)
 		net_slot_free(s);
 	net_nl_free(p->nl);
 	dh_close(&p->host);
+	dh_close(&p->proc);
 	g_queue_clear_full(&p->doomed, g_free);
 	g_clear_error(&p->failure);
 	g_mutex_clear(&p->lock);

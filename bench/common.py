@@ -25,7 +25,8 @@ import time
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "20"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "30"))  # for one work with all engines, after LEAST rounds
 LEAST = 3
-PAUSE = 0.03  # before each: what the one before still does behind is not this one's time
+CALM = 0.05  # before each: what the one before still does behind is not this one's time
+CALM_AT_MOST = 0.5  # on a machine that does other things, too
 SCRATCH = os.environ.get("BENCH_DIR", "/tmp")
 ORDER = random.Random(1)
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -108,6 +109,23 @@ def wait_until(condition, what, seconds=60, step=0.001):
         if time.perf_counter() > end:
             raise Failed(f"{what}: not within {seconds} s")
         time.sleep(step)
+
+
+def busy_ticks():
+    with open("/proc/stat") as f:
+        user, nice, system, idle, wait, *rest = map(int, f.readline().split()[1:9])
+    return user + nice + system + sum(rest)
+
+
+def settle():
+    """Returns when the machine has done next to nothing for CALM seconds, or after CALM_AT_MOST."""
+    end = time.perf_counter() + CALM_AT_MOST
+    allowed = 1 + CALM * TICKS * os.cpu_count() // 10
+    while True:
+        before = busy_ticks()
+        time.sleep(CALM)
+        if busy_ticks() - before <= allowed or time.perf_counter() > end:
+            return
 
 
 # ---- engines ----
@@ -346,15 +364,15 @@ class Results:
         self.add(work, values, **how)
 
     def turns(self, work, workers, rounds=ROUNDS, warm=1, least=LEAST, **how):
-        """workers: {name: function that does the work once and returns what it measured}. In turns, so that what disturbs
-        the machine disturbs all alike; the warm-ups are not counted. Who fails is left out."""
+        """workers: {name: function that does the work once and returns what it measured}. In turns, each on a machine at
+        rest; what disturbs it disturbs all alike. The warm-ups are not counted. Who fails is left out."""
         values = {name: [] for name in workers}
         begun = time.perf_counter()
         for i in range(warm + rounds):
             if i >= warm + least and time.perf_counter() - begun > SECONDS:
                 break
             for name in shuffled(values):
-                time.sleep(PAUSE)
+                settle()
                 try:
                     got = workers[name]()
                 except (Failed, OSError, subprocess.SubprocessError) as fault:
@@ -374,7 +392,7 @@ class Results:
                 break
             for title, command in LIFE.items():
                 for e in shuffled(engines):
-                    time.sleep(PAUSE)
+                    settle()
                     took = e.run(*command)
                     if i:
                         values[title][e.name].append(took)

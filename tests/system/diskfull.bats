@@ -1,16 +1,21 @@
 # A data root without room: what needs some says so and leaves nothing, what runs goes on, what removes still works.
 
 load ../lib/helpers
+load ../lib/registry
 load ../lib/smalldisk
 
 setup_file() {
     [ "${DHOW_ENGINE:-dhow}" = dhow ] || return 0
     setup_small_engine busybox
     docker import - spare:1 <"$CACHE/images/busybox.tar" >/dev/null
+    registry_start reg
+    R=$(registry_host reg)
+    export R
 }
 
 teardown_file() {
     [ "${DHOW_ENGINE:-dhow}" = dhow ] || return 0
+    registries_stop
     teardown_small_engine
 }
 
@@ -256,4 +261,85 @@ assert [x["Action"] for x in e] == ["rename"] * 121, e
     empty_disk
     docker import - spare:1 <"$CACHE/images/busybox.tar" >/dev/null
     "$ROOT/scripts/images" load busybox
+}
+
+# seed_layers NAME: puts an image into the registry whose layers are busybox's, one of 9 MB and one of small files.
+seed_layers() {
+    local d=$BATS_TEST_TMPDIR/seed i
+    mkdir -p "$d/big" "$d/many/files"
+    head -c 9000000 /dev/urandom >"$d/big/noise"
+    for i in $(seq 300); do
+        head -c 4000 /dev/urandom >"$d/many/files/$i"
+    done
+    tar -C "$d/big" -cf "$d/big.tar" noise
+    tar -C "$d/many" -cf "$d/many.tar" files
+    archive "$CACHE/images/busybox.tar" "$1" "$d/image.tar" --gzip "--layer=$d/big.tar" "--layer=$d/many.tar"
+    copy_image "docker-archive:$d/image.tar" "docker://$R/$1"
+}
+
+# The store as it was, and nothing below the data root that belongs to nothing.
+nothing_pulled() {
+    store_state | diff "$BATS_TEST_TMPDIR/store" - || fail "left in the store"
+    same "$(docker images -q "$R/pulled")" ''
+    ok "$BUILD/src/cli/dhow" -H "unix://$E_SOCK" system df -v
+    expect_line 'unaccounted: 0 B'
+}
+
+# leave KIBS: takes away from a full disk's filling until there is this much room.
+leave() {
+    python3 - "$E_DIR/disk" "$1" <<'END'
+import os, sys
+disk, room = sys.argv[1], int(sys.argv[2]) * 1024
+def missing():
+    s = os.statvfs(disk)
+    return room - s.f_bavail * s.f_frsize
+for f in os.scandir(disk + "/filling"):
+    size = f.stat().st_size
+    if missing() > 0:
+        os.truncate(f.path, max(0, size - missing()))
+END
+}
+
+leave_inodes() {
+    find "$E_DIR/disk/filling" -type f | head -n "$1" | xargs -r rm
+}
+
+pull_refused() {
+    run --separate-stderr timeout 60 docker pull "$R/pulled:1"
+    expect_status 1
+    expect_error 'no space left on device'
+    nothing_pulled
+}
+
+@test "full: a pull says so and leaves nothing, whenever the room ends, and is made good by another" {
+    local room
+    seed_layers pulled:1
+    store_state >"$BATS_TEST_TMPDIR/store"
+    count
+    # Nothing at all, and what ends in the large layer.
+    for room in 0 70000; do
+        fill_disk
+        leave "$room"
+        pull_refused
+        empty_disk
+    done
+    # None at all, and what ends among the small files.
+    for room in 0 100; do
+        fill_inodes
+        leave_inodes "$room"
+        pull_refused
+        counts_on
+    done
+    database_is_sound
+    # What a daemon that starts sweeps is nothing.
+    engine_signal TERM
+    engine_start
+    nothing_pulled
+    counts_on
+    empty_disk
+    ok docker pull "$R/pulled:1"
+    ok docker run --rm "$R/pulled:1" sh -c 'wc -c </noise; ls /files | wc -l'
+    expect_output $'9000000\n300'
+    docker rmi "$R/pulled:1"
+    docker stop -t 0 count
 }

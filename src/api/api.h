@@ -77,6 +77,8 @@ int api_resumable_fd(ApiRequest *r);
 gboolean api_yields(const ApiRequest *r);             /* it is to be handed over */
 gboolean api_hand_over(ApiRequest *r, json_t *state); /* takes state over; TRUE */
 const json_t *api_resumed(const ApiRequest *r);       /* that state, or NULL */
+/* The request, if it was handed over, has hold of all that it reads. */
+void api_settled(void *request);
 
 /* ---- answering ---- */
 

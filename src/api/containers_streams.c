@@ -104,6 +104,7 @@ gboolean api_container_logs(ApiRequest *r, GError **error)
 			.pos = json_integer_value(json_object_get(before, "Position")),
 		};
 	logs.position = &at;
+	logs.opened = api_settled;
 	api_stream_begin(r, 200, api_stream_type(r, c->config->tty));
 	if (!container_logs(c, &logs, api_stream_write, r, api_resumable_fd(r), error))
 		return FALSE;

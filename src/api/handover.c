@@ -16,6 +16,7 @@
  */
 #include "api/internal.h"
 
+#include "api/handlers.h"
 #include "base/fd.h"
 #include "base/log.h"
 
@@ -25,7 +26,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { FRESH_MS = 1000, YIELD_MS = 3000 };
+enum { FRESH_MS = 1000, YIELD_MS = 3000, SETTLE_MS = 5000 };
 
 /* ---- leaving ---- */
 
@@ -175,6 +176,27 @@ const json_t *api_resumed(const ApiRequest *r)
 	return r->resumed ? r->state : NULL;
 }
 
+void api_settled(void *request)
+{
+	ApiRequest *r = request;
+	ApiServer *s = r->server;
+	g_mutex_lock(&s->lock);
+	s->settling -= r->settling;
+	r->settling = FALSE;
+	g_cond_broadcast(&s->changed);
+	g_mutex_unlock(&s->lock);
+}
+
+/* Whoever takes nothing from us cannot hold up the others for ever. */
+static void await_settled(ApiServer *s)
+{
+	gint64 until = g_get_monotonic_time() + SETTLE_MS * 1000;
+	g_mutex_lock(&s->lock);
+	while (s->settling > 0 && g_cond_wait_until(&s->changed, &s->lock, until))
+		;
+	g_mutex_unlock(&s->lock);
+}
+
 /* What the client did not take from the daemon before. FALSE: it is gone, or still takes nothing
  * and the next daemon comes. */
 static gboolean send_unsent(ApiRequest *r, const char *text)
@@ -214,10 +236,15 @@ static void *go_on(void *arg)
 	json_t *state = json_incref(json_object_get(item, "State"));
 	json_decref(r->state);
 	r->state = state;
-	if (!request_route(r, method, &error))
+	gboolean routed = request_route(r, method, &error);
+	/* Of all that is waited for only a log goes with its container. */
+	if (!routed || r->route->handler != api_container_logs)
+		api_settled(r);
+	if (!routed)
 		reply_error(r, error);
 	else if (send_unsent(r, unsent))
 		request_run(r);
+	api_settled(r);
 	answer_resumed(r);
 	/* After it nothing of the server, of which this thread holds up the end, is touched. */
 	request_leave(r);
@@ -232,14 +259,18 @@ static void resume_one(ApiServer *s, const json_t *item)
 	r->fd = (int)json_integer_value(json_object_get(item, "Fd"));
 	r->http10 = json_is_true(json_object_get(item, "Http10"));
 	r->stream_begun = json_is_true(json_object_get(item, "Begun"));
-	r->begun = r->resumed = TRUE;
+	r->begun = r->resumed = r->settling = TRUE;
 	r->state = json_pack("{s:O}", "Item", item);
 	request_enter(r);
+	g_mutex_lock(&s->lock);
+	s->settling++;
+	g_mutex_unlock(&s->lock);
 	GThread *t = g_thread_try_new("resumed", go_on, r, NULL);
 	if (t) {
 		g_thread_unref(t);
 		return;
 	}
+	api_settled(r);
 	dh_close(&r->fd);
 	request_leave(r);
 	request_free(r);
@@ -253,4 +284,5 @@ void api_server_resume(ApiServer *s, const json_t *state)
 		resume_one(s, item);
 	json_array_foreach (json_object_get(state, "Unread"), i, item)
 		server_take(s, (int)json_integer_value(item));
+	await_settled(s);
 }

@@ -44,6 +44,7 @@ struct ApiServer {
 	gboolean draining;       /* who is accepted now is left for the next daemon */
 	GArray *unread;          /* int: their connections */
 	json_t *handed;          /* requests that go on elsewhere */
+	guint settling;          /* requests that came from elsewhere and have yet to settle */
 	gint stopping, yielding; /* atomic */
 };
 
@@ -73,7 +74,7 @@ struct ApiRequest {
 	gboolean stream_gone, stream_aborted;
 	GByteArray *unsent; /* of a stream that is being handed over */
 	json_t *state;      /* to be handed over, or handed over to us */
-	gboolean resumed;
+	gboolean resumed, settling;
 
 	ApiUpgraded upgraded;
 	void *upgrade_arg;

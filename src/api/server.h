@@ -47,5 +47,6 @@ gboolean api_server_accepts(ApiServer *s);
  * the listening sockets do. Frees the server; *ret_quiet FALSE: some thread of it did not end in
  * time, and may still use the engine. */
 json_t *api_server_hand_over(ApiServer *s, gboolean *ret_quiet);
-/* Takes up what another server has handed over. */
+/* Takes up what another server has handed over. When it returns, whoever reads a log has it open.
+ */
 void api_server_resume(ApiServer *s, const json_t *state);

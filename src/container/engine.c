@@ -164,6 +164,8 @@ Engine *engine_open(EngineConfig *config, EngineSettings *settings, GError **err
 	e->by_name = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, unref_container);
 	e->making = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	e->execs = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, unref_exec);
+	if (config->handed_over)
+		engine_hold_removals(e);
 	e->closing = eventfd(0, EFD_CLOEXEC);
 	e->probes = g_thread_pool_new(health_probe, NULL, -1, FALSE, NULL);
 	e->background = g_thread_pool_new(engine_run_job, NULL, BACKGROUND_THREADS, FALSE, NULL);
@@ -248,6 +250,7 @@ void engine_close(Engine *e, gboolean keep)
 	if (e->db && !running)
 		leave_nothing(e);
 	g_queue_clear_full(&e->gone, departed_free);
+	g_clear_pointer(&e->held, g_ptr_array_unref);
 	g_hash_table_unref(e->execs);
 	g_hash_table_unref(e->by_name);
 	g_hash_table_unref(e->by_id);

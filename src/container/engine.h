@@ -55,6 +55,7 @@ typedef struct {
 	GHashTable *by_id;   /* id -> Container */
 	GHashTable *by_name; /* "name" -> Container */
 	GHashTable *making;  /* id of a container that is not in them yet -> its image's */
+	GPtrArray *held;     /* of --rm, ended: see engine_hold_removals; or NULL */
 	GQueue gone;         /* Departed: the last --rm containers, for who still waits (wait.c) */
 
 	struct ShimPool *shims;
@@ -85,6 +86,12 @@ void engine_halt(Engine *e);
  * numbers of descriptors, which stay open. Then engine_close, which must keep everything. */
 json_t *engine_export(Engine *e);
 void engine_import(Engine *e, const json_t *state);
+
+/* While an engine is handed over nothing removes itself: whoever reads its log has to find it in
+ * the engine that follows, which begins like this. */
+void engine_hold_removals(Engine *e);
+/* Removes what has been held. */
+void engine_release_removals(Engine *e);
 
 /* Whether an engine of this program could open what lies in that data root. */
 gboolean engine_accepts(const EngineConfig *config, GError **error);

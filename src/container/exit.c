@@ -3,6 +3,7 @@
 #include "container/internal.h"
 #include "container/mounts.h"
 
+#include "base/error.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/timefmt.h"
@@ -12,10 +13,46 @@
 
 #include <fcntl.h>
 
-static void remove_automatically(Container *c)
+/* FALSE: it need not wait. */
+static gboolean hold(Container *c)
+{
+	Engine *e = c->engine;
+	g_mutex_lock(&e->lock);
+	gboolean held = e->held != NULL;
+	if (held)
+		g_ptr_array_add(e->held, container_ref(c));
+	g_mutex_unlock(&e->lock);
+	return held;
+}
+
+static void unref_container(void *c)
+{
+	container_unref(c);
+}
+
+void engine_hold_removals(Engine *e)
+{
+	g_mutex_lock(&e->lock);
+	if (!e->held)
+		e->held = g_ptr_array_new_with_free_func(unref_container);
+	g_mutex_unlock(&e->lock);
+}
+
+void engine_release_removals(Engine *e)
+{
+	g_mutex_lock(&e->lock);
+	g_autoptr(GPtrArray) held = g_steal_pointer(&e->held);
+	g_mutex_unlock(&e->lock);
+	for (guint i = 0; held && i < held->len; i++)
+		container_remove_automatically(held->pdata[i]);
+}
+
+void container_remove_automatically(Container *c)
 {
 	g_autoptr(GError) error = NULL;
-	if (!container_remove(c, FALSE, TRUE, &error) &&
+	if (hold(c) || container_remove(c, FALSE, TRUE, &error))
+		return;
+	if (!g_error_matches(error, DH_ERROR, DH_ERROR_NOT_FOUND) &&
 		!g_str_has_suffix(error->message, "is already in progress"))
 		dh_warn("remove container %s: %s", c->id, error->message);
 }
@@ -75,7 +112,7 @@ void container_exited(Container *c, const ShimExit *x)
 	if (again)
 		restart_schedule(c);
 	if (auto_remove)
-		container_background(c, remove_automatically);
+		container_background(c, container_remove_automatically);
 }
 
 void container_lost(Container *c)

@@ -552,7 +552,9 @@ static gboolean follow(Reader *r, Container *c, int cancel_fd, GError **error)
 			return dh_error_errno(error, errno, "poll");
 		if (n < 0)
 			continue;
-		if (p[2].revents) {
+		/* What has ended is read to its end here: elsewhere its log may be gone. */
+		ended = p[2].revents && has_ended(c);
+		if (p[2].revents && !ended) {
 			tell_position(r, TRUE);
 			return TRUE;
 		}
@@ -602,6 +604,8 @@ gboolean container_logs(Container *c, const LogsRequest *req, LogsSink sink, voi
 		r.req = &once;
 	}
 	r.files = log_sources_open(path);
+	if (req->opened)
+		req->opened(arg);
 	gboolean resumed = req->position && req->position->known;
 	if (resumed)
 		seek_position(&r, req->position);

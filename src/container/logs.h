@@ -18,6 +18,9 @@ typedef struct {
 	int64_t since, until;   /* ns; 0: none */
 	int64_t tail;           /* lines; -1: all */
 	LogsPosition *position; /* or NULL */
+	/* With the sink's argument, when the files are open: the log may be removed now. Or NULL.
+	 */
+	void (*opened)(void *arg);
 } LogsRequest;
 
 /* Writes the log to a sink as Docker's framed stream (or raw for a container with a terminal).

@@ -142,11 +142,8 @@ static void settle(Container *c, gboolean should_run)
 			c->engine, "container %s: ending a start that was never confirmed", c->id);
 		container_end_unheard(c);
 	}
-	if (remove) {
-		g_autoptr(GError) error = NULL;
-		if (!container_remove(c, FALSE, TRUE, &error))
-			dh_warn("container %s: %s", c->id, error->message);
-	}
+	if (remove)
+		container_remove_automatically(c);
 }
 
 static void reconcile_containers(Engine *e, const GPtrArray *all)

@@ -282,6 +282,7 @@ static gboolean begin_to_serve(Daemon *d, GError **error)
 		return FALSE;
 	if (d->handed)
 		api_server_resume(d->server, json_object_get(d->handed, "Api"));
+	engine_release_removals(d->engine);
 	return TRUE;
 }
 
@@ -298,6 +299,7 @@ static gboolean replace_daemon(Daemon *d, const ApiUpgrade *order)
 	}
 	dh_info("handing over to %s", order->binary);
 	systemd_notify("RELOADING=1");
+	engine_hold_removals(d->engine);
 	json_t *api = api_server_hand_over(g_steal_pointer(&d->server), &quiet);
 	json_t *engine = engine_export(d->engine);
 	/* Threads that are still in it end with this program. */

@@ -440,32 +440,65 @@ unanswered() {
     ok upgrade --binary "$BUILD/src/daemon/dhowd"
 }
 
-@test "a stream whose container is removed in the upgrade has no second head in it" {
-    local pid shim name logs stats cli code=0
-    docker run -d --rm --name gone busybox sh -c 'echo line; exec sleep 1000'
+@test "a stream whose container is removed in the upgrade has its last lines, an end, and no second head" {
+    local pid shim name stats pids=()
+    docker run -d --rm --name gone busybox sh -c \
+        'echo line; until [ -e /go ]; do sleep 0.05; done; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); echo last $i; done'
     pid=$(docker inspect -f '{{.State.Pid}}' gone)
     shim=$(shim_of gone)
     in_bg stats curl -sSN --unix-socket "$E_SOCK" http://localhost/containers/gone/stats
     stats=$BG
     in_bg logs curl -sSN --unix-socket "$E_SOCK" "http://localhost/containers/gone/logs?follow=1&stdout=1"
-    logs=$BG
+    pids+=("$BG")
     in_bg cli docker logs -f gone
-    cli=$BG
+    pids+=("$BG")
+    in_bg code docker wait gone
+    pids+=("$BG")
     for name in stats logs cli; do
         wait_until 5 grep -qa 'line\|read' "$BATS_TEST_TMPDIR/$name"
     done
-    sleeper "$BATS_TEST_TMPDIR/killer" "kill -KILL $pid; n=0; while [ -d /proc/$shim ] && [ \$((n += 1)) -lt 50 ]; do sleep 0.1; done"
+    # It says all that, and ends, when the one daemon has left and the other has not come.
+    sleeper "$BATS_TEST_TMPDIR/killer" "touch /proc/$pid/root/go; while [ -e /proc/$pid ]; do sleep 0.05; done; n=0; while [ -d /proc/$shim ] && [ \$((n += 1)) -lt 50 ]; do sleep 0.1; done"
     ok upgrade --binary "$BATS_TEST_TMPDIR/killer"
-    run ! docker inspect gone
     wait "$stats"
-    # The rest of the log is gone with the container, so it does not look complete.
-    wait "$logs" || code=$?
-    same "$code" 18
-    code=0
-    wait "$cli" || code=$?
-    same "$code $(cat "$BATS_TEST_TMPDIR/cli")" '1 line'
-    grep -q 'unexpected EOF' "$BATS_TEST_TMPDIR/cli.err"
+    for pid in "${pids[@]}"; do
+        wait "$pid"
+    done
+    same "$(head -n 1 "$BATS_TEST_TMPDIR/cli") $(tail -n +2 "$BATS_TEST_TMPDIR/cli" | wc -l)" 'line 20000'
+    tail -n +2 "$BATS_TEST_TMPDIR/cli" | counts_up /dev/stdin
+    same "$(grep -ac 'last ' "$BATS_TEST_TMPDIR/logs")" 20000
+    same "$(cat "$BATS_TEST_TMPDIR/code") $(cat "$BATS_TEST_TMPDIR/cli.err")" '0 '
     run ! grep -la HTTP "$BATS_TEST_TMPDIR/stats" "$BATS_TEST_TMPDIR/logs"
+    is_gone() { ! docker inspect gone; }
+    wait_until 10 is_gone
+    ok upgrade --binary "$BUILD/src/daemon/dhowd"
+}
+
+@test "the log of a container that is removed in an upgrade is read also across rotations, and in time" {
+    local pid pids=() n
+    # They end at any moment of the upgrade.
+    for n in 1 2 3 4 5 6; do
+        docker run -d --rm --name "gone$n" --log-opt max-size=20k --log-opt max-file=50 busybox sh -c \
+            'i=0; until [ -e /go ]; do i=$((i+1)); echo tick $i; usleep 5000; done'
+        in_bg "gone$n" docker logs -f "gone$n"
+        pids+=("$BG")
+    done
+    for n in 1 2 3 4 5 6; do
+        wait_until 10 file_has "$BATS_TEST_TMPDIR/gone$n" 'tick 20'
+        pid=$(docker inspect -f '{{.State.Pid}}' "gone$n")
+        in_bg "end$n" sh -c "sleep 0.$n; touch /proc/$pid/root/go"
+    done
+    sleeper "$BATS_TEST_TMPDIR/slow" 'sleep 0.3'
+    ok upgrade --binary "$BATS_TEST_TMPDIR/slow"
+    for pid in "${pids[@]}"; do
+        wait "$pid"
+    done
+    for n in 1 2 3 4 5 6; do
+        counts_up "$BATS_TEST_TMPDIR/gone$n"
+        same "$(cat "$BATS_TEST_TMPDIR/gone$n.err")" ''
+    done
+    none_left() { [ -z "$(docker ps -aq)" ]; }
+    wait_until 10 none_left
     ok upgrade --binary "$BUILD/src/daemon/dhowd"
 }
 

@@ -11,6 +11,7 @@ teardown_file() {
 }
 
 teardown() {
+    end_journal
     remove_all
 }
 
@@ -309,4 +310,91 @@ daemon_read() { awk '/^rchar/ { print $2 }' "/proc/$(cat "$E_PIDFILE")/io"; }
     same "$(wc -l <<<"$output")" 1
     [ $(($(daemon_read) - before)) -lt 20000000 ] # a bisection
     docker rm cc
+}
+
+# fake_journal [deaf]: a socket where journald's is; each entry becomes a line of JSON in $BATS_TEST_TMPDIR/journal. Deaf:
+# nobody reads before a file called hear is there.
+fake_journal() {
+    JOURNAL=/run/systemd/journal
+    [ ! -e "$JOURNAL/socket" ] || skip "there is a journald here"
+    JOURNAL_MADE=$(for d in "$JOURNAL" "${JOURNAL%/*}"; do [ -d "$d" ] || printf '%s ' "$d"; done)
+    mkdir -p "$JOURNAL"
+    : >"$BATS_TEST_TMPDIR/journal"
+    python3 - "$JOURNAL/socket" "$BATS_TEST_TMPDIR" "$@" 3>&- <<'END' &
+import json, os, socket, struct, sys, time
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+while sys.argv[3:] and not os.path.exists(sys.argv[2] + "/hear"):
+    time.sleep(0.05)
+while True:
+    data, entry = s.recv(1 << 20), {}
+    while data:
+        head, data = data.split(b"\n", 1)
+        if b"=" in head:
+            name, value = head.split(b"=", 1)
+        else:
+            name, (n,) = head, struct.unpack("<Q", data[:8])
+            value, data = data[8:8 + n], data[9 + n:]
+        entry[name.decode()] = value.decode("latin-1")
+    with open(sys.argv[2] + "/journal", "a") as f:
+        f.write(json.dumps(entry) + "\n")
+END
+    JOURNAL_PID=$!
+    wait_until 10 test -S "$JOURNAL/socket"
+}
+
+end_journal() {
+    [ -n "${JOURNAL_PID:-}" ] || return 0
+    kill "$JOURNAL_PID"
+    wait "$JOURNAL_PID" 2>/dev/null || true
+    rm -f "$JOURNAL/socket"
+    # shellcheck disable=SC2086
+    [ -z "$JOURNAL_MADE" ] || rmdir $JOURNAL_MADE
+    JOURNAL_PID=
+}
+
+entries_are() { [ "$(wc -l <"$BATS_TEST_TMPDIR/journal")" = "$1" ]; }
+
+@test "driver journald: the fields, long lines, any bytes; not readable" {
+    dhow_only "has its own journald"
+    local id
+    run docker run --rm --log-driver journald busybox true
+    [ -e /run/systemd/journal/socket ] || expect_text 'failed to initialize logging driver'
+    fake_journal
+    id=$(docker run -d --name cc --label color=blue -e SHAPE=round --log-driver journald --log-opt tag='{{.Name}}/x' \
+        --log-opt labels=color --log-opt env=SHAPE busybox sh -c \
+        'echo to out; sleep 0.5; echo to err >&2; sleep 0.5; printf "\001\377=\033[0m\n\n"; head -c 20000 /dev/zero | tr "\0" x; echo; printf end')
+    docker wait cc
+    wait_until 10 entries_are 7 || fail "$(cut -c -300 "$BATS_TEST_TMPDIR/journal")"
+    python3 - "$BATS_TEST_TMPDIR/journal" "$id" <<'END'
+import json, sys
+e = [json.loads(line) for line in open(sys.argv[1])]
+for x in e:
+    want = {"CONTAINER_ID": sys.argv[2][:12], "CONTAINER_ID_FULL": sys.argv[2], "CONTAINER_NAME": "cc",
+            "CONTAINER_TAG": "cc/x", "SYSLOG_IDENTIFIER": "cc/x", "IMAGE_NAME": "busybox", "COLOR": "blue", "SHAPE": "round"}
+    assert {k: x.get(k) for k in want} == want, x
+    assert set(x) - set(want) <= {"MESSAGE", "PRIORITY", "CONTAINER_PARTIAL_MESSAGE"}, x
+assert [x["PRIORITY"] for x in e] == ["6", "3", "6", "6", "6", "6", "6"], e
+assert [x["MESSAGE"] for x in e] == ["to out", "to err", "\x01\xff=\x1b[0m", "", "x" * 16384, "x" * 3616, "end"], e
+assert [x.get("CONTAINER_PARTIAL_MESSAGE") for x in e] == [None] * 4 + ["true", None, "true"], e
+END
+    run docker logs cc
+    expect_status 1
+    expect_text 'configured logging driver does not support reading'
+    docker rm cc
+    end_journal
+}
+
+@test "driver journald: when nobody reads the container is not held up, and can be ended" {
+    dhow_only "has its own journald"
+    fake_journal deaf
+    docker run -d --name cc --log-driver journald --log-opt mode=non-blocking --log-opt max-buffer-size=64k busybox sh -c \
+        'seq 300000; touch /dev/shm/done; exec sleep 1000'
+    # It goes on when every queue is full.
+    wait_until 60 docker exec cc test -e /dev/shm/done
+    touch "$BATS_TEST_TMPDIR/hear"
+    heard() { [ "$(wc -l <"$BATS_TEST_TMPDIR/journal")" -gt 0 ]; }
+    wait_until 60 heard
+    timeout 30 docker rm -f cc
+    end_journal
 }

@@ -187,7 +187,6 @@ void api_settled(void *request)
 	g_mutex_unlock(&s->lock);
 }
 
-/* Whoever takes nothing from us cannot hold up the others for ever. */
 static void await_settled(ApiServer *s)
 {
 	gint64 until = g_get_monotonic_time() + SETTLE_MS * 1000;
@@ -237,8 +236,9 @@ static void *go_on(void *arg)
 	json_decref(r->state);
 	r->state = state;
 	gboolean routed = request_route(r, method, &error);
-	/* Of all that is waited for only a log goes with its container. */
-	if (!routed || r->route->handler != api_container_logs)
+	/* Of all that is waited for only a log goes with its container; and nobody waits for a
+	 * client who has not taken what he was sent. */
+	if (!routed || r->route->handler != api_container_logs || unsent)
 		api_settled(r);
 	if (!routed)
 		reply_error(r, error);

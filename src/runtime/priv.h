@@ -225,6 +225,7 @@ typedef struct {
 /* Returns only on failure. */
 void rt_process_run(const RtSetup *s, GError **error);
 
+gboolean rt_is_null(int fd); /* the null device */
 gboolean rt_set_oom_score(int proc, int64_t value, GError **error);
 
 /* Before a user namespace is entered, where it takes the host's rights: hard limits that are to

@@ -143,12 +143,35 @@ static gboolean set_labels(const RtSetup *s, GError **error)
 	       set_label(s->proc, "self/attr/exec", NULL, p->selinux_label, error);
 }
 
+gboolean rt_is_null(int fd)
+{
+	struct stat st;
+	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
+}
+
+/* The host's null device is a file of the host's, whose mode and owner root could change: the
+ * container's own in its place, for who has one. */
+static gboolean use_own_null(const RtSetup *s, int *fd, GError **error)
+{
+	int flags = rt_is_null(*fd) ? fcntl(*fd, F_GETFL) : -1;
+	dh_autofd int null = flags < 0 ? -1 : dh_open_in_root(s->root, "/dev/null", O_PATH, 0);
+	if (null < 0 || !rt_is_null(null))
+		return TRUE;
+	g_autofree char *name = g_strdup_printf("self/fd/%d", null);
+	int own = openat(s->proc, name, (flags & O_ACCMODE) | O_CLOEXEC);
+	if (own < 0)
+		return rt_error_errno(error, errno, "open /dev/null");
+	dh_close(fd);
+	*fd = own;
+	return TRUE;
+}
+
 /* A terminal of one's own, a pipe: theirs to open by name, too. What everybody may use or what is
  * somebody's file is left alone. */
 static gboolean is_handed_on(int fd, struct stat *st)
 {
-	return fstat(fd, st) == 0 && !(S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3)) &&
-	       !S_ISREG(st->st_mode) && !S_ISSOCK(st->st_mode);
+	return fstat(fd, st) == 0 && !rt_is_null(fd) && !S_ISREG(st->st_mode) &&
+	       !S_ISSOCK(st->st_mode);
 }
 
 void rt_prepare_for_userns(const OciProcess *p, const OciLinux *mappings, const int stdio[3])
@@ -177,6 +200,8 @@ static gboolean set_streams(const RtSetup *s, const RtIds *ids, GError **error)
 		from[i] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 		if (from[i] < 0)
 			return rt_error_errno(error, errno, "standard stream %d", i);
+		if (!use_own_null(s, &from[i], error))
+			return FALSE;
 	}
 	for (int i = 0; i < 3; i++) {
 		struct stat st;

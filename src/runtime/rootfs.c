@@ -140,12 +140,6 @@ typedef struct {
 	int empty; /* tmpfs to hide directories behind */
 } Mask;
 
-static gboolean is_null(int fd)
-{
-	struct stat st;
-	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
-}
-
 static int mask_source(RtRoot *r, Mask *m, gboolean directory, GError **error)
 {
 	if (directory) {
@@ -158,11 +152,11 @@ static int mask_source(RtRoot *r, Mask *m, gboolean directory, GError **error)
 	} else if (m->null < 0) {
 		/* An image could have put anything at /dev/null; the host's is the fallback. */
 		m->null = dh_open_in_root(r->root, "/dev/null", O_PATH | O_NOFOLLOW, 0);
-		if (m->null < 0 || !is_null(m->null)) {
+		if (m->null < 0 || !rt_is_null(m->null)) {
 			dh_close(&m->null);
 			m->null = open("/dev/null", O_PATH | O_NOFOLLOW | O_CLOEXEC);
 		}
-		if (m->null < 0 || !is_null(m->null)) {
+		if (m->null < 0 || !rt_is_null(m->null)) {
 			dh_error(error, DH_ERROR_SYSTEM, "/dev/null is not the null device");
 			return -1;
 		}

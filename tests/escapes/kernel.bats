@@ -210,6 +210,22 @@ signal.pause()'
     docker rm -f "$id" >/dev/null
 }
 
+# Whoever holds the host's may change its mode and owner.
+@test "the null device of the standard streams is the container's own, also for exec" {
+    local look='stat -L -c %d:%i /proc/self/fd/0 /dev/null | sort -u | wc -l'
+    # The control: the host's is another.
+    ok esc -v /dev/null:/null esc sh -c 'stat -L -c %d:%i /dev/null /null | sort -u | wc -l'
+    expect_output 2
+    ok esc esc sh -c "$look"
+    expect_output 1
+    docker run -d --name cont --net none esc sh -c 'stat -L -c %d:%i /proc/1/fd/0 /dev/null | sort -u | wc -l; sleep 1000' >/dev/null
+    wait_logs cont '^1$'
+    ok docker exec cont sh -c "$look"
+    expect_output 1
+    docker exec -d cont sh -c 'stat -L -c %d:%i /proc/self/fd/0 /proc/self/fd/2 /dev/null | sort -u | wc -l >/out'
+    wait_until 10 docker exec cont grep -qx 1 /out
+}
+
 @test "what is typed ahead on the container's terminal does not reach the user's shell (TIOCSTI)" {
     run "$ON_PTY" -e 'nothing came' -- bash -c \
         'docker run --rm -it --net none esc sh -c "escape calls tiocsti; escape calls tiocsti"; read -rt 1 x && echo "came: $x" || echo nothing came'

@@ -12,6 +12,8 @@
 
 typedef enum { RT_CGROUP_NONE, RT_CGROUP_V1, RT_CGROUP_V2, RT_CGROUP_HYBRID } RtCgroupMode;
 RtCgroupMode rt_cgroup_mode(void);
+/* Where v2 is mounted beside v1; else NULL. */
+const char *rt_cgroup_beside_v1(void);
 
 /* Creates the directories (parents too) and applies the limits. On FALSE nothing new is left. A
  * limit whose controller the machine lacks is an error; so is one the kernel refuses, with the

@@ -146,6 +146,12 @@ RtCgroupMode rt_cgroup_mode(void)
 	return cg_host()->mode;
 }
 
+const char *rt_cgroup_beside_v1(void)
+{
+	const CgHost *host = cg_host();
+	return host->mode == RT_CGROUP_HYBRID ? host->h[0].where : NULL;
+}
+
 int cg_find(unsigned controller)
 {
 	const CgHost *host = cg_host();

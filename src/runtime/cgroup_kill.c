@@ -47,6 +47,13 @@ static gboolean wait_event(int dirfd, const char *key, int64_t value, int msec)
 	return FALSE;
 }
 
+/* The group in the v1 freezer, or -1. Beside v2 we make none there, but other runtimes do. */
+static int v1_freezer(const CgGroup *g)
+{
+	int i = cg_find(CG_FREEZER);
+	return i < 0 || g->host->h[i].v2 ? -1 : g->fd[i];
+}
+
 /* The v1 freezer reports nothing: while it says FREEZING (a task on its way into a vfork or a
  * stopped ptrace), writing the state again makes it look again. */
 static gboolean freeze_v1(const CgGroup *g, gboolean frozen, GError **error)
@@ -77,10 +84,14 @@ gboolean rt_cgroup_freeze(const char *path, gboolean frozen, GError **error)
 		return FALSE;
 	g_auto(CgGroup) g = {0};
 	cg_group_open(&g, rel);
-	if (!g.host->has_v2)
-		return freeze_v1(&g, frozen, error);
-	if (g.fd[0] < 0)
+	gboolean in_v2 = g.host->has_v2 && g.fd[0] >= 0, in_v1 = v1_freezer(&g) >= 0;
+	if (g.host->has_v2 && !in_v2 && !in_v1)
 		return dh_error(error, DH_ERROR_NOT_FOUND, "cgroup %s does not exist", path);
+	if (!in_v2)
+		return freeze_v1(&g, frozen, error);
+	/* Runs is who is frozen in neither. */
+	if (in_v1 && !frozen && !freeze_v1(&g, FALSE, error))
+		return FALSE;
 	if (!cg_write_at(&g, 0, "cgroup.freeze", frozen ? "1" : "0", error))
 		return FALSE;
 	if (wait_event(g.fd[0], "frozen", frozen, FREEZE_MSEC))
@@ -96,9 +107,9 @@ gboolean rt_cgroup_frozen(const char *path)
 		return FALSE;
 	g_auto(CgGroup) g = {0};
 	cg_group_open(&g, rel);
-	if (g.host->has_v2)
-		return g.fd[0] >= 0 && cg_read_key(g.fd[0], "cgroup.events", "frozen") == 1;
-	int fd = cg_group_fd(&g, CG_FREEZER, NULL);
+	if (g.host->has_v2 && g.fd[0] >= 0 && cg_read_key(g.fd[0], "cgroup.events", "frozen") == 1)
+		return TRUE;
+	int fd = v1_freezer(&g);
 	g_autofree char *state = fd < 0 ? NULL : cg_read(fd, "freezer.state");
 	return state && strcmp(state, "THAWED") != 0;
 }
@@ -125,6 +136,15 @@ static gboolean kill_by_hand(const char *path, GError **error)
 	return dh_error(error, DH_ERROR_SYSTEM, "processes of cgroup %s do not end", path);
 }
 
+/* Who is frozen on v1 dies when it is thawed; on v2 at once. */
+static void thaw_v1(const CgHost *host, const char *rel)
+{
+	int i = cg_find(CG_FREEZER);
+	g_autofree char *file = g_strdup_printf("%s/freezer.state", rel);
+	if (i >= 0 && !host->h[i].v2)
+		(void)dh_write_kernel_file(host->h[i].fd, file, "THAWED");
+}
+
 gboolean rt_cgroup_kill(const char *path, GError **error)
 {
 	const char *rel = cg_relative(path, error);
@@ -133,8 +153,10 @@ gboolean rt_cgroup_kill(const char *path, GError **error)
 	const CgHost *host = cg_host();
 	if (host->has_v2) {
 		g_autofree char *file = g_strdup_printf("%s/cgroup.kill", rel);
-		if (dh_write_kernel_file(host->h[0].fd, file, "1") == 0)
+		if (dh_write_kernel_file(host->h[0].fd, file, "1") == 0) {
+			thaw_v1(host, rel);
 			return TRUE;
+		}
 		/* Not there: an old kernel, or no group (then there is nobody to kill). */
 		if (errno == ENOENT && faccessat(host->h[0].fd, rel, F_OK, 0) < 0 &&
 			host->mode == RT_CGROUP_V2)

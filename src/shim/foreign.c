@@ -80,11 +80,28 @@ static gboolean runs_program(const char *word)
 	       strcmp(word, "exec") == 0;
 }
 
+/* crun's words for a missing program in runc's, by which Docker's clients know it. Takes text. */
+static char *known_words(char *text)
+{
+	static const char before[] = "executable file `", after[] = "` not found in $PATH";
+	const char *name = strstr(text, before);
+	const char *end = name ? strstr(name, after) : NULL;
+	if (!end)
+		return text;
+	name += strlen(before);
+	char *known = g_strdup_printf("unable to start container process: exec: \"%.*s\": "
+				      "executable file not found in $PATH",
+		(int)(end - name), name);
+	g_free(text);
+	return known;
+}
+
 /* Which failure it is, only the text tells. */
 static gboolean fail(const char *word, char *message, int status, GError **error)
 {
 	g_autofree char *text =
-		message ? message : g_strdup_printf("the runtime ended with status %d", status);
+		message ? known_words(message)
+			: g_strdup_printf("the runtime ended with status %d", status);
 	g_autofree char *lower = g_ascii_strdown(text, -1);
 	gboolean program = runs_program(word);
 	DhError code = DH_ERROR_SYSTEM;
@@ -230,6 +247,16 @@ static gboolean private_mounts(GError **error)
 	       dh_error_errno(error, errno, "create a mount namespace");
 }
 
+/* crun refuses to run beside a v2 hierarchy that has controllers while v1 has others, so it does
+ * not see that one. We hold its directory. */
+static gboolean hide_v2(const Shim *sh, GError **error)
+{
+	g_autofree char *name = g_path_get_basename(sh->config->runtime[0]);
+	const char *where = rt_cgroup_beside_v1();
+	return strcmp(name, "crun") != 0 || !where || umount2(where, MNT_DETACH) == 0 ||
+	       dh_error_errno(error, errno, "hide %s from crun", where);
+}
+
 static void add_network(Shim *sh)
 {
 	OciLinux *l = sh->config->oci->linux_;
@@ -266,6 +293,9 @@ static gboolean make_bundle(Shim *sh, int root, GError **error)
 	if (!check_plain(sh, error) || !dh_mkdir_p(dir, 0700, error) ||
 		!rt_process_plain(root, spec->process, error))
 		return FALSE;
+	/* crun before 1.9 takes no later one. */
+	g_free(spec->oci_version);
+	spec->oci_version = g_strdup("1.0.2");
 	g_free(spec->root->path);
 	spec->root->path = g_strdup(sh->config->rootfs->mountpoint);
 	add_network(sh);
@@ -293,7 +323,7 @@ static gboolean create(Shim *sh, const int *stdio, RtProcess *ret, GError **erro
 gboolean foreign_launch(Shim *sh, const int stdio[3], RtProcess *ret, GError **error)
 {
 	*ret = (RtProcess){.pid = -1, .pidfd = -1, .console = -1, .root = -1};
-	if (!private_mounts(error))
+	if (!private_mounts(error) || !hide_v2(sh, error))
 		return FALSE;
 	dh_autofd int root = rt_layers_mount(sh->config->rootfs, error);
 	sh->foreign_root = g_strdup(sh->config->rootfs->mountpoint);

@@ -27,13 +27,14 @@ teardown() {
 }
 
 RUNC=$(PATH=$PATH:/usr/sbin:/sbin command -v runc)
-DAEMON=(--add-runtime "other=$RUNC" --add-runtime "own=$BUILD/src/runtime/dhow-runtime" --add-runtime gone=/nosuch/runtime)
+CRUN=$(command -v crun)
+DAEMON=(--add-runtime "other=$RUNC" --add-runtime "crun=$CRUN" --add-runtime "own=$BUILD/src/runtime/dhow-runtime" --add-runtime gone=/nosuch/runtime)
 MB=1048576
 
-# each_runtime FUNCTION: with runc, and with our own runtime by its command line.
+# each_runtime FUNCTION: with runc, with crun, and with our own runtime by its command line.
 each_runtime() {
     local r
-    for r in other own; do
+    for r in other crun own; do
         "$1" "$r" || fail "with the runtime $r"
         remove_all
     done
@@ -41,6 +42,7 @@ each_runtime() {
 
 @test "runtimes are listed, chosen by name, and unknown ones refused" {
     [ -n "$RUNC" ]
+    [ -n "$CRUN" ]
     ok docker info --format '{{json .Runtimes}}'
     expect_text "\"other\":{\"path\":\"$RUNC\"}"
     expect_text '"runc":{'
@@ -90,6 +92,12 @@ runs() {
     each_runtime runs
 }
 
+no_state_of() {
+    local id
+    id=$(docker inspect -f '{{.Id}}' "$1")
+    ! ls -d /run/*/"$id" 2>/dev/null || fail "$1 has state there"
+}
+
 lives() {
     docker run -d --name web --runtime "$1" -p 127.0.0.1::80 -m 64m busybox \
         sh -c 'trap "echo told; exit 5" TERM; echo ready; while :; do sleep 0.1; done'
@@ -122,6 +130,8 @@ lives() {
     docker kill web
     wait_state web exited
     same "$(docker inspect -f '{{.State.ExitCode}}' web)" 137
+    # It keeps its state where we say, not in its own place.
+    no_state_of web
     # What the program wrote is in the container's layer.
     docker start web
     docker exec web touch /written
@@ -135,8 +145,8 @@ lives() {
     each_runtime lives
 }
 
-@test "it outlives the daemon; a shim that is killed leaves nothing" {
-    docker run -d --name web --runtime other busybox sh -c 'echo ready; sleep 1000'
+outlives() {
+    docker run -d --name web --runtime "$1" busybox sh -c 'echo ready; sleep 1000'
     wait_logs web ready
     local pid
     pid=$(docker inspect -f '{{.State.Pid}}' web)
@@ -144,30 +154,49 @@ lives() {
     engine_start "${DAEMON[@]}"
     same "$(docker inspect -f '{{.State.Pid}}' web)" "$pid"
     same "$(docker exec web echo again)" again
+    # A new daemon finds it paused, and leaves the freezing to the runtime.
+    docker pause web
+    engine_signal KILL
+    engine_start "${DAEMON[@]}"
+    same "$(state web)" paused
+    docker unpause web
+    same "$(timeout 20 docker exec web echo thawed)" thawed
     kill -KILL "$(engine_processes)"
     wait_state web exited
     same "$(docker inspect -f '{{.State.ExitCode}}' web)" 137
     docker start web
     same "$(docker exec web echo again)" again
+    docker pause web
+    kill -KILL "$(engine_processes)"
+    wait_state web exited
+    docker rm web
 }
 
-@test "out of memory, --init, an interactive terminal, several at once" {
-    run docker run --name oom --runtime other -m 16m --memory-swap 16m busybox sh -c 'exec tail /dev/zero'
+@test "it outlives the daemon; a shim that is killed leaves nothing, of a paused container neither" {
+    each_runtime outlives
+}
+
+pressed() {
+    run docker run --name oom --runtime "$1" -m 16m --memory-swap 16m busybox sh -c 'exec tail /dev/zero'
     expect_status 137
     same "$(docker inspect -f '{{.State.OOMKilled}}' oom)" true
-    same "$(docker run --rm --init --runtime other busybox cat /proc/1/comm)" docker-init
+    same "$(docker run --rm --init --runtime "$1" busybox cat /proc/1/comm)" docker-init
     run "$ON_PTY" -g 30x90 -e '/ # ' -s 'stty size\r' -e '30 90' -s 'exit 9\r' -- \
-        docker run --rm -it --runtime other busybox sh
+        docker run --rm -it --runtime "$1" busybox sh
     expect_status 9
     local i pids=()
     for i in 1 2 3 4 5; do
-        in_bg "out$i" docker run --rm --runtime other busybox echo "number $i"
+        in_bg "out$i" docker run --rm --runtime "$1" busybox echo "number $i"
         pids+=("$BG")
     done
     wait "${pids[@]}"
     for i in 1 2 3 4 5; do
         same "$(cat "$BATS_TEST_TMPDIR/out$i")" "number $i"
     done
+}
+
+@test "out of memory, --init, an interactive terminal, several at once" {
+    each_runtime pressed
 }
 
 @test "what another runtime could not do is refused, not done otherwise" {

@@ -6,11 +6,9 @@ load ../lib/helpers
 
 setup_file() {
     dhow_only 'it is about both'
-    local path=$PATH
-    scripts_path=$("$ROOT/scripts/dockerd")
+    PATH=$("$ROOT/scripts/dockerd"):$PATH
     "$ROOT/scripts/docker-cli" >/dev/null
     "$ROOT/scripts/images" build busybox
-    PATH=$scripts_path:$path
     # Firewall rules and sysctls of dockerd's stay in a network namespace of its own.
     DHOW_ENGINE=docker CLI=docker engine_prepare "$(mktemp -d /tmp/dhow.XXXXXX)"
     DOCKER_DIR=$E_DIR

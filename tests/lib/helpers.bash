@@ -46,17 +46,17 @@ remove_all() {
 
 # ---- what an engine leaves ----
 
-# PIDs of the supervisors (shims) of this engine's containers. Other engines may have hundreds of them: three programs
-# look at all of them, not five at each.
+# PIDs of the supervisors (shims) of this engine's containers. Other engines may have hundreds: not a process for each.
 engine_processes() {
-    local dirs
-    dirs=$(ps -eo pid=,comm= | awk '$2 ~ /^(dhow-shim|containerd-shim)/ { print "/proc/" $1 }')
-    [ -n "$dirs" ] || return 0
+    local pids
+    pids=$(ps -eo pid=,comm= | awk '$2 ~ /^(dhow-shim|containerd-shim)/ { print "/proc/" $1 }')
+    [ -n "$pids" ] || return 0
     {
-        awk '{ print $0 "/cmdline"; print $0 "/environ" }' <<<"$dirs" | xargs grep -lF -- "$E_DIR"
-        # shellcheck disable=SC2016
-        awk '{ print $0 "/fd" }' <<<"$dirs" | xargs sh -c 'exec find "$@" -lname "$0/*" -printf "%h\n"' "$E_DIR"
-    } 2>/dev/null | cut -d/ -f3 | sort -un
+        # shellcheck disable=SC2086
+        printf '%s/cmdline\n' $pids | sed 'p; s/cmdline$/environ/' | xargs grep -slaF -- "$E_DIR"
+        # shellcheck disable=SC2086
+        find $(printf '%s/fd ' $pids) -lname "$E_DIR/*" -print 2>/dev/null
+    } | cut -d / -f 3 | sort -nu
 }
 
 engine_mounts() {

@@ -54,7 +54,7 @@ engine_processes() {
     {
         # shellcheck disable=SC2086
         printf '%s/cmdline\n' $pids | sed 'p; s/cmdline$/environ/' | xargs grep -slaF -- "$E_DIR"
-        # shellcheck disable=SC2086
+        # shellcheck disable=SC2046,SC2086
         find $(printf '%s/fd ' $pids) -lname "$E_DIR/*" -print 2>/dev/null
     } | cut -d / -f 3 | sort -nu
 }

@@ -191,8 +191,9 @@ class Owner(Client):
         return False
 
     def stop(self, box):
-        codes = {box.code} if box.dir and self.heard(box) else {box.code, 137}
-        self.end(box, f"/containers/{box.id}/stop", {204, 304}, codes, t=60)
+        heard = box.dir and self.heard(box)
+        codes = {box.code} if heard else {box.code, 137}
+        self.end(box, f"/containers/{box.id}/stop", {204, 304}, codes, t=60 if heard else 5)
 
     def kill(self, box):
         self.end(box, f"/containers/{box.id}/kill", {204, 409}, {137})

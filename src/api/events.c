@@ -174,6 +174,19 @@ static void watch(Watch *w, gboolean past, gboolean present)
 	}
 }
 
+/* The head names the event before the first that can come as news: a client who has seen none yet
+ * asks the next daemon with that. What happens from here on is not missed. */
+static void tell_last(Watch *w, gboolean *past)
+{
+	uint64_t last = events_last(api_engine(w->request)->events);
+	g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT, last);
+	api_reply_header(w->request, "Dhow-Event-Sequence", text);
+	if (*past)
+		return;
+	w->last = last;
+	*past = TRUE;
+}
+
 gboolean api_events(ApiRequest *r, GError **error)
 {
 	Watch w = {.request = r};
@@ -190,13 +203,16 @@ gboolean api_events(ApiRequest *r, GError **error)
 		return FALSE;
 	w.filters = filters;
 	int64_t now = dh_time_now();
+	gboolean past = resume || w.since || (w.until && w.until <= now);
 	const json_t *before = api_resumed(r);
 	if (before) {
 		w.last = (uint64_t)json_integer_value(json_object_get(before, "Last"));
-		resume = TRUE;
+		past = TRUE;
+	} else {
+		tell_last(&w, &past);
 	}
 	api_stream_begin(r, 200, "application/json");
-	watch(&w, resume || w.since || (w.until && w.until <= now), !w.until || w.until > now);
+	watch(&w, past, !w.until || w.until > now);
 	if (api_yields(r) && (!w.until || dh_time_now() < w.until))
 		return api_hand_over(r, json_pack("{s:I}", "Last", (json_int_t)w.last));
 	return TRUE;

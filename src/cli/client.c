@@ -409,6 +409,37 @@ Response *cli_request_end(Cli *cli, Response *r, const Request *req, GError **er
 	return answered == 0 ? cli_request(cli, req, error) : NULL;
 }
 
+/* Its first byte. */
+static gboolean await_answer(const Response *r, gint64 until)
+{
+	gint64 left = until - g_get_monotonic_time() / 1000;
+	struct pollfd p = {.fd = response_fd(r), .events = POLLIN};
+	return left > 0 && poll(&p, 1, (int)left) > 0;
+}
+
+/* What a daemon that ends leaves in its listening socket's queue is reset: then again. */
+Response *cli_request_again(const Cli *cli, const Request *req, GError **error)
+{
+	gint64 now = g_get_monotonic_time() / 1000, until = now + CLI_DAEMON_BACK_MS;
+	Cli waiting = *cli;
+	waiting.host_is_default = FALSE;
+	while (now < until && cli_await_daemon(&waiting, (int)(until - now))) {
+		g_autoptr(GError) local = NULL;
+		g_autoptr(Response) r = send_request(&waiting, req, NULL);
+		int answered = r && await_answer(r, until) ? read_answer(r, req, &local) : -1;
+		if (answered > 0)
+			return g_steal_pointer(&r);
+		if (local && !response_broken(r)) {
+			g_propagate_error(error, g_steal_pointer(&local));
+			return NULL;
+		}
+		if (answered < 0)
+			(void)poll(NULL, 0, LISTEN_RETRY_MS);
+		now = g_get_monotonic_time() / 1000;
+	}
+	return NULL;
+}
+
 GString *response_text(Response *r, GError **error)
 {
 	const char *length = response_header(r, "Content-Length");

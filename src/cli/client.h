@@ -34,6 +34,8 @@ Response *cli_request_begin(Cli *cli, const Request *req, GError **error);
 Response *cli_request_end(Cli *cli, Response *r, const Request *req, GError **error);
 int response_status(const Response *r);
 const char *response_header(const Response *r, const char *name);
+/* Did reading fail because the connection ended before the answer did? Then the daemon has gone. */
+gboolean response_broken(const Response *r);
 /* Body bytes as they come (chunked decoded): > 0, 0 at the end, -1 with error. */
 ssize_t response_read(Response *r, void *buf, size_t n, GError **error);
 /* Next JSON value of a stream of them (events, progress, stats); NULL at the end or on error. */
@@ -71,9 +73,15 @@ json_t *cli_batch_next(Batch *b, GError **error);
 void cli_batch_free(Batch *b);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Batch, cli_batch_free)
 
+/* So long is a daemon waited for that went away in the middle of something. */
+enum { CLI_DAEMON_BACK_MS = 15000 };
+
 /* The connection broke in the middle of something: waits until a daemon listens (again), at most
  * timeout_ms. */
 gboolean cli_await_daemon(const Cli *cli, int timeout_ms);
+/* The same for an answer: asks the next daemon, once it is there, for the rest; none is started.
+ * NULL without error: none has answered in CLI_DAEMON_BACK_MS. Without a body. */
+Response *cli_request_again(const Cli *cli, const Request *req, GError **error);
 
 /* Query lists: cli_query("all", "1", "limit", NULL_or_value, NULL) skips NULL values; strv. */
 char **cli_query(const char *name, ...) G_GNUC_NULL_TERMINATED;

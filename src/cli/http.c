@@ -30,7 +30,8 @@ struct Response {
 	BodyKind kind;
 	guint64 left; /* LENGTH: of the body; CHUNKED: of the chunk */
 	gboolean first_chunk, ended;
-	GString *line; /* of response_poll_json: decoded, not yet complete */
+	gboolean broken; /* the connection ended before the answer did */
+	GString *line;   /* of response_poll_json: decoded, not yet complete */
 };
 
 Response *response_new(int fd, gboolean head_only)
@@ -69,6 +70,11 @@ int response_fd(const Response *r)
 size_t response_buffered(const Response *r)
 {
 	return r->buf->len - r->at;
+}
+
+gboolean response_broken(const Response *r)
+{
+	return r->broken;
 }
 
 const char *response_header(const Response *r, const char *name)
@@ -110,6 +116,13 @@ static gboolean truncated(GError **error)
 	return dh_error(error, DH_ERROR_SYSTEM, "the daemon closed the connection: unexpected EOF");
 }
 
+/* What response_fill answered when there had to be more: an error (with errno), or the end. */
+static gboolean broken(Response *r, ssize_t filled, GError **error)
+{
+	r->broken = TRUE;
+	return filled < 0 ? dh_error_errno(error, errno, "read from the daemon") : truncated(error);
+}
+
 /* The next line without its end, into the caller's string. */
 static gboolean read_line(Response *r, size_t max, char **ret, GError **error)
 {
@@ -134,10 +147,8 @@ static gboolean read_line(Response *r, size_t max, char **ret, GError **error)
 				"the head of the daemon's answer is too large");
 		seen = have;
 		ssize_t n = response_fill(r);
-		if (n < 0)
-			return dh_error_errno(error, errno, "read from the daemon");
-		if (n == 0)
-			return truncated(error);
+		if (n <= 0)
+			return broken(r, n, error);
 	}
 }
 
@@ -245,12 +256,8 @@ ssize_t response_read(Response *r, void *buf, size_t n, GError **error)
 		return 0;
 	if (!response_buffered(r)) {
 		ssize_t got = response_fill(r);
-		if (got < 0) {
-			dh_error_errno(error, errno, "read from the daemon");
-			return -1;
-		}
-		if (got == 0 && r->kind != BODY_CLOSE) {
-			truncated(error);
+		if (got < 0 || (got == 0 && r->kind != BODY_CLOSE)) {
+			broken(r, got, error);
 			return -1;
 		}
 		if (got == 0) {

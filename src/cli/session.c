@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { EXIT_UNKNOWN = 125, DAEMON_BACK_MS = 15000 };
+enum { EXIT_UNKNOWN = 125 };
 
 void session_init(Session *s, Cli *cli)
 {
@@ -187,7 +187,7 @@ static void await_response(Session *s)
 static gboolean ask_again(Session *s)
 {
 	g_clear_pointer(&s->wait, response_free);
-	if (!cli_await_daemon(s->cli, DAEMON_BACK_MS))
+	if (!cli_await_daemon(s->cli, CLI_DAEMON_BACK_MS))
 		return FALSE;
 	session_ask_wait(s, g_strcmp0(s->wait_condition, "removed") == 0 ? "removed" : NULL);
 	session_begin_wait(s);

@@ -272,6 +272,14 @@ guint events_n_subscribers(Events *e)
 	return n;
 }
 
+uint64_t events_last(Events *e)
+{
+	g_mutex_lock(&e->lock);
+	uint64_t last = e->seq;
+	g_mutex_unlock(&e->lock);
+	return last;
+}
+
 GPtrArray *events_since(Events *e, int64_t since)
 {
 	GPtrArray *out = g_ptr_array_new_with_free_func(free_event);

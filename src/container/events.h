@@ -57,6 +57,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(EventsSub, events_unsubscribe)
 /* How many listen now (NEventsListener of info). */
 guint events_n_subscribers(Events *e);
 
+/* The number of the last one. */
+uint64_t events_last(Events *e);
 /* fn for all that is still known with since <= time and after < number, oldest first. fn runs
  * without a lock; < 0 from it ends and is returned. */
 int events_past(

@@ -70,6 +70,59 @@ crash() {
     expect_output 'last words'
 }
 
+
+# events_survive COMMAND...
+events_survive() {
+    local since number
+    since=$(date +%s.%N)
+    in_bg all docker events --format '{{json .}}'
+    local pids=("$BG")
+    # Of these nothing comes before the daemon has gone for the first time.
+    in_bg ends docker events --filter event=die --format '{{.Actor.Attributes.name}} {{.Actor.Attributes.exitCode}}'
+    pids+=("$BG")
+    in_bg past docker events --since "$since" --until "$(date -d '+15 seconds' +%s)" --filter type=container \
+        --format '{{.Actor.Attributes.name}} {{.Action}}'
+    local past=$BG
+    appears() { docker tag busybox:latest ev:x; file_has "$BATS_TEST_TMPDIR/all" '"tag"'; }
+    wait_until 10 appears
+    docker run -d --name away busybox sh -c 'sleep 1; exit 3'
+    "$@"
+    sleep 1.5
+    engine_start
+    wait_until 10 file_has "$BATS_TEST_TMPDIR/ends" '^away 3$' || fail "the end was not seen"
+    docker run --rm --name next busybox sh -c 'exit 4' || true
+    "$@"
+    engine_start
+    docker run --rm --name last busybox sh -c 'exit 5' || true
+    wait_until 10 file_has "$BATS_TEST_TMPDIR/ends" '^last 5$'
+    wait_until 10 file_has "$BATS_TEST_TMPDIR/all" '"destroy".*"name":"last"'
+    same "$(cat "$BATS_TEST_TMPDIR/ends")" $'away 3\nnext 4\nlast 5'
+    number=$(python3 -c '
+import json, sys
+n = [json.loads(l)["sequence"] for l in open(sys.argv[1])]
+assert n == list(range(n[0], n[0] + len(n))), n
+print(n[0])' "$BATS_TEST_TMPDIR/all")
+    kill "${pids[@]}"
+    # --until ends it, and it has seen all.
+    wait "$past"
+    same "$(grep -v attach "$BATS_TEST_TMPDIR/past")" "$(docker events --since "$since" --until "$(date +%s.%N)" \
+        --filter type=container --format '{{.Actor.Attributes.name}} {{.Action}}' | grep -v attach)"
+    grep -qx 'last destroy' "$BATS_TEST_TMPDIR/past"
+    docker rmi ev:x
+}
+
+@test "events go on when the daemon dies" {
+    dhow_only "its clients end with it"
+    [ "$CLI" = dhow ] || skip "the docker CLI does not ask again"
+    events_survive crash
+}
+
+@test "events go on when the daemon is restarted" {
+    dhow_only "its clients end with it"
+    [ "$CLI" = dhow ] || skip "the docker CLI does not ask again"
+    events_survive engine_signal TERM
+}
+
 @test "what ended while no daemon was there is known with its exit code" {
     docker run -d --name brief busybox sh -c 'sleep 1; echo gone; exit 42'
     docker run -d --rm --name removed busybox sleep 1

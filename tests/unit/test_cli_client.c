@@ -432,6 +432,35 @@ static void test_older_daemon(void **state)
 	server_stop(&s, &cli);
 }
 
+#define NOT_FOUND "HTTP/1.1 404 Not Found\r\nContent-Length: 14\r\n\r\n{\"message\":\"\"}"
+
+/* Two connections each time: the first is to see whether somebody is there. */
+static void test_again(void **state)
+{
+	static const char half[] = OK "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n";
+	static const char *const next[] = {OK "Content-Length: 1\r\n\r\nd", NOT_FOUND};
+	for (size_t i = 0; i < G_N_ELEMENTS(next); i++) {
+		Server s = {0};
+		Cli cli;
+		g_autoptr(GError) error = NULL;
+		server_add(&s, half, sizeof half - 1);
+		server_add(&s, "", 0);
+		server_add(&s, next[i], strlen(next[i]));
+		server_start(&s, &cli);
+		Request req = {.method = "GET", .path = "/events"};
+		g_autoptr(Response) r = cli_request(&cli, &req, &error);
+		assert_false(response_broken(r));
+		g_autofree char *body = read_all(r, &error);
+		assert_string_equal(body, EOF_TEXT);
+		assert_true(response_broken(r));
+		g_clear_error(&error);
+		g_autoptr(Response) again = cli_request_again(&cli, &req, &error);
+		assert_int_equal(again != NULL, i == 0);
+		assert_int_equal(error != NULL, i == 1);
+		server_stop(&s, &cli);
+	}
+}
+
 static void test_nobody(void **state)
 {
 	g_autoptr(GError) error = NULL;
@@ -455,6 +484,7 @@ int main(void)
 		cmocka_unit_test(test_hijack),
 		cmocka_unit_test(test_streamed_body),
 		cmocka_unit_test(test_refused_body),
+		cmocka_unit_test(test_again),
 		cmocka_unit_test(test_nobody),
 	};
 	const struct CMUnitTest alone[] = {cmocka_unit_test(test_older_daemon)};

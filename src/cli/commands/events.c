@@ -129,6 +129,72 @@ static gboolean api_time(const char *text, char **ret, GError **error)
 	return *ret || !text || !*text;
 }
 
+/* A number that is known lets the next daemon go on behind it. */
+static Response *ask(Cli *cli, char *const *query, const char *after, GError **error)
+{
+	Request req = {.method = "GET", .path = "/events", .query = query};
+	if (!after)
+		return cli_request(cli, &req, error);
+	g_autoptr(GPtrArray) more = g_ptr_array_new();
+	for (; *query; query++)
+		g_ptr_array_add(more, *query);
+	if (*after) {
+		g_ptr_array_add(more, (char *)"after");
+		g_ptr_array_add(more, (char *)after);
+	}
+	g_ptr_array_add(more, NULL);
+	req.query = (char *const *)more->pdata;
+	return cli_request_again(cli, &req, error);
+}
+
+/* Until the stream ends (TRUE) or breaks; *after becomes the last one's number. */
+static gboolean print_events(
+	Response *r, const char *format, const Template *t, char **after, GError **error)
+{
+	for (;;) {
+		g_autoptr(GError) local = NULL;
+		g_autoptr(json_t) event = response_next_json(r, &local);
+		if (!event && !local)
+			return TRUE;
+		if (!event) {
+			g_propagate_error(error, g_steal_pointer(&local));
+			return FALSE;
+		}
+		g_free(*after);
+		*after = g_strdup_printf("%" JSON_INTEGER_FORMAT, list_int(event, "sequence"));
+		if (!print_event(format, t, event, error))
+			return FALSE;
+	}
+}
+
+/* The daemon may go and come back. */
+static int follow(Cli *cli, char *const *query, gboolean since, const char *format,
+	const Template *t, GError **error)
+{
+	g_autoptr(Response) r = ask(cli, query, NULL, error);
+	if (!r)
+		return 1;
+	const char *first = response_header(r, "Dhow-Event-Sequence");
+	gboolean numbered = first != NULL;
+	/* What is asked for by time begins with that again, as long as nothing has come. */
+	g_autofree char *after = g_strdup(first && !since ? first : "");
+	for (;;) {
+		g_autoptr(GError) local = NULL, refused = NULL;
+		if (print_events(r, format, t, &after, &local))
+			return 0;
+		Response *next = NULL;
+		if (numbered && response_broken(r))
+			next = ask(cli, query, after, &refused);
+		if (!next) {
+			GError **why = refused ? &refused : &local;
+			g_propagate_error(error, g_steal_pointer(why));
+			return 1;
+		}
+		response_free(r);
+		r = next;
+	}
+}
+
 static int events_run(Cli *cli, void *options, char **args, GError **error)
 {
 	const EventsOptions *o = options;
@@ -145,21 +211,7 @@ static int events_run(Cli *cli, void *options, char **args, GError **error)
 	if (!api_time(o->since, &since, error) || !api_time(o->until, &until, error))
 		return 1;
 	g_auto(GStrv) query = cli_query("filters", filters, "since", since, "until", until, NULL);
-	Request req = {.method = "GET", .path = "/events", .query = query};
-	g_autoptr(Response) r = cli_request(cli, &req, error);
-	if (!r)
-		return 1;
-	for (;;) {
-		g_autoptr(GError) local = NULL;
-		g_autoptr(json_t) event = response_next_json(r, &local);
-		if (!event) {
-			if (local)
-				g_propagate_error(error, g_steal_pointer(&local));
-			return *error ? 1 : 0;
-		}
-		if (!print_event(format, t, event, error))
-			return 1;
-	}
+	return follow(cli, query, since != NULL, format, t, error);
 }
 
 const Command cmd_events = {

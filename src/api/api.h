@@ -119,7 +119,9 @@ void api_upgraded_tell(int fd, int stream, const char *text);
 
 #define API_RAW_STREAM "application/vnd.docker.raw-stream"
 #define API_MULTIPLEXED_STREAM "application/vnd.docker.multiplexed-stream"
-/* Which of them a container's output is. */
+/* Ours: framed whatever the container, with its positions (container/logs.h). */
+#define API_POSITIONED_STREAM "application/vnd.dhow.positioned-stream"
+/* Which of the first two a container's output is. */
 const char *api_stream_type(const ApiRequest *r, gboolean tty);
 
 /* A body into a structure of a table; an absent body is an error with this text. */

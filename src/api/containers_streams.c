@@ -73,6 +73,17 @@ static gboolean parse_time(ApiRequest *r, const char *name, int64_t *ret, GError
 	return !v || !*v || strcmp(v, "0") == 0 || dh_time_parse(v, dh_time_now(), ret, error);
 }
 
+/* Ours: positions=1 asks for positions, position=WORD goes on at one of them. */
+static gboolean parse_positions(ApiRequest *r, LogsRequest *logs, LogsPosition *at, GError **error)
+{
+	const char *v = api_query(r, "position");
+	*at = (LogsPosition){0};
+	logs->tell = api_query_bool(r, "positions", FALSE);
+	if (v && *v && !logs_position_parse(v, at))
+		return dh_error(error, DH_ERROR_INVALID, "invalid position of a log: %s", v);
+	return TRUE;
+}
+
 gboolean api_container_logs(ApiRequest *r, GError **error)
 {
 	LogsRequest logs = {.use_stdout = api_query_bool(r, "stdout", FALSE),
@@ -87,6 +98,9 @@ gboolean api_container_logs(ApiRequest *r, GError **error)
 	if (!parse_time(r, "since", &logs.since, error) ||
 		!parse_time(r, "until", &logs.until, error))
 		return FALSE;
+	LogsPosition at;
+	if (!parse_positions(r, &logs, &at, error))
+		return FALSE;
 	/* Anything that is no number means all, as docker has it. */
 	int64_t tail;
 	if (api_query_int(r, "tail", -1, &tail, NULL) && tail >= 0)
@@ -95,7 +109,6 @@ gboolean api_container_logs(ApiRequest *r, GError **error)
 	if (!c || !container_logs_check(c, error))
 		return FALSE;
 	const json_t *before = api_resumed(r);
-	LogsPosition at = {0};
 	if (before)
 		at = (LogsPosition){
 			.known = TRUE,
@@ -105,7 +118,11 @@ gboolean api_container_logs(ApiRequest *r, GError **error)
 		};
 	logs.position = &at;
 	logs.opened = api_settled;
-	api_stream_begin(r, 200, api_stream_type(r, c->config->tty));
+	/* The name may be another's by the time when somebody goes on with it. */
+	if (logs.tell)
+		api_reply_header(r, "Dhow-Container", c->id);
+	api_stream_begin(
+		r, 200, logs.tell ? API_POSITIONED_STREAM : api_stream_type(r, c->config->tty));
 	if (!container_logs(c, &logs, api_stream_write, r, api_resumable_fd(r), error))
 		return FALSE;
 	if (api_yields(r) && at.unfinished)

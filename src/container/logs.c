@@ -12,6 +12,10 @@
  * --tail counts newlines backwards, in blocks, over as many files as it takes. --since is looked
  * for by bisection: the time of a line somewhere in the middle tells in which half to go on.
  *
+ * A position is a file (its inode, which a packed one has the number of) and an offset; a sum of
+ * what stands before it tells whether that is still the same. A client who asked is told one behind
+ * each block, so that lines cost nothing.
+ *
  * Following waits on three descriptors: inotify on the log's directory, the engine's events (the
  * container's end), and the client. The watch and the subscription are made before the first read
  * and the container's state is asked before each read to the end, so nothing can fall between.
@@ -34,6 +38,7 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #define BLOCK (64 * 1024)
 #define SEEK_BLOCK (256 * 1024) /* holds two of the longest lines that a shim writes */
@@ -154,6 +159,104 @@ static void put_line(Reader *r, const LogLine *l, const char *text, size_t len, 
 	if (r->out->len >= BLOCK)
 		flush(r);
 }
+
+/* ---- positions ---- */
+
+enum { CHECKED = 64 };
+
+/* The time of the last line is in there. 0: it cannot be had. */
+static guint32 check_before(int fd, off_t pos)
+{
+	guint8 last[CHECKED];
+	size_t n = (size_t)MIN(pos, (off_t)sizeof last);
+	if (n == 0 || pread(fd, last, n, pos - (off_t)n) != (ssize_t)n)
+		return 0;
+	return (guint32)crc32(0, last, (uInt)n);
+}
+
+char *logs_position_text(const LogsPosition *p)
+{
+	return g_strdup_printf("%" G_GINT64_MODIFIER "x.%" G_GINT64_MODIFIER "x.%" G_GINT64_MODIFIER
+			       "x.%x",
+		(guint64)p->dev, (guint64)p->ino, (guint64)p->pos, p->check);
+}
+
+gboolean logs_position_parse(const char *text, LogsPosition *ret)
+{
+	g_auto(GStrv) words = g_strsplit(text, ".", 5);
+	guint64 n[4];
+	if (g_strv_length(words) != G_N_ELEMENTS(n))
+		return FALSE;
+	for (guint i = 0; i < G_N_ELEMENTS(n); i++) {
+		guint64 max = i == 3 ? G_MAXUINT32 : i == 2 ? G_MAXINT64 : G_MAXUINT64;
+		if (!g_ascii_string_to_unsigned(words[i], 16, 0, max, &n[i], NULL))
+			return FALSE;
+	}
+	*ret = (LogsPosition){.known = TRUE,
+		.dev = (dev_t)n[0],
+		.ino = (ino_t)n[1],
+		.pos = (off_t)n[2],
+		.check = (guint32)n[3]};
+	return TRUE;
+}
+
+static gboolean is_position(const Reader *r, LogSource *f, const LogsPosition *p)
+{
+	if (f->ino != p->ino || f->dev != p->dev)
+		return FALSE;
+	/* One that cannot be unpacked is passed over later; it is still the one. */
+	return p->check == 0 || !log_source_unpack(f, r->path) ||
+	       check_before(f->fd, p->pos) == p->check;
+}
+
+/* What was read before is left out; of a file that is gone the rest is lost. */
+static void seek_position(Reader *r, const LogsPosition *p)
+{
+	for (guint i = 0; i < r->files->len; i++) {
+		LogSource *f = &g_array_index(r->files, LogSource, i);
+		if (!is_position(r, f, p))
+			continue;
+		f->pos = p->pos;
+		if (i > 0)
+			g_array_remove_range(r->files, 0, i);
+		return;
+	}
+}
+
+static LogsPosition position_of(const Reader *r)
+{
+	LogsPosition p = {0};
+	if (r->at >= r->files->len)
+		return p;
+	const LogSource *f = &g_array_index(r->files, LogSource, r->at);
+	p.dev = f->dev;
+	p.ino = f->ino;
+	p.pos = f->pos;
+	return p;
+}
+
+/* To whoever asked us. */
+static void leave_position(const Reader *r, gboolean unfinished)
+{
+	if (!r->req->position)
+		return;
+	*r->req->position = position_of(r);
+	r->req->position->unfinished = unfinished;
+}
+
+/* To the client, between what is before it and what is behind it. */
+static void put_position(Reader *r)
+{
+	LogsPosition p = position_of(r);
+	if (r->at < r->files->len)
+		p.check = check_before(g_array_index(r->files, LogSource, r->at).fd, p.pos);
+	g_autofree char *text = logs_position_text(&p);
+	const char head[8] = {LOGS_POSITION, 0, 0, 0, 0, 0, 0, (char)strlen(text)};
+	g_string_append_len(r->out, head, sizeof head);
+	g_string_append(r->out, text);
+}
+
+/* ---- lines ---- */
 
 /* A line that is decoded, in r->line. */
 static void give_text(Reader *r, const char *text, size_t len, const char *end)
@@ -308,6 +411,8 @@ static void read_to_end(Reader *r, LogSource *f)
 		if (used == 0)
 			return;
 		f->pos += (off_t)used;
+		if (r->req->tell)
+			put_position(r);
 	}
 }
 
@@ -454,36 +559,6 @@ static void seek_tail(Reader *r)
 		g_array_remove_range(r->files, 0, first);
 }
 
-/* ---- positions ---- */
-
-/* What was read before is left out; of a file that is gone the rest is lost. */
-static void seek_position(Reader *r, const LogsPosition *p)
-{
-	for (guint i = 0; i < r->files->len; i++) {
-		LogSource *f = &g_array_index(r->files, LogSource, i);
-		if (f->ino != p->ino || f->dev != p->dev)
-			continue;
-		f->pos = p->pos;
-		if (i > 0)
-			g_array_remove_range(r->files, 0, i);
-		return;
-	}
-}
-
-static void tell_position(const Reader *r, gboolean unfinished)
-{
-	LogsPosition *p = r->req->position;
-	if (!p)
-		return;
-	*p = (LogsPosition){.unfinished = unfinished};
-	if (r->at >= r->files->len)
-		return;
-	const LogSource *f = &g_array_index(r->files, LogSource, r->at);
-	p->dev = f->dev;
-	p->ino = f->ino;
-	p->pos = f->pos;
-}
-
 /* ---- following ---- */
 
 static gboolean has_ended(Container *c)
@@ -539,7 +614,7 @@ static gboolean follow(Reader *r, Container *c, int cancel_fd, GError **error)
 		read_all(r);
 		flush(r);
 		if (ended || r->gone || r->done) {
-			tell_position(r, r->paused && !r->done);
+			leave_position(r, r->paused && !r->done);
 			return TRUE;
 		}
 		struct pollfd p[] = {
@@ -555,7 +630,7 @@ static gboolean follow(Reader *r, Container *c, int cancel_fd, GError **error)
 		/* What has ended is read to its end here: elsewhere its log may be gone. */
 		ended = p[2].revents && has_ended(c);
 		if (p[2].revents && !ended) {
-			tell_position(r, TRUE);
+			leave_position(r, TRUE);
 			return TRUE;
 		}
 		if (p[0].revents)
@@ -592,7 +667,7 @@ gboolean container_logs(Container *c, const LogsRequest *req, LogsSink sink, voi
 		.path = path,
 		.sink = sink,
 		.arg = arg,
-		.raw = c->config->tty,
+		.raw = c->config->tty && !req->tell,
 		.local = strcmp(log_driver(c), "local") == 0};
 	r.block_size = BLOCK;
 	r.block = g_malloc(r.block_size);
@@ -613,10 +688,12 @@ gboolean container_logs(Container *c, const LogsRequest *req, LogsSink sink, voi
 		seek_tail(&r);
 	if (req->since > 0 && !resumed)
 		seek_since(&r);
+	if (req->tell)
+		put_position(&r);
 	if (r.req->follow)
 		return follow(&r, c, cancel_fd, error);
 	read_all(&r);
 	flush(&r);
-	tell_position(&r, r.paused && !r.done);
+	leave_position(&r, r.paused && !r.done);
 	return TRUE;
 }

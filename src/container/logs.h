@@ -10,11 +10,18 @@ typedef struct {
 	dev_t dev;
 	ino_t ino;
 	off_t pos;
+	guint32 check; /* of what stands before pos, as a file may be emptied, or another get its
+			* inode; 0: not known */
 	gboolean unfinished; /* out: the rest is the end of what was read, there is more to come */
 } LogsPosition;
 
+/* As a word, for clients. FALSE: it is none. */
+char *logs_position_text(const LogsPosition *p);
+gboolean logs_position_parse(const char *text, LogsPosition *ret);
+
 typedef struct {
 	gboolean use_stdout, use_stderr, follow, timestamps, details;
+	gboolean tell; /* where it is, in frames of LOGS_POSITION; all else is in frames, too */
 	int64_t since, until;   /* ns; 0: none */
 	int64_t tail;           /* lines; -1: all */
 	LogsPosition *position; /* or NULL */
@@ -22,6 +29,10 @@ typedef struct {
 	 */
 	void (*opened)(void *arg);
 } LogsRequest;
+
+/* The stream of frames with a position, as a word: what came before is before it. The first frame
+ * is one. */
+enum { LOGS_POSITION = 4 };
 
 /* Writes the log to a sink as Docker's framed stream (or raw for a container with a terminal).
  * Returns when all is written, or, following, when the container has ended, or when cancel_fd hangs

@@ -71,6 +71,142 @@ crash() {
 }
 
 
+# writer NAME [RUN OPTIONS]: a container that writes 1, 2, 3 ..., thousands a second, until it is told to end (tell), and
+# then a line without an end.
+writer() {
+    docker run -d --name "$1" "${@:2}" busybox sh -c '
+        i=0
+        until [ -e /end ]; do
+            n=0
+            while [ $n -lt 100 ]; do n=$((n+1)); i=$((i+1)); echo $i; done
+            sleep 0.02
+        done
+        printf %s $((i+1))'
+}
+
+# tell NAME...: through the container's own root, as there may be no daemon.
+tell() {
+    local name
+    for name in "$@"; do
+        touch "/proc/$(cat "$BATS_TEST_TMPDIR/$name.pid")/root/end"
+    done
+}
+
+# follow FILE NAME [LOGS OPTIONS]
+follow() {
+    in_bg "$1" docker logs -f "${@:3}" "$2"
+    FOLLOWERS+=("$BG")
+    wait_until 10 test -s "$BATS_TEST_TMPDIR/$1"
+}
+
+# await_more: every follower has got something since it was called.
+await_more() {
+    local f size
+    for f in "${FILES[@]}"; do
+        size=$(stat -c %s "$BATS_TEST_TMPDIR/$f")
+        has_grown() { [ "$(stat -c %s "$BATS_TEST_TMPDIR/$f")" -gt "$size" ]; }
+        wait_until 20 has_grown || fail "$f does not go on:" "$(cat "$BATS_TEST_TMPDIR/$f.err")"
+    done
+}
+
+# all_ended: all followers, and none had anything to complain of.
+all_ended() {
+    local pid f
+    for pid in "${FOLLOWERS[@]}"; do
+        wait "$pid" || fail "a follower ended with $?:" "$(cat "$BATS_TEST_TMPDIR"/*.err)"
+    done
+    for f in "${FILES[@]}"; do
+        [ ! -s "$BATS_TEST_TMPDIR/$f.err" ] || fail "$f: $(cat "$BATS_TEST_TMPDIR/$f.err")"
+    done
+}
+
+# counts FILE: its lines' last words are numbers without a gap and without one twice.
+counts() {
+    tr -d '\r' <"$BATS_TEST_TMPDIR/$1" |
+        awk -v first="${2:-}" '
+            NR == 1 && first != "" && $NF != first { print "begins with " $0; exit 1 }
+            NR > 1 && $NF != last + 1 { print "line " NR ": " $0 " follows " last; exit 1 }
+            { last = $NF }' || fail "in $1"
+}
+
+# survives COMMAND...: followers of all kinds over two ends of the daemon, brought about by COMMAND.
+survives() {
+    local name options=(--log-opt max-size=200k --log-opt max-file=100)
+    FOLLOWERS=()
+    FILES=(json packed local tty times tail since)
+    writer json
+    writer packed "${options[@]}" --log-opt compress=true
+    writer local --log-driver local "${options[@]}"
+    writer tty -t
+    for name in json packed local tty; do
+        docker inspect -f '{{.State.Pid}}' "$name" >"$BATS_TEST_TMPDIR/$name.pid"
+        wait_logs "$name" '^500'
+        follow "$name" "$name"
+    done
+    follow times json -t
+    follow tail json --tail 3
+    follow since local --since 1h -t
+    for _ in 1 2; do
+        "$@"
+        sleep 0.3
+        engine_start
+        await_more
+    done
+    # Its last lines, and its end, too.
+    "$@"
+    tell json packed local tty
+    sleep 1
+    engine_start
+    all_ended
+    for name in json packed local tty; do
+        counts "$name" 1
+        docker logs "$name" | cmp - "$BATS_TEST_TMPDIR/$name" || fail "$name is not its log"
+    done
+    counts times 1
+    docker logs -t json | cmp - "$BATS_TEST_TMPDIR/times"
+    counts tail
+    same "$(tail -c 20 "$BATS_TEST_TMPDIR/tail")" "$(docker logs json | tail -c 20)"
+    counts since 1
+    docker logs -t local | cmp - "$BATS_TEST_TMPDIR/since"
+}
+
+@test "logs -f goes on when the daemon dies: no line is lost, none comes twice" {
+    dhow_only "its clients end with it"
+    [ "$CLI" = dhow ] || skip "the docker CLI does not ask again"
+    survives crash
+}
+
+@test "logs -f goes on when the daemon is restarted" {
+    dhow_only "its clients end with it"
+    [ "$CLI" = dhow ] || skip "the docker CLI does not ask again"
+    survives engine_signal TERM
+}
+
+@test "logs -f of a container that writes as fast as it can, and the daemon dies" {
+    dhow_only "its clients end with it"
+    [ "$CLI" = dhow ] || skip "the docker CLI does not ask again"
+    FOLLOWERS=() FILES=(fast)
+    docker run -d --name fast --log-opt max-size=-1 busybox seq 3000000
+    follow fast fast
+    crash
+    engine_start
+    all_ended
+    seq 3000000 | cmp - "$BATS_TEST_TMPDIR/fast"
+}
+
+@test "logs -f: standard error stays apart when the daemon dies" {
+    dhow_only "its clients end with it"
+    [ "$CLI" = dhow ] || skip "the docker CLI does not ask again"
+    docker run -d --name both busybox sh -c 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); echo $i; echo $i >&2; done; sleep 2'
+    in_bg both docker logs -f both
+    wait_until 10 test -s "$BATS_TEST_TMPDIR/both"
+    crash
+    engine_start
+    wait "$BG"
+    seq 20000 | cmp - "$BATS_TEST_TMPDIR/both"
+    seq 20000 | cmp - "$BATS_TEST_TMPDIR/both.err"
+}
+
 # events_survive COMMAND...
 events_survive() {
     local since number
@@ -121,6 +257,32 @@ print(n[0])' "$BATS_TEST_TMPDIR/all")
     dhow_only "its clients end with it"
     [ "$CLI" = dhow ] || skip "the docker CLI does not ask again"
     events_survive engine_signal TERM
+}
+
+@test "who follows a daemon that does not come back is told" {
+    dhow_only "its clients end with it"
+    [ "$CLI" = dhow ] || skip "the docker CLI does not ask again"
+    local pids=() pid status
+    docker run -d --name web busybox sh -c 'echo begun; sleep 1000'
+    in_bg logs docker logs -f web
+    pids+=("$BG")
+    in_bg events docker events
+    pids+=("$BG")
+    wait_until 5 file_has "$BATS_TEST_TMPDIR/logs" begun
+    appears() { docker tag busybox:latest ev:x; file_has "$BATS_TEST_TMPDIR/events" 'image tag'; }
+    wait_until 10 appears
+    engine_signal TERM
+    local begun=$SECONDS
+    for pid in "${pids[@]}"; do
+        status=0
+        wait "$pid" || status=$?
+        same "$status" 1
+    done
+    [ $((SECONDS - begun)) -lt 20 ] || fail "it took $((SECONDS - begun)) seconds"
+    file_has "$BATS_TEST_TMPDIR/logs.err" 'unexpected EOF'
+    file_has "$BATS_TEST_TMPDIR/events.err" 'unexpected EOF'
+    engine_start
+    docker rmi ev:x
 }
 
 @test "what ended while no daemon was there is known with its exit code" {

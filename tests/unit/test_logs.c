@@ -403,6 +403,82 @@ static void following_sees_all_and_ends(void **state)
 	follower_done(&f);
 }
 
+/* Frames as they come: lines' text, "@" for a position, which *ret_last becomes. */
+static char *read_positioned(LogsRequest *r, char **ret_last)
+{
+	g_autoptr(GString) framed = g_string_new(NULL);
+	GString *out = g_string_new(NULL);
+	r->tell = TRUE;
+	assert_true(container_logs(&fake.c, r, collect, framed, -1, NULL));
+	for (gsize i = 0; i < framed->len;) {
+		const guint8 *h = (const guint8 *)framed->str + i;
+		gsize n = (gsize)h[6] << 8 | h[7];
+		if (h[0] == LOGS_POSITION) {
+			g_free(*ret_last);
+			*ret_last = g_strndup(framed->str + i + 8, n);
+			g_string_append_c(out, '@');
+		} else {
+			assert_int_equal(h[0], 1);
+			g_string_append_len(out, framed->str + i + 8, (gssize)n);
+		}
+		i += 8 + n;
+	}
+	return g_string_free(out, FALSE);
+}
+
+static void expect_from(const char *position, const char *text)
+{
+	LogsRequest r = both();
+	LogsPosition at;
+	g_autofree char *last = NULL;
+	r.tail = 1; /* without meaning */
+	r.position = &at;
+	assert_true(logs_position_parse(position, &at));
+	g_autofree char *got = read_positioned(&r, &last);
+	assert_string_equal(got, text);
+}
+
+static void positions_survive_rotation_and_notice_another_file(void **state)
+{
+	LogsRequest r = both();
+	g_autofree char *start = NULL, *middle = NULL;
+	fake.config.tty = TRUE;
+	append_line(0, "a", "stdout", 1);
+	append_line(0, "b", "stdout", 2);
+	g_autofree char *all = read_positioned(&r, &middle);
+	assert_string_equal(all, "@a\nb\n@");
+	append_line(0, "c", "stdout", 3);
+	expect_from(middle, "@c\n@");
+	r.tail = 0;
+	g_autofree char *none = read_positioned(&r, &start);
+	assert_string_equal(none, "@");
+	expect_from(start, "@");
+	rotate(0);
+	append_line(0, "d", "stdout", 4);
+	expect_from(middle, "@c\n@d\n@");
+	expect_from(start, "@d\n@");
+	/* The same inode, but what stands there now is not what was read. */
+	g_autofree char *old = g_strconcat(fake.c.log_path, ".1", NULL);
+	assert_int_equal(truncate(old, 0), 0);
+	for (int i = 0; i < 5; i++)
+		append_line(1, "other", "stdout", 5);
+	expect_from(middle, "@other\nother\nother\nother\nother\n@d\n@");
+	g_unlink(old);
+	expect_from(middle, "@d\n@");
+}
+
+static void words_that_are_no_position(void **state)
+{
+	static const char *const words[] = {"", "1", "1.2.3", "1.2.3.4.5", "1.2.-3.4", "x.2.3.4",
+		"1.2.8000000000000000.4", "1.2.3.100000000", "1..3.4", "1.2.3.4 "};
+	LogsPosition p;
+	for (guint i = 0; i < G_N_ELEMENTS(words); i++)
+		assert_false(logs_position_parse(words[i], &p));
+	assert_true(logs_position_parse("fd01.2.7fffffffffffffff.ffffffff", &p));
+	g_autofree char *text = logs_position_text(&p);
+	assert_string_equal(text, "fd01.2.7fffffffffffffff.ffffffff");
+}
+
 static void following_ends_when_the_client_goes(void **state)
 {
 	Follower f;
@@ -525,6 +601,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(following_sees_all_and_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			following_ends_when_the_client_goes, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			positions_survive_rotation_and_notice_another_file, setup, teardown),
+		cmocka_unit_test(words_that_are_no_position),
 		cmocka_unit_test_setup_teardown(since_is_found_by_bisection, setup, teardown),
 		cmocka_unit_test_setup_teardown(unreadable_drivers, setup, teardown),
 	};

@@ -186,6 +186,8 @@ static int follow(Cli *cli, char *const *query, gboolean since, const char *form
 		if (numbered && response_broken(r))
 			next = ask(cli, query, after, &refused);
 		if (!next) {
+			if (refused)
+				g_prefix_error(&refused, "%s: ", local->message);
 			GError **why = refused ? &refused : &local;
 			g_propagate_error(error, g_steal_pointer(why));
 			return 1;

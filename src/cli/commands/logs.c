@@ -12,8 +12,13 @@
 enum {
 	BUFFER = 64 * 1024,
 	FRAME_HEAD = 8,
+	POSITION_FRAME = 4, /* the stream of a position, ours */
+	POSITION_MAX = 255,
 	CHUNK_END = 16 /* what may be left of a chunk that has been read */
 };
+
+/* What the daemon calls a stream with positions. */
+#define POSITIONED "application/vnd.dhow.positioned-stream"
 
 typedef struct {
 	gboolean details, follow, timestamps;
@@ -56,13 +61,38 @@ static gboolean copy_raw(Response *r, GError **error)
 	}
 }
 
-/* Payload of neighbouring frames of one stream is written together. */
+/* Payload of neighbouring frames of one stream is written together. A daemon of ours says now and
+ * then which position of the log the stream has come to; when it goes, the next one begins there
+ * again, and what is known from behind there is left out. */
 typedef struct {
 	Response *r;
-	int fd; /* where buf goes */
+	char *position;      /* or NULL: none has been told */
+	gboolean again;      /* ... by this daemon, but we asked for it */
+	guint64 seen, known; /* bytes behind it: from this daemon, and written or about to be */
+	int fd;              /* where buf goes */
 	size_t n;
 	char buf[BUFFER];
 } Frames;
+
+static Frames *frames_new(Response *r)
+{
+	Frames *f = g_new(Frames, 1);
+	f->r = r;
+	f->position = NULL;
+	f->again = FALSE;
+	f->seen = f->known = 0;
+	f->fd = STDOUT_FILENO;
+	f->n = 0;
+	return f;
+}
+
+static void frames_free(Frames *f)
+{
+	response_free(f->r);
+	g_free(f->position);
+	g_free(f);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Frames, frames_free)
 
 static gboolean frames_flush(Frames *f, GError **error)
 {
@@ -95,6 +125,43 @@ static int read_head(Frames *f, guint8 head[FRAME_HEAD], GError **error)
 	return 1;
 }
 
+/* So many of the n bytes that were read are new; they are moved to the front. */
+static size_t keep_new(Frames *f, char *p, size_t n)
+{
+	size_t old = f->known > f->seen ? (size_t)MIN((guint64)n, f->known - f->seen) : 0;
+	f->seen += n;
+	f->known = MAX(f->known, f->seen);
+	if (old > 0)
+		memmove(p, p + old, n - old);
+	return n - old;
+}
+
+static gboolean take_position(Frames *f, guint32 left, GError **error)
+{
+	char text[POSITION_MAX + 1];
+	size_t n = 0;
+	if (left > POSITION_MAX)
+		return dh_error(error, DH_ERROR_SYSTEM, "the position of the log is too long");
+	for (; n < left;) {
+		ssize_t got = frames_read(f, text + n, left - n, error);
+		if (got == 0)
+			dh_error(error, DH_ERROR_SYSTEM, "unexpected EOF");
+		if (got <= 0)
+			return FALSE;
+		n += (size_t)got;
+	}
+	text[n] = '\0';
+	/* The place is gone (rotated away): all that is left of the log is new. */
+	if (f->again && g_strcmp0(f->position, text) != 0)
+		f->known = 0;
+	f->again = FALSE;
+	f->known -= MIN(f->known, f->seen);
+	f->seen = 0;
+	g_free(f->position);
+	f->position = g_strdup(text);
+	return TRUE;
+}
+
 static gboolean take_payload(Frames *f, int stream, guint32 left, GError **error)
 {
 	int fd = stream == 2 ? STDERR_FILENO : STDOUT_FILENO;
@@ -116,19 +183,15 @@ static gboolean take_payload(Frames *f, int stream, guint32 left, GError **error
 		if (stream == 3)
 			return dh_error(error, DH_ERROR_SYSTEM, "error from daemon in stream: %.*s",
 				(int)got, f->buf + f->n);
-		f->n += (size_t)got;
+		f->n += keep_new(f, f->buf + f->n, (size_t)got);
 		left -= (guint32)got;
 	}
 	return TRUE;
 }
 
 /* Frames: stream, three zeros, the length (big endian), the bytes. */
-static gboolean copy_frames(Response *r, GError **error)
+static gboolean copy_frames(Frames *f, GError **error)
 {
-	g_autofree Frames *f = g_new(Frames, 1);
-	f->r = r;
-	f->fd = STDOUT_FILENO;
-	f->n = 0;
 	for (;;) {
 		guint8 head[FRAME_HEAD];
 		int more = read_head(f, head, error);
@@ -138,14 +201,15 @@ static gboolean copy_frames(Response *r, GError **error)
 		}
 		if (more == 0)
 			return frames_flush(f, error);
-		if (head[0] > 3) {
+		if (head[0] > POSITION_FRAME) {
 			(void)frames_flush(f, NULL);
 			return dh_error(
 				error, DH_ERROR_SYSTEM, "Unrecognized input header: %d", head[0]);
 		}
 		guint32 left = (guint32)head[4] << 24 | (guint32)head[5] << 16 |
 			       (guint32)head[6] << 8 | head[7];
-		if (!take_payload(f, head[0], left, error)) {
+		if (head[0] == POSITION_FRAME ? !take_position(f, left, error)
+					      : !take_payload(f, head[0], left, error)) {
 			(void)frames_flush(f, NULL);
 			return FALSE;
 		}
@@ -169,32 +233,110 @@ static gboolean is_raw(Cli *cli, const char *name, const Response *r, gboolean *
 	return TRUE;
 }
 
+typedef struct {
+	Cli *cli;
+	const LogsOptions *o;
+	char *since, *until;
+	char *path;
+} Logs;
+
+static void logs_clear(Logs *l)
+{
+	g_free(l->since);
+	g_free(l->until);
+	g_free(l->path);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Logs, logs_clear)
+
+static gboolean parse_time(const char *name, const char *text, char **ret, GError **error)
+{
+	g_autoptr(GError) local = NULL;
+	if (!text || !*text || (*ret = list_api_time(text, &local)))
+		return TRUE;
+	return dh_error(
+		error, DH_ERROR_INVALID, "invalid value for \"%s\": %s", name, local->message);
+}
+
+/* Who follows asks for positions, to be able to go on after this daemon. */
+static char **make_query(const Logs *l, const char *position)
+{
+	const LogsOptions *o = l->o;
+	return cli_query("details", o->details ? "1" : NULL, "follow", o->follow ? "1" : NULL,
+		"position", position, "positions", o->follow ? "1" : NULL, "since", l->since,
+		"stderr", "1", "stdout", "1", "tail", o->tail ? o->tail : "all", "timestamps",
+		o->timestamps ? "1" : NULL, "until", l->until, NULL);
+}
+
+static gboolean is_positioned(const Response *r)
+{
+	return g_strcmp0(response_header(r, "Content-Type"), POSITIONED) == 0;
+}
+
+/* Has the daemon gone, and is there another? FALSE without error: no. */
+static gboolean ask_again(const Logs *l, Frames *f, GError **error)
+{
+	if (!response_broken(f->r))
+		return FALSE;
+	g_auto(GStrv) query = make_query(l, f->position);
+	Request req = {.method = "GET", .path = l->path, .query = query};
+	Response *next = cli_request_again(l->cli, &req, error);
+	/* One that has no positions could only begin from the beginning. */
+	if (!next || !is_positioned(next)) {
+		response_free(next);
+		return FALSE;
+	}
+	response_free(f->r);
+	f->r = next;
+	f->again = TRUE;
+	f->seen = 0;
+	return TRUE;
+}
+
+/* A log with positions; takes r over. */
+static gboolean copy_positioned(Logs *l, Response *r, GError **error)
+{
+	g_autoptr(Frames) f = frames_new(r);
+	const char *id = response_header(r, "Dhow-Container");
+	if (id) {
+		g_free(l->path);
+		l->path = g_strdup_printf("/containers/%s/logs", id);
+	}
+	for (;;) {
+		g_autoptr(GError) local = NULL, refused = NULL;
+		if (copy_frames(f, &local))
+			return TRUE;
+		if (ask_again(l, f, &refused))
+			continue;
+		if (refused)
+			g_prefix_error(&refused, "%s: ", local->message);
+		GError **why = refused ? &refused : &local;
+		g_propagate_error(error, g_steal_pointer(why));
+		return FALSE;
+	}
+}
+
 static int logs_run(Cli *cli, void *options, char **args, GError **error)
 {
 	const LogsOptions *o = options;
-	g_autofree char *since = NULL, *until = NULL;
-	g_autoptr(GError) local = NULL;
-	if (o->since && *o->since && !(since = list_api_time(o->since, &local))) {
-		dh_error(
-			error, DH_ERROR_INVALID, "invalid value for \"since\": %s", local->message);
+	g_auto(Logs) l = {.cli = cli, .o = o};
+	if (!parse_time("since", o->since, &l.since, error) ||
+		!parse_time("until", o->until, &l.until, error))
 		return 1;
-	}
-	if (o->until && *o->until && !(until = list_api_time(o->until, &local))) {
-		dh_error(
-			error, DH_ERROR_INVALID, "invalid value for \"until\": %s", local->message);
-		return 1;
-	}
-	g_autofree char *path = g_strdup_printf("/containers/%s/logs", args[0]);
-	g_auto(GStrv) query = cli_query("details", o->details ? "1" : NULL, "follow",
-		o->follow ? "1" : NULL, "since", since, "stderr", "1", "stdout", "1", "tail",
-		o->tail ? o->tail : "all", "timestamps", o->timestamps ? "1" : NULL, "until", until,
-		NULL);
-	Request req = {.method = "GET", .path = path, .query = query};
+	l.path = g_strdup_printf("/containers/%s/logs", args[0]);
+	g_auto(GStrv) query = make_query(&l, NULL);
+	Request req = {.method = "GET", .path = l.path, .query = query};
 	g_autoptr(Response) r = cli_request(cli, &req, error);
 	gboolean raw = FALSE;
-	if (!r || !is_raw(cli, args[0], r, &raw, error))
+	if (!r)
 		return 1;
-	return (raw ? copy_raw(r, error) : copy_frames(r, error)) ? 0 : 1;
+	if (is_positioned(r))
+		return copy_positioned(&l, g_steal_pointer(&r), error) ? 0 : 1;
+	if (!is_raw(cli, args[0], r, &raw, error))
+		return 1;
+	if (raw)
+		return copy_raw(r, error) ? 0 : 1;
+	g_autoptr(Frames) f = frames_new(g_steal_pointer(&r));
+	return copy_frames(f, error) ? 0 : 1;
 }
 
 const Command cmd_logs = {

@@ -83,9 +83,11 @@ static gboolean thaw_if_paused(Container *c, GError **error)
 	g_mutex_lock(&c->state_lock);
 	gboolean paused = c->state.paused;
 	g_mutex_unlock(&c->state_lock);
+	if (!paused)
+		return TRUE;
 	/* Their group may be gone, or go just now and be gone next time. */
 	g_autoptr(GError) failed = NULL;
-	for (guint i = 0; paused && i < 2; i++) {
+	for (guint i = 0; i < 2; i++) {
 		g_clear_error(&failed);
 		if (freeze(c, FALSE, &failed)) {
 			set_paused(c, FALSE, FALSE);
@@ -97,9 +99,8 @@ static gboolean thaw_if_paused(Container *c, GError **error)
 		if (g_error_matches(failed, DH_ERROR, DH_ERROR_NOT_FOUND))
 			return TRUE;
 	}
-	if (failed)
-		g_propagate_error(error, g_steal_pointer(&failed));
-	return !paused;
+	g_propagate_error(error, g_steal_pointer(&failed));
+	return FALSE;
 }
 
 static const char *own_stop_signal(Container *c)

@@ -27,8 +27,14 @@ attack() {
 
 # ---- CVE-2019-5736 ----
 
+# Programs with sanitizers are dynamic, and their loader is not in the container: nothing is executed there.
+needs_static() {
+    ! ldd "$BUILD/src/shim/dhow-shim" 2>/dev/null | grep -q '=>' || skip "the programs are not static in this build"
+}
+
 @test "CVE-2019-5736: exec of /proc/self/exe does not give the runtime's program away" {
     dhow_only "overwrites runc if it can"
+    needs_static
     local shim=$BUILD/src/shim/dhow-shim before i
     before=$(sha256sum "$shim")
     attack thief esc escape overwrite 120
@@ -46,6 +52,7 @@ attack() {
 
 @test "CVE-2019-5736: nor does a container whose first program is /proc/self/exe, or a script of it" {
     dhow_only "overwrites runc if it can"
+    needs_static
     local shim=$BUILD/src/shim/dhow-shim before
     before=$(sha256sum "$shim")
     # Two containers that see each other: the one starts over and over, the other looks.
@@ -65,6 +72,7 @@ attack() {
 
 @test "CVE-2019-5736: dhow-runtime's program is out of reach, and a copy of it that is not would be found" {
     dhow_only "the runtime is Dhow's"
+    needs_static
     local dir=$E_DIR/oci rt=$E_DIR/oci/dhow-runtime before i
     mkdir -p "$dir/b/rootfs"
     tar -C "$dir/b/rootfs" -xf "$CACHE/images/busybox.tar"

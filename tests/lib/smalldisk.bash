@@ -38,14 +38,19 @@ teardown_small_engine() {
     return $status
 }
 
-# To the last block: the kernel refuses every further one.
+# To the last block: the kernel refuses every further one. Again: what has become free since, too.
 fill_disk() {
     python3 - "$E_DIR/disk/filling" <<'END'
 import errno, os, sys
-n = 0
+n = len(os.listdir(sys.argv[1]))
 size = 64 << 20
 while size >= 1024:  # the smallest block
-    fd = os.open(f"{sys.argv[1]}/{n}", os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        fd = os.open(f"{sys.argv[1]}/{n}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as e:
+        if e.errno != errno.ENOSPC:
+            raise
+        break  # not even a name
     n += 1
     try:
         os.posix_fallocate(fd, 0, size)

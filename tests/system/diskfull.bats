@@ -90,7 +90,9 @@ files() { find "$E_DIR/data/" | sed -e "s,$E_DIR,," | grep -vE '/(log-dropped|re
     fill_disk
     files >"$BATS_TEST_TMPDIR/before"
 
+    # What the one before gave back is taken, too.
     refused() {
+        fill_disk
         run "$@"
         [ "$status" -ne 0 ] || fail "succeeds: $*"
         expect_text 'no space left on device'

@@ -155,8 +155,7 @@ static void check_cgroups(Check *k)
 	g_autoptr(GPtrArray) strays = container_stray_cgroups(k->engine);
 	for (guint i = 0; i < strays->len; i++) {
 		const char *path = strays->pdata[i];
-		gboolean gone =
-			k->repair && rt_cgroup_kill(path, NULL) && rt_cgroup_remove(path, NULL);
+		gboolean gone = k->repair && rt_cgroup_end(path, NULL);
 		problem(k, "cgroup", gone, "cgroup %s belongs to no container", path);
 	}
 }

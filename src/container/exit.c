@@ -132,8 +132,7 @@ void container_lost(Container *c)
 		g_mutex_unlock(&c->state_lock);
 	}
 	/* The shim would have done this. */
-	if (!rt_cgroup_kill(c->cgroup, &error) || !rt_cgroup_remove(c->cgroup, &error) ||
-		!dh_remove_tree(AT_FDCWD, c->run_dir, &error))
+	if (!rt_cgroup_end(c->cgroup, &error) || !dh_remove_tree(AT_FDCWD, c->run_dir, &error))
 		dh_warn("container %s: %s", c->id, error->message);
 	container_exited(c, x);
 	dh_json_free(&shim_exit_table, x);

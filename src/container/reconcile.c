@@ -192,7 +192,7 @@ static void sweep_cgroups(Engine *e)
 		const char *path = strays->pdata[i];
 		g_autoptr(GError) error = NULL;
 		engine_report(e, "ending cgroup %s, which belongs to no container", path);
-		if (!rt_cgroup_kill(path, &error) || !rt_cgroup_remove(path, &error))
+		if (!rt_cgroup_end(path, &error))
 			dh_warn("cgroup %s: %s", path, error->message);
 	}
 }

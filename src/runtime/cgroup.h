@@ -38,6 +38,10 @@ gboolean rt_cgroup_kill(const char *path, GError **error);
  * just ending is given half a second, then EBUSY is an error. */
 gboolean rt_cgroup_remove(const char *path, GError **error);
 
+/* Kills what is in it and removes it. A killed process may take its time where the machine is busy
+ * or a disk is slow: it is given ten seconds. */
+gboolean rt_cgroup_end(const char *path, GError **error);
+
 /* Names of the child groups of path (union over the hierarchies), e.g. to find orphans. Strv. */
 char **rt_cgroup_children(const char *path);
 

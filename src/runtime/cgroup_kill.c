@@ -18,6 +18,7 @@
 enum {
 	FREEZE_MSEC = 10000, /* as long as Docker's runtime tries */
 	REMOVE_MSEC = 500,
+	END_MSEC = 10000,
 };
 
 static int64_t now_msec(void)
@@ -215,13 +216,13 @@ static gboolean wait_emptying(const char *path, const CgHierarchy *h, const char
 	return TRUE;
 }
 
-gboolean rt_cgroup_remove(const char *path, GError **error)
+static gboolean remove_within(const char *path, int msec, GError **error)
 {
 	const char *rel = cg_relative(path, error);
 	if (!rel)
 		return FALSE;
 	const CgHost *host = cg_host();
-	int64_t end = now_msec() + REMOVE_MSEC;
+	int64_t end = now_msec() + msec;
 	gboolean ok = TRUE;
 	for (guint i = 0; i < host->n; i++) {
 		const CgHierarchy *h = &host->h[i];
@@ -237,4 +238,14 @@ gboolean rt_cgroup_remove(const char *path, GError **error)
 	for (guint i = 0; i < host->n_other; i++)
 		(void)remove_below(host->other[i], rel, 0);
 	return ok;
+}
+
+gboolean rt_cgroup_remove(const char *path, GError **error)
+{
+	return remove_within(path, REMOVE_MSEC, error);
+}
+
+gboolean rt_cgroup_end(const char *path, GError **error)
+{
+	return rt_cgroup_kill(path, error) && remove_within(path, END_MSEC, error);
 }

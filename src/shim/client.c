@@ -97,10 +97,8 @@ static void end_by_force(const ShimConfig *config, int pidfd)
 {
 	const char *cgroup = config->oci->linux_ ? config->oci->linux_->cgroups_path : NULL;
 	(void)rt_kill(pidfd, SIGKILL, NULL);
-	if (cgroup && *cgroup) {
-		(void)rt_cgroup_kill(cgroup, NULL);
-		(void)rt_cgroup_remove(cgroup, NULL);
-	}
+	if (cgroup && *cgroup)
+		(void)rt_cgroup_end(cgroup, NULL);
 	(void)dh_remove_tree(AT_FDCWD, config->run_dir, NULL);
 }
 

@@ -318,7 +318,7 @@ static void remove_cgroup(Shim *sh)
 	/* Usually empty already: PID 1's end has killed its PID namespace. */
 	if (rt_cgroup_remove(cgroup, NULL))
 		return;
-	if (!rt_cgroup_kill(cgroup, &error) || !rt_cgroup_remove(cgroup, &error))
+	if (!rt_cgroup_end(cgroup, &error))
 		fprintf(stderr, "dhow-shim %s: %s\n", sh->config->id, error->message);
 }
 

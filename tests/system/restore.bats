@@ -377,6 +377,29 @@ print(n[0])' "$BATS_TEST_TMPDIR/all")
     same "$(state victim)" running
 }
 
+@test "a killed supervisor's container that takes its time to end leaves nothing" {
+    dhow_only "has other supervisors"
+    local disk=$BATS_TEST_TMPDIR/disk shim frozen code=0
+    mkdir "$disk"
+    truncate -s 16M "$disk.img"
+    mkfs.ext4 -q "$disk.img"
+    mount -o loop "$disk.img" "$disk"
+    docker run -d --name victim -v "$disk:/v" busybox sh -c 'while :; do echo >/v/f; done'
+    shim=$(shim_of victim)
+    # Who writes to a frozen file system cannot be killed.
+    sh -c 'fsfreeze -f "$1" && sleep 3; fsfreeze -u "$1"' sh "$disk" &
+    frozen=$!
+    sleep 0.5
+    kill -KILL "$shim"
+    wait "$frozen"
+    is_exited() { [ "$(docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' victim)" = 'exited 137' ]; }
+    wait_until 20 is_exited || code=1
+    umount "$disk"
+    same "$code" 0
+    ok docker system check
+    ! grep 'device or resource busy' "$E_LOG" || fail "was not waited for"
+}
+
 @test "a daemon that is told to end leaves containers running" {
     docker run -d --name web busybox sleep 1000
     local pid

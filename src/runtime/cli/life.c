@@ -41,8 +41,7 @@ gboolean container_destroy(const Rt *rt, Container *c, GError **error)
 {
 	const char *cgroup = container_cgroup(c);
 	/* Empty where its first process was the first of a pid namespace as well. */
-	if (cgroup && !rt_cgroup_remove(cgroup, NULL) &&
-		(!rt_cgroup_kill(cgroup, error) || !rt_cgroup_remove(cgroup, error)))
+	if (cgroup && !rt_cgroup_remove(cgroup, NULL) && !rt_cgroup_end(cgroup, error))
 		return FALSE;
 	if (!container_forget(rt, c, error))
 		return FALSE;

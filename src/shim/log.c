@@ -10,6 +10,10 @@
  * pieces are left out and counted (non-blocking). The number is put into the log where they are
  * missing, and the total into a file for everybody else.
  *
+ * The child may be stuck in its driver for as long as there is something to count, and be killed
+ * there. So both sides count in memory that they share (LogTally): whichever comes to it writes the
+ * total, and at the end the shim knows what was given to the child and never got further.
+ *
  * What a full disk does not take is left out and counted in both modes: nobody would tell a
  * container that waits that there is room again, and it may be the one that must end for it. The
  * note follows as soon as it can be written; a total that never could be goes into the exit record.
@@ -31,6 +35,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -45,7 +50,7 @@ enum {
 typedef struct {
 	guint32 n; /* bytes behind this */
 	guint8 stream;
-	guint64 dropped; /* messages, before this one */
+	guint64 dropped; /* messages, before this one; in the tally already */
 } Frame;
 
 typedef enum { JSON_FILE, LOCAL, REMOTE } Kind;
@@ -66,14 +71,16 @@ struct Log {
 	Source *source; /* watched for room */
 	Queue queue;
 	size_t limit;
+	guint64 given;   /* messages, to the child */
 	guint64 dropped; /* since the last frame */
 	void (*flow)(void *owner);
 	void *owner;
 	/* where the driver runs */
 	gboolean mid_line[2]; /* the last piece ended without a newline */
 	guint64 lost;         /* messages that the disk did not take, not noted yet */
-	guint64 total, told;
+	guint64 done;         /* messages from the shim, until the last frame */
 	gint64 told_at;
+	LogTally *tally, own; /* shared when apart */
 };
 
 /* ---- drivers ---- */
@@ -83,7 +90,7 @@ static gboolean driver_open(Log *l, const ShimLog *config, GError **error)
 	if (g_strcmp0(config->driver, "syslog") == 0 ||
 		g_strcmp0(config->driver, "journald") == 0) {
 		l->kind = REMOTE;
-		l->driver.remote = log_remote_open(config, error);
+		l->driver.remote = log_remote_open(config, l->tally, error);
 		return l->driver.remote != NULL;
 	}
 	if (g_strcmp0(config->driver, "local") == 0) {
@@ -110,8 +117,7 @@ static guint64 driver_write(Log *l, int stream, const char *data, size_t n)
 		break;
 	case REMOTE:
 		log_remote_write(l->driver.remote, stream, data, n);
-		l->total += log_remote_take_lost(l->driver.remote);
-		return 0;
+		return 0; /* counted there */
 	}
 	return log_file_take_lost(l->file);
 }
@@ -138,10 +144,9 @@ static void driver_finish(Log *l)
 		break;
 	case REMOTE:
 		log_remote_finish(l->driver.remote);
-		l->total += log_remote_take_lost(l->driver.remote);
 		return;
 	}
-	l->total += log_file_take_lost(l->file);
+	l->tally->lost += log_file_take_lost(l->file);
 }
 
 static void driver_close(Log *l)
@@ -161,24 +166,41 @@ static void driver_close(Log *l)
 
 /* ---- what is left out ---- */
 
+static guint64 total(const Log *l)
+{
+	return l->tally->lost + __atomic_load_n(&l->tally->skipped, __ATOMIC_RELAXED);
+}
+
 static void tell_total(Log *l, gboolean now)
 {
-	if (l->total == l->told || (!now && g_get_monotonic_time() < l->told_at + NOTE_USEC))
+	guint64 sum = total(l);
+	if (sum == l->tally->told || (!now && g_get_monotonic_time() < l->told_at + NOTE_USEC))
 		return;
 	g_autofree char *path = g_build_filename(l->dir, SHIM_DROPPED_NAME, NULL);
 	g_autofree char *before = dh_read_file(AT_FDCWD, path, 64, NULL, NULL);
-	guint64 sum = l->total - l->told + (before ? g_ascii_strtoull(before, NULL, 10) : 0);
-	g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT "\n", sum);
+	guint64 all = sum - l->tally->told + (before ? g_ascii_strtoull(before, NULL, 10) : 0);
+	g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT "\n", all);
 	/* When it cannot be written it is tried again, with the rest. */
 	if (dh_write_file_atomic(AT_FDCWD, path, text, strlen(text), 0600, NULL))
-		l->told = l->total;
+		l->tally->told = sum;
 	l->told_at = g_get_monotonic_time();
 }
 
 static void count_lost(Log *l, guint64 n)
 {
 	l->lost += n;
-	l->total += n;
+	l->tally->lost += n;
+}
+
+/* What is not the container's. */
+static guint64 driver_add(Log *l, int stream, const char *text)
+{
+	if (l->kind == REMOTE)
+		log_remote_uncounted(l->driver.remote, TRUE);
+	guint64 lost = driver_write(l, stream, text, strlen(text));
+	if (l->kind == REMOTE)
+		log_remote_uncounted(l->driver.remote, FALSE);
+	return lost;
 }
 
 /* In a line of its own, of the stream that is not in the middle of one. */
@@ -188,9 +210,9 @@ static void note_lost(Log *l)
 		"[%" G_GUINT64_FORMAT " log messages were dropped here]\n", l->lost);
 	int stream = l->mid_line[1] && !l->mid_line[0] ? 0 : 1;
 	if (l->mid_line[stream])
-		count_lost(l, driver_write(l, stream, "\n", 1));
+		count_lost(l, driver_add(l, stream, "\n"));
 	l->mid_line[stream] = FALSE;
-	if (driver_write(l, stream, text, strlen(text)) == 0)
+	if (driver_add(l, stream, text) == 0)
 		l->lost = 0;
 }
 
@@ -211,10 +233,10 @@ static void note_gap_in_output(Log *l, guint64 n)
 {
 	for (int i = 0; i < 2; i++) {
 		if (l->mid_line[i])
-			count_lost(l, driver_write(l, i, "\n", 1));
+			count_lost(l, driver_add(l, i, "\n"));
 		l->mid_line[i] = FALSE;
 	}
-	count_lost(l, n);
+	l->lost += n;
 	note_lost(l);
 }
 
@@ -229,18 +251,44 @@ static void finish(Log *l)
 
 /* ---- the child ---- */
 
+static guint64 count_lines(const char *data, size_t n)
+{
+	guint64 lines = 0;
+	const char *end = data + n, *nl;
+	while (data < end && (nl = memchr(data, '\n', (size_t)(end - data)))) {
+		lines++;
+		data = nl + 1;
+	}
+	return lines;
+}
+
+/* FALSE: there is no more. What could not be told yet is told when nothing comes. */
+static gboolean next_frame(Log *l, int sock, Frame *f)
+{
+	while (total(l) != l->tally->told) {
+		struct pollfd p = {sock, POLLIN, 0};
+		int n = poll(&p, 1, NOTE_USEC / 1000);
+		if (n == 0)
+			tell_total(l, TRUE);
+		else if (n > 0 || errno != EINTR)
+			break;
+	}
+	return dh_read_full(sock, f, sizeof *f) == (ssize_t)sizeof *f && f->n <= LOOP_BUFFER_SIZE;
+}
+
 static void work(Log *l, int sock)
 {
 	g_autofree char *data = g_malloc(LOOP_BUFFER_SIZE);
 	Frame f;
-	while (dh_read_full(sock, &f, sizeof f) == (ssize_t)sizeof f && f.n <= LOOP_BUFFER_SIZE &&
-		dh_read_full(sock, data, f.n) == (ssize_t)f.n) {
+	while (next_frame(l, sock, &f) && dh_read_full(sock, data, f.n) == (ssize_t)f.n) {
 		if (f.dropped > 0)
 			note_gap_in_output(l, f.dropped);
 		if (f.n > 0 && f.stream < G_N_ELEMENTS(l->mid_line))
 			put(l, f.stream, data, f.n);
 		else
 			tell_total(l, FALSE);
+		l->done += count_lines(data, f.n);
+		l->tally->done = l->done;
 	}
 	finish(l);
 	driver_close(l);
@@ -326,23 +374,15 @@ static void room(void *owner, uint32_t events)
 	l->flow(l->owner);
 }
 
-static guint64 count_lines(const char *data, size_t n)
-{
-	guint64 lines = 0;
-	const char *end = data + n, *nl;
-	while (data < end && (nl = memchr(data, '\n', (size_t)(end - data)))) {
-		lines++;
-		data = nl + 1;
-	}
-	return lines;
-}
-
 static void write_apart(Log *l, int stream, const char *data, size_t n)
 {
+	guint64 lines = count_lines(data, n);
 	if (l->non_blocking && l->queue.len + sizeof(Frame) + n > l->limit) {
-		l->dropped += count_lines(data, n);
+		l->dropped += lines;
+		__atomic_fetch_add(&l->tally->skipped, lines, __ATOMIC_RELAXED);
 		return;
 	}
+	l->given += lines;
 	Frame f = {.n = (guint32)n, .stream = (guint8)stream, .dropped = l->dropped};
 	l->dropped = 0;
 	queue_append(&l->queue, (const char *)&f, sizeof f);
@@ -363,6 +403,16 @@ gboolean log_is_slow(const Log *l, gboolean full)
 	return l && l->apart && !l->non_blocking && l->queue.len > (full ? l->limit : l->limit / 2);
 }
 
+static void log_free(Log *l)
+{
+	if (l->tally != &l->own)
+		(void)munmap(l->tally, sizeof *l->tally);
+	dh_close(&l->sock);
+	dh_close(&l->pidfd);
+	g_free(l->dir);
+	g_free(l);
+}
+
 Log *log_open(const ShimLog *config, const char *dir, Loop *loop, void (*flow)(void *owner),
 	void *owner, GError **error)
 {
@@ -377,9 +427,19 @@ Log *log_open(const ShimLog *config, const char *dir, Loop *loop, void (*flow)(v
 	l->non_blocking = config->non_blocking;
 	l->limit = config->non_blocking ? (size_t)MAX(config->max_buffer, LOOP_BUFFER_SIZE * 2)
 					: BLOCKING_BUFFER;
+	l->tally = &l->own;
+	if (config->apart) {
+		l->tally = mmap(NULL, sizeof *l->tally, PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		if (l->tally == MAP_FAILED) {
+			dh_error_errno(error, errno, "log: mmap");
+			l->tally = &l->own;
+			log_free(l);
+			return NULL;
+		}
+	}
 	if (!driver_open(l, config, error)) {
-		g_free(l->dir);
-		g_free(l);
+		log_free(l);
 		return NULL;
 	}
 	if (!config->apart)
@@ -437,10 +497,9 @@ int64_t log_close(Log *l)
 		finish(l);
 		driver_close(l);
 	}
-	int64_t untold = (int64_t)(l->total - l->told);
-	dh_close(&l->sock);
-	dh_close(&l->pidfd);
-	g_free(l->dir);
-	g_free(l);
+	/* The child has ended, or does not come back from where it is. */
+	guint64 stuck = l->given - MIN(l->given, l->tally->done);
+	int64_t untold = (int64_t)(total(l) - l->tally->told + stuck);
+	log_free(l);
 	return untold;
 }

@@ -28,7 +28,8 @@ struct LogRemote {
 	size_t fields_len;
 	LogLines lines;
 	GString *message;
-	guint64 lost; /* since it was last asked */
+	LogTally *tally;
+	gboolean uncounted;
 };
 
 static const char *option(const LogRemote *l, const char *name)
@@ -195,8 +196,11 @@ static void put_line(void *log, int stream, const char *text, size_t n)
 		put_journal(l, severity, text, n - whole, !whole);
 	else
 		put_syslog(l, severity, text, n - whole);
-	if (!send_message(l))
-		l->lost++;
+	gboolean sent = send_message(l);
+	if (l->uncounted)
+		return;
+	l->tally->lost += !sent;
+	l->tally->done += whole;
 }
 
 void log_remote_write(LogRemote *l, int stream, const char *data, size_t n)
@@ -204,12 +208,13 @@ void log_remote_write(LogRemote *l, int stream, const char *data, size_t n)
 	log_lines_cut(&l->lines, stream, data, n, put_line, l);
 }
 
-LogRemote *log_remote_open(const ShimLog *config, GError **error)
+LogRemote *log_remote_open(const ShimLog *config, LogTally *tally, GError **error)
 {
 	LogRemote *l = g_new0(LogRemote, 1);
 	l->journal = strcmp(config->driver, "journald") == 0;
 	l->options = json_incref(config->options);
 	l->fd = -1;
+	l->tally = tally;
 	log_lines_init(&l->lines);
 	l->message = g_string_new(NULL);
 	if (l->journal)
@@ -227,11 +232,9 @@ int log_remote_fd(const LogRemote *l)
 	return l->fd;
 }
 
-guint64 log_remote_take_lost(LogRemote *l)
+void log_remote_uncounted(LogRemote *l, gboolean on)
 {
-	guint64 lost = l->lost;
-	l->lost = 0;
-	return lost;
+	l->uncounted = on;
 }
 
 void log_remote_finish(LogRemote *l)

@@ -385,6 +385,12 @@ END
     end_journal
 }
 
+# What the API says was left out of a log.
+dropped() { api GET "/containers/$1/json" | python3 -c 'import json, sys; print(json.loads(sys.stdin.readline()).get("LogDropped", 0))'; }
+heard() { wc -l <"$BATS_TEST_TMPDIR/journal"; }
+hears() { [ "$(heard)" -gt 0 ]; }
+adds_up() { [ $(($(dropped cc) + $(grep -c '"MESSAGE": "[0-9]*"' "$BATS_TEST_TMPDIR/journal"))) = 300000 ]; }
+
 @test "driver journald: when nobody reads the container is not held up, and can be ended" {
     dhow_only "has its own journald"
     fake_journal deaf
@@ -392,9 +398,30 @@ END
         'seq 300000; touch /dev/shm/done; exec sleep 1000'
     # It goes on when every queue is full.
     wait_until 60 docker exec cc test -e /dev/shm/done
+    # What is left out is known meanwhile, and when it reads again each line was either sent or counted.
+    counts() { [ "$(dropped cc)" -gt 100000 ]; }
+    wait_until 30 counts || fail "counted: $(dropped cc)"
     touch "$BATS_TEST_TMPDIR/hear"
-    heard() { [ "$(wc -l <"$BATS_TEST_TMPDIR/journal")" -gt 0 ]; }
-    wait_until 60 heard
+    wait_until 60 hears
+    wait_until 60 adds_up || fail "dropped: $(dropped cc), heard: $(heard)"
     timeout 30 docker rm -f cc
+    end_journal
+}
+
+@test "driver journald: what a container that is killed had no reader for is counted" {
+    dhow_only "has its own journald"
+    local before
+    fake_journal deaf
+    docker run -d --name cc --log-driver journald --log-opt mode=non-blocking --log-opt max-buffer-size=64k busybox sh -c \
+        'seq 300000; touch /dev/shm/done; exec sleep 1000'
+    wait_until 60 docker exec cc test -e /dev/shm/done
+    docker kill cc
+    before=$(dropped cc)
+    touch "$BATS_TEST_TMPDIR/hear"
+    wait_until 60 hears
+    # What waits in the journal's own queue was sent.
+    wait_until 10 adds_up || fail "dropped: $before, heard: $(heard)"
+    same "$(dropped cc)" "$before"
+    docker rm cc
     end_journal
 }

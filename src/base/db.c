@@ -23,11 +23,27 @@ struct DhDb {
 	DhReserve *reserve;     /* borrowed, or NULL */
 };
 
+/* What the system said to the last write to the database or to its log; a failed COMMIT has it
+ * nowhere else. */
+static int write_errno(DhDb *db)
+{
+	sqlite3_file *log = NULL;
+	int number = 0;
+	(void)sqlite3_file_control(db->sql, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+	if (log && log->pMethods)
+		(void)log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &number);
+	if (number == 0)
+		(void)sqlite3_file_control(db->sql, "main", SQLITE_FCNTL_LAST_ERRNO, &number);
+	return number;
+}
+
 static gboolean db_error(DhDb *db, GError **error, const char *what)
 {
 	/* SQLite has the system's error only for some; a full disk has a result of its own. */
 	int code = sqlite3_errcode(db->sql) & 0xff;
 	int number = code == SQLITE_FULL ? ENOSPC : sqlite3_system_errno(db->sql);
+	if (code == SQLITE_IOERR && number == 0)
+		number = write_errno(db);
 	if (code == SQLITE_FULL || (code == SQLITE_IOERR && number != 0))
 		return dh_error_errno(
 			error, number, "write %s", sqlite3_db_filename(db->sql, "main"));

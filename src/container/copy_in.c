@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -68,9 +69,14 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CopyIn, copy_in_clear)
 
 static gboolean fail(const CopyIn *x, const char *what, GError **error)
 {
-	if (errno == EROFS)
+	int number = errno;
+	struct statvfs v;
+	/* A mount may be writable on a disk that is not, as after an error of it. */
+	gboolean by_disk =
+		x->parent >= 0 && fstatvfs(x->parent, &v) == 0 && !(v.f_flag & ST_RDONLY);
+	if (number == EROFS && !by_disk)
 		return dh_error(error, DH_ERROR_FORBIDDEN, "mounted volume is marked read-only");
-	return dh_error_errno(error, errno, "%s %s", what, x->path);
+	return dh_error_errno(error, number, "%s %s", what, x->path);
 }
 
 static la_ssize_t on_read(struct archive *a, void *arg, const void **ret)

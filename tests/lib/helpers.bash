@@ -60,8 +60,8 @@ engine_processes() {
 }
 
 engine_mounts() {
-    # Docker keeps one for --net host once that was used.
-    awk -v d="$E_DIR/" 'index($5, d) == 1 && $5 != d "run/netns/default" { print $5 }' /proc/self/mountinfo
+    # Docker keeps one for --net host once that was used; smalldisk.bash's own is not the engine's.
+    awk -v d="$E_DIR/" 'index($5, d) == 1 && $5 != d "run/netns/default" && $5 != d "disk" { print $5 }' /proc/self/mountinfo
 }
 
 engine_cgroups() {

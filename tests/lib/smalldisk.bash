@@ -10,10 +10,11 @@ SMALL_DISK_MIB=256
 setup_small_engine() {
     engine_prepare "$(mktemp -d /tmp/dhow.XXXXXX)"
     truncate -s "${SMALL_DISK_MIB}M" "$E_DIR/disk.img"
-    mkfs.ext4 -q -m 0 -N 20000 -E lazy_itable_init=1,nodiscard "$E_DIR/disk.img"
     mkdir "$E_DIR/disk"
+    mkfs.ext4 -q -m 0 -N 20000 -E lazy_itable_init=1,nodiscard "$E_DIR/disk.img"
     mount -o loop "$E_DIR/disk.img" "$E_DIR/disk"
-    mkdir "$E_DIR/disk/data" "$E_DIR/disk/filling"
+    mkdir "$E_DIR/disk/data"
+    mkdir "$E_DIR/disk/filling"
     chmod 711 "$E_DIR/disk"
     rmdir "$E_DIR/data"
     ln -s disk/data "$E_DIR/data"
@@ -85,6 +86,21 @@ empty_disk() {
 
 disk_is_full() {
     python3 -c 'import os, sys; s = os.statvfs(sys.argv[1]); sys.exit(s.f_bavail * s.f_frsize > 65536)' "$E_DIR/data"
+}
+
+# Read-only by force, as after an error: a remount is refused while files are open for writing, and so is the way back.
+abort_disk() {
+    sync -f "$E_DIR/disk"
+    mount -o remount,abort "$E_DIR/disk"
+}
+
+# With no daemon and no container left. On a copy: whoever else has a mount namespace may keep the old one alive.
+repair_disk() {
+    umount "$E_DIR/disk"
+    cp --sparse=always "$E_DIR/disk.img" "$E_DIR/copy.img"
+    mv "$E_DIR/copy.img" "$E_DIR/disk.img"
+    e2fsck -fy "$E_DIR/disk.img" >/dev/null 2>&1 || [ $? = 1 ]
+    mount -o loop "$E_DIR/disk.img" "$E_DIR/disk"
 }
 
 # The state is whole.

@@ -91,7 +91,7 @@ rt() {
 inside() {
     local script=$1
     shift
-    config "sh($(python3 -c 'import sys; print(repr(sys.argv[1]))' "$script"))" "$@"
+    R_SCRIPT=$script config 'sh(os.environ["R_SCRIPT"])' "$@"
     run timeout 120 "$RUNTIME" --root "$B/state" run --bundle "$B" "$C"
 }
 

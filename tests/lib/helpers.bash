@@ -136,25 +136,26 @@ same_as_baseline() {
 }
 
 # No process, mount, cgroup, interface, directory or layer more than before any container was made. The
-# engine clears away behind the user's back, so it gets a moment.
+# engine clears away behind the user's back, so it gets a moment. Where a function's status is looked at bash does not
+# stop at a line that fails: this one and the next say all by their status.
 assert_nothing_left() {
     local names
     names=$(docker ps -a --format '{{.Names}}')
-    [ -z "$names" ] || fail "containers are left: $names"
+    [ -z "$names" ] || fail "containers are left: $names" || return
     wait_until 10 same_as_baseline || fail "left behind:" "$(cat "$E_DIR/left")"
 }
 
 # After the daemon has ended and no container is left: nothing at all in the kernel.
 assert_engine_gone() {
-    wait_until 10 no_shims || fail "processes are left: $(engine_processes)"
-    [ -z "$(engine_mounts)" ] || fail "mounts are left: $(engine_mounts)"
-    ! ip link show "$E_BRIDGE" >/dev/null 2>&1 || fail "the bridge $E_BRIDGE is left"
+    wait_until 10 no_shims || fail "processes are left: $(engine_processes)" || return
+    [ -z "$(engine_mounts)" ] || fail "mounts are left: $(engine_mounts)" || return
+    ! ip link show "$E_BRIDGE" >/dev/null 2>&1 || fail "the bridge $E_BRIDGE is left" || return
     if command -v nft >/dev/null; then
-        ! nft list tables | grep -qw -- "$E_BRIDGE" || fail "the nftables table is left"
+        ! nft list tables | grep -qw -- "$E_BRIDGE" || fail "the nftables table is left" || return
     fi
-    [ -z "$(engine_cgroups)" ] || fail "cgroups are left: $(engine_cgroups)"
-    ! [ -e "$E_SOCK" ] || fail "the socket is left"
-    ! [ -e "$E_PIDFILE" ] || fail "the pid file is left"
+    [ -z "$(engine_cgroups)" ] || fail "cgroups are left: $(engine_cgroups)" || return
+    ! [ -e "$E_SOCK" ] || fail "the socket is left" || return
+    ! [ -e "$E_PIDFILE" ] || fail "the pid file is left" || return
 }
 
 # ---- assertions ----

@@ -9,7 +9,7 @@ setup() {
 }
 
 teardown() {
-    [ -z "${HELPER:-}" ] || kill "$HELPER"
+    [ -z "${HELPER:-}" ] || kill -KILL "$HELPER"
     [ -z "${NETNS:-}" ] || ip netns del "$NETNS"
     teardown_bundle
 }

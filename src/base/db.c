@@ -6,13 +6,22 @@
  * the log begun anew, so that it needs no new blocks. Before the transaction, when there is little
  * room: one that has failed has been rolled back. The files of
  * the log stay when the database is closed, so that opening it needs neither blocks nor inodes.
+ *
+ * Where files are copied on write, a page of the log's index that is mapped from a file can become
+ * unwritable at any time (no room, a quota, read-only), and whoever touches it then dies of SIGBUS.
+ * There the index is kept in memory, which has the database closed to other processes.
  */
 #include "base/db.h"
 
 #include "base/error.h"
+#include "base/fd.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
 #include <sqlite3.h>
+#include <sys/vfs.h>
+#include <unistd.h>
 
 struct DhDb {
 	sqlite3 *sql;
@@ -109,6 +118,7 @@ static gboolean migrate(DhDb *db, const char *const *schema, guint n_schema, GEr
 		return FALSE;
 	if (!check_version(version, n_schema, error))
 		return FALSE;
+	gboolean change = version < n_schema;
 	for (; version < n_schema; version++) {
 		g_autofree char *bump = g_strdup_printf("PRAGMA user_version=%u", version + 1);
 		if (!dh_db_begin(db, error))
@@ -120,7 +130,19 @@ static gboolean migrate(DhDb *db, const char *const *schema, guint n_schema, GEr
 		if (!dh_db_commit(db, error))
 			return FALSE;
 	}
-	return TRUE;
+	/* The version goes into the file itself, where dh_db_accepts looks for it. */
+	return !change || run_script(db, "PRAGMA wal_checkpoint(TRUNCATE)", error);
+}
+
+static gboolean copies_on_write(const char *path)
+{
+	enum { ZFS = 0x2fc12fc1, BCACHEFS = (int)0xca451a4e };
+	g_autofree char *dir = g_path_get_dirname(path);
+	struct statfs fs;
+	if (statfs(dir, &fs) < 0)
+		return FALSE;
+	unsigned type = (unsigned)fs.f_type;
+	return type == BTRFS_SUPER_MAGIC || type == ZFS || type == (unsigned)BCACHEFS;
 }
 
 DhDb *dh_db_open(const char *path, const char *const *schema, guint n_schema, GError **error)
@@ -137,10 +159,11 @@ DhDb *dh_db_open(const char *path, const char *const *schema, guint n_schema, GE
 	sqlite3_busy_timeout(db->sql, 5000);
 	/* synchronous=NORMAL: a power cut may lose the last transactions, never the consistency;
 	 * the reconciler repairs what they described. */
-	if (!run_script(db,
-		    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;"
-		    "PRAGMA cache_size=-512;",
-		    error) ||
+	if ((copies_on_write(path) && !run_script(db, "PRAGMA locking_mode=EXCLUSIVE", error)) ||
+		!run_script(db,
+			"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+			"PRAGMA foreign_keys=ON; PRAGMA cache_size=-512;",
+			error) ||
 		!migrate(db, schema, n_schema, error))
 		return NULL;
 	int persistent = 1;
@@ -150,15 +173,17 @@ DhDb *dh_db_open(const char *path, const char *const *schema, guint n_schema, GE
 
 gboolean dh_db_accepts(const char *path, guint n_schema, GError **error)
 {
-	guint version = 0;
-	g_autoptr(DhDb) db = g_new0(DhDb, 1);
-	g_rec_mutex_init(&db->lock);
-	db->statements = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, finalize);
-	if (sqlite3_open_v2(path, &db->sql, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
-		return db_error(db, error, path);
-	sqlite3_busy_timeout(db->sql, 5000);
-	return dh_db_query(db, error, get_version, &version, "PRAGMA user_version", "") &&
-	       check_version(version, n_schema, error);
+	/* <https://www.sqlite.org/fileformat2.html#the_database_header> */
+	enum { USER_VERSION_AT = 60 };
+	guint8 b[4];
+	dh_autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : pread(fd, b, sizeof b, USER_VERSION_AT);
+	if (n < 0)
+		return dh_error_errno(error, errno, "%s", path);
+	guint version = 0; /* of an empty file */
+	for (ssize_t i = 0; i < n; i++)
+		version = version << 8 | b[i];
+	return check_version(version, n_schema, error);
 }
 
 void dh_db_close(DhDb *db)

@@ -6,14 +6,21 @@
 
 SMALL_DISK_MIB=256
 
-# setup_small_engine IMAGE...
+# setup_small_engine IMAGE...; SMALL_DISK=btrfs: a subvolume of that, with quotas.
 setup_small_engine() {
     engine_prepare "$(mktemp -d /tmp/dhow.XXXXXX)"
     truncate -s "${SMALL_DISK_MIB}M" "$E_DIR/disk.img"
     mkdir "$E_DIR/disk"
-    mkfs.ext4 -q -m 0 -N 20000 -E lazy_itable_init=1,nodiscard "$E_DIR/disk.img"
-    mount -o loop "$E_DIR/disk.img" "$E_DIR/disk"
-    mkdir "$E_DIR/disk/data"
+    if [ "${SMALL_DISK:-ext4}" = btrfs ]; then
+        mkfs.btrfs -q "$E_DIR/disk.img" 2>"$E_DIR/mkfs"
+        mount -o loop "$E_DIR/disk.img" "$E_DIR/disk"
+        btrfs -q subvolume create "$E_DIR/disk/data"
+        btrfs quota enable "$E_DIR/disk"
+    else
+        mkfs.ext4 -q -m 0 -N 20000 -E lazy_itable_init=1,nodiscard "$E_DIR/disk.img"
+        mount -o loop "$E_DIR/disk.img" "$E_DIR/disk"
+        mkdir "$E_DIR/disk/data"
+    fi
     mkdir "$E_DIR/disk/filling"
     chmod 711 "$E_DIR/disk"
     rmdir "$E_DIR/data"

@@ -249,6 +249,7 @@ put_index() {
 }
 
 @test "on a terminal there is a line a layer, redrawn and not wider than the terminal" {
+    export TERM=xterm
     docker pull -q nginx >/dev/null && docker rmi nginx:latest >/dev/null
     ok "$ON_PTY" -g 24x100 -- docker pull nginx
     expect_text 'Using default tag: latest'

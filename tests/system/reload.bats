@@ -275,9 +275,11 @@ attribute() {
     # One that comes while it is replaced is not lost, and not the end.
     SINCE=$(date +%s.%N)
     in_bg upgrade upgrade
-    printf '{"labels": ["c=3"]}' >"$E_DIR/daemon.json"
+    # The next daemon may look at any moment: it must not see half of the file.
+    printf '{"labels": ["c=3"]}' >"$E_DIR/daemon.json.new"
+    mv "$E_DIR/daemon.json.new" "$E_DIR/daemon.json"
     kill -HUP "$pid"
-    wait "$BG"
+    wait "$BG" || fail "the upgrade failed" "$(cat "$BATS_TEST_TMPDIR/upgrade" "$BATS_TEST_TMPDIR/upgrade.err")"
     has_c() { [ "$(docker info --format '{{.Labels}}')" = '[c=3]' ]; }
     wait_until 10 has_c
     wait_until 10 is_reloaded

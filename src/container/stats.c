@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/error.h"
 #include "base/fd.h"
 #include "base/fs.h"
 #include "base/timefmt.h"
@@ -173,8 +174,14 @@ json_t *container_stats(Container *c, json_t *previous, GError **error)
 	if (!snap->state.running)
 		return empty_sample(c, snap->name);
 	RtStats s = {0};
-	if (!rt_cgroup_stats(c->cgroup, &s, error))
+	g_autoptr(GError) local = NULL;
+	if (!rt_cgroup_stats(c->cgroup, &s, &local)) {
+		/* It has ended, which is not known here yet. */
+		if (g_error_matches(local, DH_ERROR, DH_ERROR_NOT_FOUND))
+			return empty_sample(c, snap->name);
+		g_propagate_error(error, g_steal_pointer(&local));
 		return NULL;
+	}
 	json_t *before = previous ? json_object_get(previous, "cpu_stats") : NULL;
 	json_t *before_read = previous ? json_object_get(previous, "read") : NULL;
 	g_autofree char *slash = g_strconcat("/", snap->name, NULL);

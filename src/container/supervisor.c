@@ -99,8 +99,7 @@ static void shim_spoke(Supervisor *s, Watch *w)
 		if (!w->exited) {
 			if (error)
 				dh_warn("container %s: %s", w->c->id, error->message);
-			/* Killed processes are waited for: not by who hears of all the others. */
-			container_background(w->c, container_lost);
+			container_lost(w->c);
 		}
 		set_unmounting(w->c, FALSE);
 		watch_remove(s, w);

@@ -156,10 +156,18 @@ def kill_a_shim(world, clients, rng):
                 box.may = box.may | {"exited"} | ({GONE} if box.rm else set()) | \
                     ({RUNNING, "restarting"} if box.policy != "no" else set())
                 box.codes = box.codes | {137}
+    # The number may be another's by now, a thread's of the daemon for example.
     try:
-        os.kill(pid, signal.SIGKILL)
+        fd = os.pidfd_open(pid)
+    except OSError:
+        return
+    try:
+        if pid in checker.Machine(world.engine).shims.get(cid, ()):
+            signal.pidfd_send_signal(fd, signal.SIGKILL)
     except ProcessLookupError:
         pass
+    finally:
+        os.close(fd)
 
 
 def one_round(world, clients, rng, shims):

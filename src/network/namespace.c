@@ -4,11 +4,10 @@
  *
  * Making a network namespace and a veth pair costs a few hundred microseconds under the kernel's
  * rtnl lock, deleting a pair costs more; neither belongs on the way of a container that starts or
- * ends. One thread does both. It is the only thread that ever changes its network namespace:
- * unshare(2) makes a new one, a descriptor keeps it, a netlink socket opened there stays in it, and
- * setns(2) leads back at once (a thread that lingered would keep a dead container's veth alive).
- *
- * (But for net_namespace_socket, whose thread lives for one socket only.)
+ * ends. One thread does both, the pool's, and it stays in the host's namespace as all others do.
+ * Another is entered by a thread that lives for that one visit: unshare(2) makes a new one, a
+ * descriptor keeps it, a netlink socket opened there stays in it, and the thread is over. So there
+ * is no way back that could fail, and nobody lingers who would keep a dead container's veth alive.
  *
  * The pair is created down and raised when it is complete (raising an end whose peer is still being
  * set up costs 24 ms of rolling back). It waits raised: the carrier of a veth takes effect some
@@ -62,10 +61,8 @@ struct NetPool {
 	NetPoolConfig config;
 	GThread *thread;
 	NetNl *nl;      /* the thread's own, in the host's namespace */
-	int host;       /* the host's namespace */
 	uint32_t group; /* marks what is being deleted */
-	gboolean lost;  /* the thread could not return to it; written by the thread alone */
-	int proc;       /* a mount of the thread's own; -1: not yet, or there cannot be one */
+	int proc;       /* a mount of the visitors' own; -1: not yet, or there cannot be one */
 	guint proc_uses;
 
 	GMutex lock;
@@ -92,35 +89,16 @@ void net_slot_free(NetSlot *s)
 	g_free(s);
 }
 
+/* ---- in another namespace ---- */
+
+/* What a thread is sent for: a socket, and with a pool all of a slot that is made there. */
 typedef struct {
-	int netns;
+	NetPool *pool;
+	int netns; /* -1: a new one */
+	int ret_netns;
 	NetNl *nl;
 	GError *error;
 } Visit;
-
-static gpointer visit(gpointer data)
-{
-	Visit *v = data;
-	if (setns(v->netns, CLONE_NEWNET) == -1)
-		dh_error_errno(&v->error, errno, "cannot enter a network namespace");
-	else
-		v->nl = net_nl_new(NETLINK_ROUTE, &v->error);
-	return NULL;
-}
-
-NetNl *net_namespace_socket(int netns, GError **error)
-{
-	Visit v = {.netns = netns};
-	GThread *t = g_thread_try_new("net-visit", visit, &v, error);
-	if (!t)
-		return NULL;
-	g_thread_join(t);
-	if (v.error)
-		g_propagate_error(error, v.error);
-	return v.nl;
-}
-
-/* ---- in the thread ---- */
 
 /* Of each namespace from its beginning; what a user asks for with --sysctl is set later and wins. A
  * failure is none: the kernel may not have the thing. */
@@ -157,39 +135,63 @@ static void configure(NetPool *p)
 			p->proc == -1 ? machine : p->proc, settings[i].path, settings[i].value);
 }
 
-/* Inside the new namespace. */
-static gboolean furnish(NetPool *p, NetSlot *s, GError **error)
+static gboolean furnish(Visit *v)
 {
-	s->netns = open(SELF_NETNS, O_RDONLY | O_CLOEXEC);
-	if (s->netns == -1)
-		return dh_error_errno(error, errno, "cannot open %s", SELF_NETNS);
-	s->nl = net_nl_new(NETLINK_ROUTE, error);
-	if (!s->nl || !net_loopback_up(s->nl, error))
+	v->ret_netns = open(SELF_NETNS, O_RDONLY | O_CLOEXEC);
+	if (v->ret_netns == -1)
+		return dh_error_errno(&v->error, errno, "cannot open %s", SELF_NETNS);
+	if (!net_loopback_up(v->nl, &v->error))
 		return FALSE;
-	configure(p);
+	configure(v->pool);
 	return TRUE;
 }
+
+static gpointer visit(gpointer data)
+{
+	Visit *v = data;
+	if ((v->netns == -1 ? unshare(CLONE_NEWNET) : setns(v->netns, CLONE_NEWNET)) == -1) {
+		dh_error_errno(&v->error, errno, "cannot %s a network namespace",
+			v->netns == -1 ? "create" : "enter");
+		return NULL;
+	}
+	v->nl = net_nl_new(NETLINK_ROUTE, &v->error);
+	if (v->nl && v->pool && !furnish(v))
+		g_clear_pointer(&v->nl, net_nl_free);
+	return NULL;
+}
+
+static gboolean send_visitor(Visit *v, GError **error)
+{
+	v->ret_netns = -1;
+	GThread *t = g_thread_try_new("net-visit", visit, v, error);
+	if (!t)
+		return FALSE;
+	g_thread_join(t);
+	if (v->nl)
+		return TRUE;
+	dh_close(&v->ret_netns);
+	g_propagate_error(error, v->error);
+	return FALSE;
+}
+
+NetNl *net_namespace_socket(int netns, GError **error)
+{
+	Visit v = {.netns = netns};
+	return send_visitor(&v, error) ? v.nl : NULL;
+}
+
+/* ---- in the pool's thread ---- */
 
 /* netns: one that is there, or -1: a new one. */
 static NetSlot *make_bare(NetPool *p, int netns, GError **error)
 {
-	g_autoptr(NetSlot) s = g_new0(NetSlot, 1);
-	s->netns = -1;
-	if ((netns < 0 ? unshare(CLONE_NEWNET) : setns(netns, CLONE_NEWNET)) == -1) {
-		dh_error_errno(error, errno, "cannot %s a network namespace",
-			netns < 0 ? "create" : "enter");
+	Visit v = {.pool = p, .netns = netns};
+	if (!send_visitor(&v, error))
 		return NULL;
-	}
-	gboolean ok = furnish(p, s, error);
-	if (setns(p->host, CLONE_NEWNET) == -1) {
-		/* Whatever else this thread did would happen in the wrong place: it ends. */
-		p->lost = TRUE;
-		if (ok)
-			dh_error_errno(
-				error, errno, "cannot return to the host's network namespace");
-		return NULL;
-	}
-	return ok ? g_steal_pointer(&s) : NULL;
+	NetSlot *s = g_new0(NetSlot, 1);
+	s->netns = v.ret_netns;
+	s->nl = v.nl;
+	return s;
 }
 
 static gboolean make_veth(NetPool *p, NetSlot *s, GError **error)
@@ -318,7 +320,7 @@ static gpointer pool_thread(gpointer data)
 	NetPool *p = data;
 	gboolean veth;
 	g_mutex_lock(&p->lock);
-	while (!p->lost) {
+	for (;;) {
 		if (p->orders.length)
 			serve(p);
 		else if (p->waiting > p->ready.length)
@@ -334,9 +336,7 @@ static gpointer pool_thread(gpointer data)
 		else
 			idle(p);
 	}
-	if (!p->lost)
-		delete_due(p);
-	g_cond_broadcast(&p->changed);
+	delete_due(p);
 	g_mutex_unlock(&p->lock);
 	return NULL;
 }
@@ -353,11 +353,7 @@ NetPool *net_pool_new(const NetPoolConfig *config, GError **error)
 	g_mutex_init(&p->lock);
 	g_cond_init(&p->changed);
 	p->proc = -1;
-	p->host = open(SELF_NETNS, O_RDONLY | O_CLOEXEC);
-	if (p->host == -1)
-		dh_error_errno(error, errno, "cannot open %s", SELF_NETNS);
-	else
-		p->nl = net_nl_new(NETLINK_ROUTE, error);
+	p->nl = net_nl_new(NETLINK_ROUTE, error);
 	if (p->nl)
 		p->thread = g_thread_try_new("net-pool", pool_thread, p, error);
 	if (!p->thread) {
@@ -382,7 +378,6 @@ void net_pool_free(NetPool *p)
 	while ((s = g_queue_pop_head(&p->ready)) || (s = g_queue_pop_head(&p->bare)))
 		net_slot_free(s);
 	net_nl_free(p->nl);
-	dh_close(&p->host);
 	dh_close(&p->proc);
 	g_queue_clear_full(&p->doomed, g_free);
 	g_clear_error(&p->failure);
@@ -398,7 +393,7 @@ static NetSlot *take(NetPool *p, GQueue *q, guint *waiting, GError **error)
 	guint64 failed = p->attempts_failed;
 	if (!q->length)
 		g_cond_broadcast(&p->changed);
-	while (!q->length && !p->lost && p->attempts_failed == failed)
+	while (!q->length && p->attempts_failed == failed)
 		g_cond_wait(&p->changed, &p->lock);
 	(*waiting)--;
 	NetSlot *s = g_queue_pop_head(q);
@@ -427,12 +422,8 @@ NetSlot *net_pool_furnish(NetPool *p, int netns, gboolean veth, GError **error)
 	g_mutex_lock(&p->lock);
 	g_queue_push_tail(&p->orders, &o);
 	g_cond_broadcast(&p->changed);
-	while (!o.done && !p->lost)
+	while (!o.done)
 		g_cond_wait(&p->changed, &p->lock);
-	if (!o.done) {
-		g_queue_remove(&p->orders, &o);
-		dh_error(&o.error, DH_ERROR_SYSTEM, "no network namespace");
-	}
 	g_mutex_unlock(&p->lock);
 	if (o.error)
 		g_propagate_error(error, o.error);

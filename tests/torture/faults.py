@@ -45,6 +45,7 @@ class Faults:
         self.o = options
         self.engine = Engine()
         self.number = 0
+        self.what = "the start"
         self.generation = 0
         self.failures, self.injected, self.dropped = [], 0, 0
         self.calls = call_names()
@@ -119,7 +120,7 @@ class Faults:
                 # A shim that waited for its container when the last failure hit may only now have said so.
                 r = self.start()
             if r.status >= 300:
-                raise AssertionError(f"{before} without any failure: {r}")
+                raise AssertionError(f"{before} without any failure, before it is to {op}: {r}")
         # Before its traps are set it would not hear a signal.
         while op in ("stop", "end") and not self.call("GET", f"/containers/f{self.number}/logs", stdout=1).body:
             time.sleep(0.01)
@@ -274,6 +275,8 @@ def main():
     f = Faults(o)
     try:
         f.run()
+    except (AssertionError, Down, Hang) as e:
+        f.fail(f"cannot go on: {e}")
     finally:
         f.engine.kill(signal.SIGTERM)
     print(f"{f.injected} failures injected, {len(f.failures)} faults", flush=True)

@@ -27,13 +27,16 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define THREAD_STACK (1024 * 1024) /* address space: what is not touched costs nothing */
 #define CONNECTION_MEMORY (64 * 1024)
-#define CONNECTIONS_MAX 1024
+#define CONNECTIONS_MAX 16384
+/* A connection is a descriptor, and a stream has three more; what is left is the containers'. */
+#define FILES_PER_CONNECTION 4
 #define IDLE_SECONDS 300u
 
 static void set_idle_limit(struct MHD_Connection *c, unsigned seconds)
@@ -277,6 +280,13 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const cha
 	return answer(r);
 }
 
+static unsigned connections_max(void)
+{
+	struct rlimit files = {0};
+	(void)getrlimit(RLIMIT_NOFILE, &files);
+	return (unsigned)CLAMP(files.rlim_cur / FILES_PER_CONNECTION, 256, CONNECTIONS_MAX);
+}
+
 static struct MHD_Daemon *start_on(ApiServer *s, int fd)
 {
 	return MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD |
@@ -284,10 +294,9 @@ static struct MHD_Daemon *start_on(ApiServer *s, int fd)
 		0, NULL, NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, fd,
 		MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-		MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_URI_LOG_CALLBACK, on_uri, s,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_NOTIFY_CONNECTION,
-		on_connection, s, MHD_OPTION_END);
+		MHD_OPTION_CONNECTION_LIMIT, connections_max(), MHD_OPTION_CONNECTION_TIMEOUT,
+		IDLE_SECONDS, MHD_OPTION_URI_LOG_CALLBACK, on_uri, s, MHD_OPTION_NOTIFY_COMPLETED,
+		on_completed, s, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_END);
 }
 
 /* Never our own socket: when libmicrohttpd cannot start, it has closed what it was given, or not.

@@ -293,7 +293,7 @@ int dh_unix_listen(const char *path, int type, mode_t mode, GError **error)
 	/* On Linux the mode of the socket file is that of the socket inode at bind time: no moment
 	 * at which others could connect. */
 	if (fchmod(fd, mode) < 0 || bind(fd, (struct sockaddr *)&sa, sizeof sa) < 0 ||
-		chmod(path, mode) < 0 || listen(fd, 1024) < 0) {
+		chmod(path, mode) < 0 || listen(fd, SOMAXCONN) < 0) {
 		dh_error_errno(error, errno, "listen on %s", path);
 		return -1;
 	}

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,6 +33,8 @@ enum { CHILD_STACK = 64 * 1024, MAX_FDS = 64 };
 #else
 #define forget_frames(stack, size) ((void)0)
 #endif
+
+static struct rlimit files; /* as it was found; 0: left alone */
 
 typedef struct {
 	const DhSpawn *s;
@@ -67,6 +70,8 @@ static int child_main(void *arg)
 	}
 	if (dh_close_from(total, -1) < 0)
 		return child_fail(c, "close_range");
+	if (files.rlim_max && setrlimit(RLIMIT_NOFILE, &files) < 0)
+		return child_fail(c, "setrlimit");
 	if (s->setsid)
 		setsid();
 	for (int sig = 1; sig < NSIG; sig++) {
@@ -124,6 +129,16 @@ gboolean dh_spawn(const DhSpawn *s, pid_t *ret_pid, int *ret_pidfd, GError **err
 	else
 		close(pidfd);
 	return TRUE;
+}
+
+void dh_spawn_raise_files(void)
+{
+	struct rlimit found;
+	if (getrlimit(RLIMIT_NOFILE, &found) < 0)
+		return;
+	struct rlimit all = {found.rlim_max, found.rlim_max};
+	if (found.rlim_cur < found.rlim_max && setrlimit(RLIMIT_NOFILE, &all) == 0)
+		files = found;
 }
 
 int dh_reap(int pidfd)

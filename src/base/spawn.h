@@ -21,5 +21,9 @@ typedef struct {
  * execve is reported here. *ret_pidfd (may be NULL) gets a pidfd; the caller reaps. */
 gboolean dh_spawn(const DhSpawn *s, pid_t *ret_pid, int *ret_pidfd, GError **error);
 
+/* Raises RLIMIT_NOFILE to what may be had (getrlimit(2)), for this process alone: programs are
+ * started with the limit that was found. Once, before there are threads. */
+void dh_spawn_raise_files(void);
+
 /* Reaps pid through its pidfd; returns the wait status in shell form (code, or 128 + signal). */
 int dh_reap(int pidfd);

@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/spawn.h"
 #include "daemon/handover.h"
 #include "daemon/listen.h"
 #include "daemon/reload.h"
@@ -158,6 +159,7 @@ static void prepare_process(const DaemonOptions *o, sigset_t *signals)
 {
 	dh_log_set_level(settings_log_level(o->settings));
 	umask(0022);
+	dh_spawn_raise_files();
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(signals);
 	sigaddset(signals, SIGTERM);

@@ -345,17 +345,32 @@ gboolean foreign_launch(Shim *sh, const int stdio[3], RtProcess *ret, GError **e
 	return FALSE;
 }
 
+/* The container's as its processes see it; or, where those have a kernel of their own and their
+ * process has another root here, as the runtime was given it. -1 with error. */
+static int root_inside(const Shim *sh, GError **error)
+{
+	g_autofree char *path = g_strdup_printf("/proc/%d/root", (int)sh->main->pid);
+	struct stat given, seen;
+	dh_autofd int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	dh_autofd int mounted = open(sh->foreign_root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0 || mounted < 0 || fstat(root, &seen) < 0 || fstat(mounted, &given) < 0) {
+		dh_error_errno(error, errno, "open %s", root < 0 ? path : sh->foreign_root);
+		return -1;
+	}
+	gboolean same = seen.st_dev == given.st_dev && seen.st_ino == given.st_ino;
+	return dh_steal_fd(same ? &root : &mounted);
+}
+
 gboolean foreign_exec(
 	Shim *sh, const OciProcess *process, const int stdio[3], RtProcess *ret, GError **error)
 {
 	gboolean tty = process->terminal;
 	*ret = (RtProcess){.pid = -1, .pidfd = -1, .console = -1, .root = -1};
 	g_autofree char *file = at(sh, "process.json"), *pid_file = at(sh, "pid");
-	g_autofree char *root_path = g_strdup_printf("/proc/%d/root", (int)sh->main->pid);
 	g_auto(Console) console = {-1, -1, NULL};
-	dh_autofd int root = open(root_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	dh_autofd int root = root_inside(sh, error);
 	if (root < 0)
-		return dh_error_errno(error, errno, "open %s", root_path);
+		return FALSE;
 	OciProcess *plain = dh_json_copy(&oci_process_table, process);
 	gboolean ok = rt_process_plain(root, plain, error) &&
 		      put_json(file, &oci_process_table, plain, error) &&

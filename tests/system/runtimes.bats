@@ -245,6 +245,64 @@ SCRIPT
     engine_start "${DAEMON[@]}"
 }
 
+@test "runsc, whose containers have a kernel of their own" {
+    local id ip
+    # ptrace: where /dev/kvm is none; the sockets of the container's namespace: this version takes every such
+    # namespace of a newer kernel for the host's, and has no network stack of its own for that.
+    cat >"$E_DIR/daemon.json" <<JSON
+{"runtimes": {"runsc": {"path": "$(command -v runsc)", "runtimeArgs": ["--platform=ptrace", "--network=host"]}}}
+JSON
+    engine_signal TERM
+    engine_start --config-file "$E_DIR/daemon.json"
+    ok docker run --rm --runtime runsc --user nobody:daemon -e A=b --hostname barker -w /made busybox \
+        sh -c 'id -un; id -gn; echo $A $HOSTNAME; pwd; dmesg | grep -c gVisor'
+    expect_output $'nobody\ndaemon\nb barker\n/made\n1'
+    run docker run --rm --runtime runsc busybox sh -c 'echo out; echo err >&2; exit 7'
+    expect_status 7
+    expect_line out
+    expect_line err
+    same "$(echo typed | docker run --rm -i --runtime runsc busybox cat)" typed
+    run -127 docker run --rm --runtime runsc busybox nosuch
+    expect_text 'error finding executable "nosuch" in PATH'
+    run docker run --rm -t --runtime runsc busybox stty -a
+    expect_text 'isig icanon iexten echo'
+
+    docker run -d --name srv --runtime runsc -p 127.0.0.1::80 -m 64m --memory-swap 64m busybox sh -c '
+        trap "echo told; exit 5" TERM
+        mkdir /w; echo page >/w/index.html; httpd -p 80 -h /w
+        echo ready; while :; do sleep 0.1; done'
+    wait_logs srv ready
+    wait_until 10 curl -sf -m 5 "http://$(docker port srv 80)/"
+    same "$(docker run --rm --link srv:srv busybox wget -qO- http://srv/)" page
+    ip=$(docker inspect -f '{{.NetworkSettings.IPAddress}}' srv)
+    same "$(docker exec srv ip -o -4 addr show eth0 | grep -oF "$ip/")" "$ip/"
+    run docker exec srv sh -c 'echo inside; exit 3'
+    expect_status 3
+    expect_output inside
+    same "$(docker exec -u nobody srv id -un)" nobody
+    memory_is srv $((64 * MB)) $((64 * MB))
+    docker pause srv
+    same "$(state srv)" paused
+    docker unpause srv
+    engine_signal KILL
+    engine_start --config-file "$E_DIR/daemon.json"
+    same "$(docker exec srv echo again)" again
+    id=$(docker inspect -f '{{.Id}}' srv)
+    docker stop srv
+    wait_logs srv told
+    same "$(docker inspect -f '{{.State.ExitCode}}' srv)" 5
+    ! ls -d /run/*/"$id" 2>/dev/null || fail 'runsc has state in its own place'
+    docker start srv
+    docker kill srv
+    same "$(docker wait srv)" 137
+    run docker run --name oom --runtime runsc -m 64m --memory-swap 64m busybox sh -c 'exec tail /dev/zero'
+    expect_status 137
+    same "$(docker inspect -f '{{.State.OOMKilled}}' oom)" true
+    remove_all
+    engine_signal TERM
+    engine_start "${DAEMON[@]}"
+}
+
 @test "daemon.json: runtimes with arguments, default-runtime" {
     # A runtime that writes down what it is asked.
     cat >"$E_DIR/wrapped" <<SCRIPT

@@ -32,8 +32,8 @@ typedef struct {
 	char id[SHORT_ID + 1];
 	const Descriptor *blob;
 	const char *diff_id;
-	Fetch *fetch; /* NULL: it was there, and is pinned */
-	const char *pinned;
+	Fetch *fetch;       /* NULL: it was there, */
+	const char *pinned; /* and is pinned */
 	FetchState told;
 } PullLayer;
 
@@ -139,17 +139,29 @@ static void layers_clear(Layers *ls)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Layers, layers_clear)
 
+/* What is there stays there, also when its image is removed meanwhile. FALSE: not all is. */
+static gboolean pin_layers(Layers *ls, const Manifest *m, const ImageCore *core)
+{
+	gboolean all = TRUE;
+	for (guint i = 0; i < m->layers->len; i++) {
+		gboolean there = layer_pin(ls->p->r->store, core->chain_ids[i]);
+		ls->layers[i].pinned = there ? core->chain_ids[i] : NULL;
+		all &= there;
+	}
+	ls->n = m->layers->len;
+	return all;
+}
+
 static void start_layers(Layers *ls, Session *s, const Manifest *m, const ImageCore *core)
 {
 	Registry *r = ls->p->r;
-	for (guint i = 0; i < m->layers->len; i++) {
-		PullLayer *l = &ls->layers[ls->n++];
+	for (guint i = 0; i < ls->n; i++) {
+		PullLayer *l = &ls->layers[i];
 		l->blob = m->layers->pdata[i];
 		l->diff_id = core->diff_ids[i];
 		g_strlcpy(l->id, digest_hex(l->blob->digest), sizeof l->id);
 		const char *chain = core->chain_ids[i];
-		if (layer_pin(r->store, chain)) {
-			l->pinned = chain;
+		if (l->pinned) {
 			tell_layer(ls->p->call, l->id, "Already exists");
 			continue;
 		}
@@ -198,7 +210,8 @@ static gboolean pull_image(Pull *p, Session *s, const Reference *ref, const Mani
 	if (ls.wake < 0)
 		return dh_error_errno(error, errno, "eventfd");
 	ls.layers = g_new0(PullLayer, m->layers->len + 1);
-	if (!have) {
+	gboolean pinned = pin_layers(&ls, m, core);
+	if (!have || !pinned) {
 		start_layers(&ls, s, m, core);
 		if (!wait_layers(&ls, error))
 			return FALSE;

@@ -128,7 +128,10 @@ static gboolean adopt_layers(Adoption *a, GError **error)
 	for (guint i = 0; n->core->diff_ids[i]; i++) {
 		StagedLayer *staged = g_ptr_array_index(n->staged, i);
 		const char *chain = n->core->chain_ids[i];
-		if (!staged || layer_known(a->s, chain))
+		gboolean known = layer_known(a->s, chain);
+		if (!staged && !known)
+			return dh_error(error, DH_ERROR_CONFLICT, "layer %s is gone", chain);
+		if (known)
 			continue;
 		Layer *l = g_new0(Layer, 1);
 		g_ptr_array_add(a->new_layers, l);

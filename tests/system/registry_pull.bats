@@ -266,3 +266,56 @@ put_index() {
     ok "$ON_PTY" -- env TERM=dumb "$E_DIR/bin/docker" pull nginx
     expect_no_match $'\e'
 }
+
+@test "an image is pulled and removed over and over at once: each pull has it or says why" {
+    dhow_only 'it is our store that is pressed'
+    docker pull -q "$HUB/library/busybox:1.29"
+    run python3 - "$E_SOCK" "$HUB/library/busybox" <<'END'
+import http.client, random, socket, sys, threading, time
+
+class Connection(http.client.HTTPConnection):
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(sys.argv[1])
+
+def call(method, url):
+    c = Connection("localhost", timeout=100)
+    c.request(method, url)
+    r = c.getresponse()
+    body = r.read()
+    c.close()
+    return r.status, body
+
+name, over, bad, pulls = sys.argv[2], threading.Event(), [], [0]
+
+def pull():
+    while not over.is_set():
+        status, body = call("POST", f"/images/create?fromImage={name}&tag=1.29")
+        if status != 200 or b"errorDetail" in body:
+            bad.append(body)
+            return
+        pulls[0] += 1
+
+threads = [threading.Thread(target=pull) for _ in range(4)]
+for t in threads:
+    t.start()
+removed = 0
+while pulls[0] < 500 and not bad:
+    time.sleep(random.uniform(0, 0.01))
+    status, body = call("DELETE", f"/images/{name}:1.29?force=1")
+    removed += status == 200
+    if status not in (200, 404):
+        bad.append(body)
+over.set()
+for t in threads:
+    t.join()
+print("bad" if bad else "good", bad[:3])
+print("both" if removed > 20 else f"{pulls[0]} pulls, {removed} removed")
+END
+    expect_status 0
+    expect_line 'good []'
+    expect_line both
+    docker pull -q "$HUB/library/busybox:1.29"
+    same "$(docker run --rm "$HUB/library/busybox:1.29" echo whole)" whole
+    docker rmi "$HUB/library/busybox:1.29"
+}

@@ -92,6 +92,7 @@ void api_reply_header(ApiRequest *r, const char *name, const char *value);
 /* Sends the head now, if it was not sent yet. Whoever calls it with the first thing to stream lets
  * what fails before be an ordinary error. */
 void api_stream_begin(ApiRequest *r, int status, const char *content_type);
+gboolean api_stream_has_begun(const ApiRequest *r);
 /* 0, or -1: the client is gone; or 1: taken, but the request is to be handed over and the client
  * takes no more at the moment. A LogsSink with the request as its argument. */
 int api_stream_write(void *request, const void *buf, size_t n);

@@ -6,6 +6,14 @@
 
 #include <string.h>
 
+/* A piece of a list that is long. */
+static int write_list(void *request, const void *buf, size_t n)
+{
+	(void)api_cancel_fd(request); /* the server need not wait for a reader who does not read */
+	api_stream_begin(request, 200, "application/json");
+	return api_stream_write(request, buf, n);
+}
+
 gboolean api_containers_list(ApiRequest *r, GError **error)
 {
 	static const char *const allowed[] = {"ancestor", "before", "exited", "expose", "health",
@@ -18,13 +26,20 @@ gboolean api_containers_list(ApiRequest *r, GError **error)
 	ListRequest list = {.all = api_query_bool(r, "all", FALSE),
 		.size = api_query_bool(r, "size", FALSE),
 		.members = some,
-		.filters = filters};
+		.filters = filters,
+		.write = write_list,
+		.write_arg = r};
 	if (!filters || !api_query_int(r, "limit", 0, &list.limit, error))
 		return FALSE;
 	char *body = container_list(api_engine(r), &list, error);
 	if (!body)
 		return FALSE;
-	api_reply_take(r, 200, "application/json", body);
+	if (!api_stream_has_begun(r)) {
+		api_reply_take(r, 200, "application/json", body);
+		return TRUE;
+	}
+	(void)api_stream_write(r, body, strlen(body));
+	g_free(body);
 	return TRUE;
 }
 

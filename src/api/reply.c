@@ -239,6 +239,11 @@ void api_stream_begin(ApiRequest *r, int status, const char *content_type)
 	g_string_free(head, TRUE);
 }
 
+gboolean api_stream_has_begun(const ApiRequest *r)
+{
+	return r->reply != REPLY_NONE;
+}
+
 int api_stream_tar(void *request, const void *buf, size_t n)
 {
 	api_stream_begin(request, 200, "application/x-tar");

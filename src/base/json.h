@@ -89,13 +89,19 @@ void *dh_json_parse_text(const DhJsonTable *t, const char *text, size_t n, GErro
 
 /* The objects of an array in a text, one after the other: for lists of thousands. */
 typedef struct {
-	const char *at, *end;
+	const char *text, *at, *end;
+	size_t done; /* of the text */
 	size_t next; /* field that is expected */
 	gboolean begun, ended;
+	gboolean growing; /* this is not all of the text yet */
 } DhJsonScan;
-void dh_json_scan(DhJsonScan *s, const char *text, size_t n);
+/* The whole text, or the beginning of one that grows. */
+void dh_json_scan(DhJsonScan *s, const char *text, size_t n, gboolean whole);
+/* The same text, of which there is more now; it may have moved. */
+void dh_json_scan_more(DhJsonScan *s, const char *text, size_t n, gboolean whole);
 /* Fills *obj, which is empty (free with dh_json_clear, also after a failure), by a table without
- * INLINE, REQUIRED and strictness; names match exactly. FALSE at the end, or with error. */
+ * INLINE, REQUIRED and strictness; names match exactly. FALSE at the end, with error, or, while the
+ * text grows, for want of more. */
 gboolean dh_json_scan_next(DhJsonScan *s, const DhJsonTable *t, void *obj, GError **error);
 
 /* A zeroed structure with TRISTATE and MINUS_ONE members at -1, also in structures inside it. */

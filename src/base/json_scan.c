@@ -223,16 +223,21 @@ static gboolean read_object(DhJsonScan *s, const DhJsonTable *t, void *obj, GErr
 	return TRUE;
 }
 
-void dh_json_scan(DhJsonScan *s, const char *text, size_t n)
+void dh_json_scan(DhJsonScan *s, const char *text, size_t n, gboolean whole)
 {
-	*s = (DhJsonScan){.at = text, .end = text + n};
+	*s = (DhJsonScan){.text = text, .at = text, .end = text + n, .growing = !whole};
 }
 
-gboolean dh_json_scan_next(DhJsonScan *s, const DhJsonTable *t, void *obj, GError **error)
+void dh_json_scan_more(DhJsonScan *s, const char *text, size_t n, gboolean whole)
 {
-	if (s->ended)
-		return FALSE;
-	s->ended = TRUE; /* also by an error */
+	s->text = text;
+	s->at = text + s->done;
+	s->end = text + n;
+	s->growing = !whole;
+}
+
+static gboolean read_next(DhJsonScan *s, const DhJsonTable *t, void *obj, GError **error)
+{
 	if (!s->begun && !expect(s, '[', "an array is expected", error))
 		return FALSE;
 	if (next_is(s, ']')) {
@@ -243,9 +248,21 @@ gboolean dh_json_scan_next(DhJsonScan *s, const DhJsonTable *t, void *obj, GErro
 	}
 	if (s->begun && !expect(s, ',', "',' or ']' is expected", error))
 		return FALSE;
-	if (!read_object(s, t, obj, error))
+	return read_object(s, t, obj, error);
+}
+
+gboolean dh_json_scan_next(DhJsonScan *s, const DhJsonTable *t, void *obj, GError **error)
+{
+	if (s->ended)
 		return FALSE;
+	/* Whatever is wrong with a text that grows, it may only be short. */
+	if (!read_next(s, t, obj, s->growing ? NULL : error)) {
+		s->ended = !s->growing;
+		dh_json_clear(t, obj);
+		s->at = s->text + s->done;
+		return FALSE;
+	}
 	s->begun = TRUE;
-	s->ended = FALSE;
+	s->done = (size_t)(s->at - s->text);
 	return TRUE;
 }

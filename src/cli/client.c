@@ -440,25 +440,29 @@ Response *cli_request_again(const Cli *cli, const Request *req, GError **error)
 	return NULL;
 }
 
+ssize_t response_more_text(Response *r, GString *text, GError **error)
+{
+	char buf[16384];
+	ssize_t n = response_read(r, buf, sizeof buf, error);
+	if (n > 0 && text->len + (size_t)n > MAX_JSON_BODY) {
+		dh_error(error, DH_ERROR_TOO_LARGE, "the daemon's answer is too large");
+		return -1;
+	}
+	if (n > 0)
+		g_string_append_len(text, buf, n);
+	return n;
+}
+
 GString *response_text(Response *r, GError **error)
 {
 	const char *length = response_header(r, "Content-Length");
 	guint64 expected = length ? g_ascii_strtoull(length, NULL, 10) : 0;
 	g_autoptr(GString) body = g_string_sized_new(MIN(expected, 1024 * 1024) + 1);
-	for (;;) {
-		char buf[16384];
-		ssize_t n = response_read(r, buf, sizeof buf, error);
-		if (n < 0)
-			return NULL;
-		if (n == 0)
-			break;
-		if (body->len + (size_t)n > MAX_JSON_BODY) {
-			dh_error(error, DH_ERROR_TOO_LARGE, "the daemon's answer is too large");
-			return NULL;
-		}
-		g_string_append_len(body, buf, n);
-	}
-	return g_steal_pointer(&body);
+	ssize_t n;
+	do
+		n = response_more_text(r, body, error);
+	while (n > 0);
+	return n < 0 ? NULL : g_steal_pointer(&body);
 }
 
 json_t *response_json(Response *r, GError **error)

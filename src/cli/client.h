@@ -45,7 +45,9 @@ json_t *response_next_json(Response *r, GError **error);
  * them. NULL: none yet, and *ret_end says whether the stream is over. Call again with readable
  * FALSE until it is NULL. */
 json_t *response_poll_json(Response *r, gboolean readable, gboolean *ret_end);
-/* The whole body (at most 64 MiB); as JSON. */
+/* Appends what has come of a body (at most 64 MiB), or waits for it. Bytes, 0 at the end, or -1. */
+ssize_t response_more_text(Response *r, GString *text, GError **error);
+/* The whole of it; as JSON. */
 GString *response_text(Response *r, GError **error);
 json_t *response_json(Response *r, GError **error);
 /* After an upgrade: the raw connection (the caller's) and what was read beyond the head. */

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of a long list the reader has a part while the next is being written. */
+enum { PIECE = 16 * 1024 };
+
 /* What the filters come down to before the first container is looked at. */
 typedef struct {
 	const ListRequest *req;
@@ -295,7 +298,8 @@ char *container_list(Engine *e, const ListRequest *r, GError **error)
 		return NULL;
 	if (is_task)
 		return g_strdup("[]\n"); /* no container here belongs to a swarm */
-	GString *out = g_string_new("[");
+	GString *out = g_string_sized_new(PIECE + PIECE / 4);
+	const char *before = "[";
 	int64_t left = r->latest ? 1 : r->limit > 0 ? r->limit : -1;
 	g_autoptr(GPtrArray) all = container_all(e);
 	g_autoptr(SummaryWriter) writer = summary_writer_new(e, r, all);
@@ -311,11 +315,16 @@ char *container_list(Engine *e, const ListRequest *r, GError **error)
 		g_autoptr(ContainerSnapshot) s = container_snapshot(c);
 		if (!matches(&q, c, s))
 			continue;
-		if (out->len > 1)
-			g_string_append_c(out, ',');
+		g_string_append(out, before);
+		before = ",";
 		summary_append(writer, c, s, out);
 		left -= left > 0;
+		if (r->write && out->len >= PIECE) {
+			if (r->write(r->write_arg, out->str, out->len) < 0)
+				break;
+			g_string_truncate(out, 0);
+		}
 	}
-	g_string_append(out, "]\n");
+	g_string_append(out, *before == '[' ? "[]\n" : "]\n");
 	return g_string_free(out, FALSE);
 }

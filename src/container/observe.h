@@ -40,6 +40,11 @@ typedef struct {
 	int64_t limit;  /* 0: none */
 	char **members; /* of an element, by name: no others are written; NULL: all */
 	Filters *filters;
+	/* May be NULL. Takes the text in pieces, while more is being written; 0, or -1: no more is
+	 * wanted. */
+	int (*write)(void *arg, const void *buf, size_t n);
+	void *write_arg;
 } ListRequest;
-/* Body of GET /containers/json, as text; caller frees. */
+/* Body of GET /containers/json, as text: what of it has not gone to `write`; caller frees. Errors
+ * come before anything has. */
 char *container_list(Engine *e, const ListRequest *r, GError **error);

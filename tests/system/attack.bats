@@ -128,3 +128,39 @@ END
     wait_gone "$pid"
     wait_until 10 umount "$small"
 }
+
+@test "a long list comes in pieces and is whole; who does not read it holds nobody up" {
+    local i long
+    long=$(head -c 50000 /dev/zero | tr '\0' x)
+    for i in {1..40}; do
+        docker create --name "c$i" --label "long=$long" busybox true
+    done
+    same "$(docker ps -aq | wc -l)" 40
+    same "$(docker ps -a --format '{{.Names}} {{len (.Label "long")}}' | sort)" "$(printf 'c%s 50000\n' {1..40} | sort)"
+    local version
+    for version in 1.0 1.1; do
+        curl -sf "--http$version" --unix-socket "$E_SOCK" 'http://x/containers/json?all=1' >"$BATS_TEST_TMPDIR/list"
+        same "$(python3 -c 'import json, sys; l = json.load(open(sys.argv[1])); print(len(l), len({c["Id"] for c in l}))' \
+            "$BATS_TEST_TMPDIR/list")" '40 40'
+    done
+    python3 - "$E_SOCK" "$BATS_TEST_TMPDIR/asked" <<'END' 3>&- &
+import socket, sys, time
+held = []
+for i in range(5):
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(sys.argv[1])
+    s.send(b'GET /containers/json?all=1 HTTP/1.1\r\nHost: x\r\n\r\n')
+    s.recv(1)
+    held.append(s)
+open(sys.argv[2], 'w').close()
+time.sleep(1000)
+END
+    local reader=$!
+    wait_until 10 test -e "$BATS_TEST_TMPDIR/asked"
+    ok timeout 60 docker rm -f c1
+    same "$(docker ps -aq | wc -l)" 39
+    engine_signal TERM
+    kill -0 "$reader" || fail 'it does not hold them any more'
+    kill "$reader"
+    engine_start
+}

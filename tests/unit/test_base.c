@@ -187,7 +187,7 @@ static void json_scanned_is_the_trees(void **state)
 	g_autoptr(json_t) tree = dh_json_loads(text, strlen(text), NULL);
 	g_autoptr(GError) error = NULL;
 	DhJsonScan scan;
-	dh_json_scan(&scan, text, strlen(text));
+	dh_json_scan(&scan, text, strlen(text), TRUE);
 	for (size_t i = 0; i < json_array_size(tree); i++) {
 		Scanned from_text = {0}, from_tree = {0};
 		assert_true(dh_json_scan_next(&scan, &scanned_table, &from_text, &error));
@@ -204,6 +204,37 @@ static void json_scanned_is_the_trees(void **state)
 	assert_null(error);
 }
 
+/* Byte by byte, at another place each time, it is the same. */
+static void json_scan_waits_for_more(void **state)
+{
+	static const char text[] = " [{\"I\":123,\"S\":\"a\\\"b\",\"List\":[\"x\",\"y\"]},"
+				   "{\"Raw\":{\"k\":[1,2]},\"Else\":12.5},{\"I\":4}]\n";
+	GString *all = g_string_new(NULL);
+	DhJsonScan scan;
+	dh_json_scan(&scan, "", 0, FALSE);
+	for (size_t n = 1, whole = FALSE; !whole; n++) {
+		g_autofree char *part = g_strndup(text, n);
+		whole = n == strlen(text);
+		dh_json_scan_more(&scan, part, n, whole != 0);
+		for (gboolean more = TRUE; more;) {
+			g_autoptr(GError) error = NULL;
+			Scanned o = {0};
+			more = dh_json_scan_next(&scan, &scanned_table, &o, &error);
+			assert_null(error);
+			if (more)
+				dh_json_append_text(&scanned_table, &o, all);
+			dh_json_clear(&scanned_table, &o);
+		}
+	}
+	assert_string_equal(all->str,
+		"{\"I\":123,\"S\":\"a\\\"b\",\"List\":[\"x\",\"y\"],\"Map\":null,\"Inners\":null,"
+		"\"Raw\":null}{\"I\":0,\"S\":\"\",\"List\":null,\"Map\":null,\"Inners\":null,"
+		"\"Raw\":"
+		"{\"k\":[1,2]}}{\"I\":4,\"S\":\"\",\"List\":null,\"Map\":null,\"Inners\":null,"
+		"\"Raw\":null}");
+	g_string_free(all, TRUE);
+}
+
 static void json_scan_refuses(void **state)
 {
 	static const char *const bad[] = {"", "{}", "[", "[{}", "[{},]", "[{} {}]", "[{}] x", "[1]",
@@ -214,7 +245,7 @@ static void json_scan_refuses(void **state)
 		g_autoptr(GError) error = NULL;
 		gboolean more = TRUE;
 		DhJsonScan scan;
-		dh_json_scan(&scan, bad[i], strlen(bad[i]));
+		dh_json_scan(&scan, bad[i], strlen(bad[i]), TRUE);
 		while (more) {
 			Scanned o = {0};
 			more = dh_json_scan_next(&scan, &scanned_table, &o, &error);
@@ -533,6 +564,7 @@ int main(void)
 		cmocka_unit_test(json_text_is_the_trees),
 		cmocka_unit_test(json_defaults_and_errors),
 		cmocka_unit_test(json_scanned_is_the_trees),
+		cmocka_unit_test(json_scan_waits_for_more),
 		cmocka_unit_test(json_scan_refuses),
 		cmocka_unit_test(json_absent_is_minus_one),
 		cmocka_unit_test(durations_and_times),

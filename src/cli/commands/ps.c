@@ -287,25 +287,42 @@ static char *members_of(const gboolean *shown)
 	return g_string_free(all, FALSE);
 }
 
-static gboolean add_rows(FormatList *list, const GString *text, const gboolean *shown,
-	gboolean trunc, GError **error)
+static gboolean add_complete(
+	FormatList *list, DhJsonScan *scan, const gboolean *shown, gboolean trunc, GError **error)
 {
-	DhJsonScan scan;
-	gboolean more = TRUE, ok = TRUE;
-	dh_json_scan(&scan, text->str, text->len);
-	while (more && ok) {
+	for (;;) {
 		g_autoptr(GError) why = NULL;
 		Listed c = {0};
-		more = dh_json_scan_next(&scan, &listed_table, &c, &why);
-		if (more) {
-			g_autoptr(json_t) row = row_of(&c, shown, trunc);
-			ok = format_list_add(list, row, error);
-		} else if (why) {
+		gboolean ok = dh_json_scan_next(scan, &listed_table, &c, &why);
+		if (why) {
 			g_propagate_prefixed_error(
 				error, g_steal_pointer(&why), "the daemon's answer is not JSON: ");
-			ok = FALSE;
+			return FALSE;
 		}
+		if (!ok)
+			return TRUE;
+		g_autoptr(json_t) row = row_of(&c, shown, trunc);
 		dh_json_clear(&listed_table, &c);
+		if (!format_list_add(list, row, error))
+			return FALSE;
+	}
+}
+
+/* Rows are made of what has come while the daemon writes more. */
+static gboolean add_rows(
+	FormatList *list, Response *answer, const gboolean *shown, gboolean trunc, GError **error)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+	gboolean ok = TRUE, whole = FALSE;
+	DhJsonScan scan;
+	dh_json_scan(&scan, text->str, 0, whole);
+	while (ok && !whole) {
+		ssize_t n = response_more_text(answer, text, error);
+		if (n < 0)
+			return FALSE;
+		whole = n == 0;
+		dh_json_scan_more(&scan, text->str, text->len, whole);
+		ok = add_complete(list, &scan, shown, trunc, error);
 	}
 	return ok;
 }
@@ -340,8 +357,7 @@ static int ps_run(Cli *cli, void *options, char **args, GError **error)
 		limit_text, "members", *members ? members : "Id", "size", size ? "1" : NULL, NULL);
 	Request request = {.method = "GET", .path = "/containers/json", .query = query};
 	g_autoptr(Response) answer = cli_request(cli, &request, error);
-	g_autoptr(GString) text = answer ? response_text(answer, error) : NULL;
-	if (!text || !add_rows(list, text, shown, !o->no_trunc, error))
+	if (!answer || !add_rows(list, answer, shown, !o->no_trunc, error))
 		return 1;
 	return format_list_print(list, error) ? 0 : 1;
 }

@@ -176,7 +176,7 @@ static gboolean read_value(
 
 static gboolean is_named(const DhJsonField *f, const char *name, size_t n)
 {
-	return strncmp(f->name, name, n) == 0 && !f->name[n];
+	return strlen(f->name) == n && memcmp(f->name, name, n) == 0;
 }
 
 /* As a rule the members come in the table's order. */

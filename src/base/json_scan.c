@@ -12,7 +12,8 @@
 
 static void skip_space(DhJsonScan *s)
 {
-	while (s->at < s->end && strchr(" \t\r\n", *s->at) && *s->at)
+	while (s->at < s->end &&
+		(*s->at == ' ' || *s->at == '\t' || *s->at == '\r' || *s->at == '\n'))
 		s->at++;
 }
 
@@ -41,14 +42,14 @@ static gboolean next_is(const DhJsonScan *s, char c)
  * themselves. */
 static const char *string_end(const char *p, const char *end, gboolean *ret_plain)
 {
-	gboolean plain = TRUE;
-	for (p++; p < end && *p != '"'; p++) {
-		unsigned char c = (unsigned char)*p;
-		plain &= c >= 0x20 && c < 0x80 && c != '\\';
-		if (c == '\\')
+	/* Bytes of UTF-8 are negative. */
+	for (p++; p < end && (signed char)*p >= ' ' && *p != '"' && *p != '\\'; p++)
+		;
+	*ret_plain = p < end && *p == '"';
+	for (; p < end && *p != '"'; p++) {
+		if (*p == '\\')
 			p++;
 	}
-	*ret_plain = plain;
 	return p < end ? p + 1 : NULL;
 }
 

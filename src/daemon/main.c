@@ -13,6 +13,7 @@
 #include "base/spawn.h"
 #include "daemon/handover.h"
 #include "daemon/listen.h"
+#include "daemon/locks.h"
 #include "daemon/reload.h"
 #include "daemon/systemd.h"
 #include "daemon/upgrade.h"
@@ -26,7 +27,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -58,76 +58,6 @@ static char *find_program(const char *name, const char *build_dir, GError **erro
 	dh_error(error, DH_ERROR_SYSTEM, "cannot find the program %s (looked in %s and %s)", name,
 		dir, DHOW_LIBEXECDIR);
 	return NULL;
-}
-
-/* ---- locks and files ---- */
-
-/* Only one daemon at a time: *ret_fd is the lock, which goes with it. FALSE: there is one. */
-static gboolean lock_path(
-	const char *path, int flags, const char *what, int *ret_fd, GError **error)
-{
-	dh_autofd int fd = open(path, flags | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return dh_error_errno(error, errno, "open %s", path);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return dh_error(error, DH_ERROR_CONFLICT, "%s is in use by another dhowd", what);
-	*ret_fd = dh_steal_fd(&fd);
-	return TRUE;
-}
-
-static gboolean lock_data_root(const char *data_root, int *ret_fd, GError **error)
-{
-	/* Layers hold other machines' setuid programs and secrets: no user gets past the door. */
-	if (!dh_mkdir_p(data_root, 0710, error))
-		return FALSE;
-	if (chmod(data_root, 0710) < 0)
-		return dh_error_errno(error, errno, "chmod %s", data_root);
-	g_autofree char *path = g_build_filename(data_root, "dhowd.lock", NULL);
-	g_autofree char *what = g_strdup_printf("the data root %s", data_root);
-	return lock_path(path, O_RDWR | O_CREAT, what, ret_fd, error);
-}
-
-/* The directory itself, as an engine that ends without containers leaves nothing of it: then the
- * lock is of no use, and is taken on its successor. */
-static gboolean lock_exec_root(const char *exec_root, int *ret_fd, GError **error)
-{
-	g_autofree char *what = g_strdup_printf("the exec root %s", exec_root);
-	struct stat locked, now;
-	for (;;) {
-		dh_autofd int fd = -1;
-		if (!dh_mkdir_p(exec_root, 0711, error) ||
-			!lock_path(exec_root, O_RDONLY | O_DIRECTORY, what, &fd, error))
-			return FALSE;
-		if (fstat(fd, &locked) < 0)
-			return dh_error_errno(error, errno, "stat %s", exec_root);
-		if (stat(exec_root, &now) == 0 && locked.st_dev == now.st_dev &&
-			locked.st_ino == now.st_ino) {
-			*ret_fd = dh_steal_fd(&fd);
-			return TRUE;
-		}
-	}
-}
-
-/* A zombie has no program any more, however long its parent leaves it about. */
-static gboolean process_is_dhowd(pid_t pid)
-{
-	g_autofree char *link = g_strdup_printf("/proc/%d/exe", (int)pid);
-	g_autofree char *exe = g_file_read_link(link, NULL);
-	g_autofree char *name = exe ? g_path_get_basename(exe) : NULL;
-	return name && g_str_has_prefix(name, "dhowd");
-}
-
-static gboolean write_pidfile(const char *path, GError **error)
-{
-	g_autofree char *old = dh_read_file(AT_FDCWD, path, 64, NULL, NULL);
-	pid_t pid = old ? (pid_t)g_ascii_strtoll(old, NULL, 10) : 0;
-	if (pid > 0 && pid != getpid() && process_is_dhowd(pid))
-		return dh_error(error, DH_ERROR_CONFLICT,
-			"pid file found, ensure dhowd is not running or delete %s", path);
-	g_autofree char *dir = g_path_get_dirname(path);
-	g_autofree char *text = g_strdup_printf("%d\n", (int)getpid());
-	return dh_mkdir_p(dir, 0755, error) &&
-	       dh_write_file_atomic(AT_FDCWD, path, text, strlen(text), 0644, error);
 }
 
 /* ---- being ready ---- */
@@ -224,6 +154,8 @@ static gboolean take_locks(Daemon *d, GError **error)
 {
 	const EngineConfig *config = &d->o->engine;
 	const json_t *exec = json_object_get(d->handed, "ExecLock");
+	if (!d->handed)
+		locks_await_dying(d->o->pidfile);
 	if (d->handed)
 		d->lock = (int)json_integer_value(json_object_get(d->handed, "Lock"));
 	else if (!lock_data_root(config->data_root, &d->lock, error))
@@ -255,7 +187,7 @@ static gboolean open_engine(Daemon *d, GError **error)
 	config->handed_over = d->handed != NULL;
 	if (!handover_take_roots(d->handed, config, error) || !take_locks(d, error))
 		return FALSE;
-	if (!write_pidfile(d->o->pidfile, error))
+	if (!pidfile_write(d->o->pidfile, error))
 		return FALSE;
 	d->engine = engine_open(config, d->o->settings, error);
 	if (!d->engine && !d->handed)

@@ -129,6 +129,39 @@ second_is_refused() {
         timeout 20 tail -s 0.05 --pid="$pid" -f /dev/null' sh "$BUILD/src/cli/dhow"
 }
 
+@test "the next daemon starts in the moment in which the last one is killed" {
+    dhow_only "its own affair"
+    engine_start
+    # Not by the shell, which is too slow for that.
+    run python3 - "$E_PIDFILE" "$E_LOG" "$BUILD/src/daemon/dhowd" --data-root "$E_DIR/data" --exec-root "$E_DIR/run" \
+        -H "unix://$E_SOCK" --pidfile "$E_PIDFILE" --bridge "$E_BRIDGE" <<'END'
+import os, signal, socket, subprocess, sys, time
+pidfile, log, command = sys.argv[1], sys.argv[2], sys.argv[3:]
+for i in range(10):
+    held = [socket.socket(socket.AF_UNIX) for _ in range(300)]  # a thread each, to be ended first
+    for s in held:
+        s.connect(command[command.index("-H") + 1][len("unix://"):])
+    with open(pidfile) as f:
+        os.kill(int(f.read()), signal.SIGKILL)
+    with open(log, "a") as out:
+        p = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
+    while open(pidfile).read() != f"{p.pid}\n":
+        if p.poll() is not None:
+            sys.exit(f"start {i}: it ended with {p.returncode}")
+        time.sleep(0.002)
+    while True:
+        try:
+            socket.socket(socket.AF_UNIX).connect(command[command.index("-H") + 1][len("unix://"):])
+            break
+        except OSError:
+            time.sleep(0.002)
+    p.returncode = 0  # whoever waits for it now, it is not us
+END
+    expect_status 0
+    engine_ready
+    ok docker version
+}
+
 @test "help of the daemon; unknown flags" {
     dhow_only "its own affair"
     ok "$BUILD/src/daemon/dhowd" --help

@@ -53,6 +53,7 @@ struct Container {
 	gboolean unmounting; /* (s) its shim, which has told the end, still has its root mounted */
 	gboolean restart_cancelled; /* (s) stopped by somebody: the policy is silent */
 	gint64 restart_due;         /* (s) monotonic, us */
+	gboolean starting;          /* (s) by its policy, which cannot be taken back any more */
 	struct Health *health;      /* (s) of this run or the last one (health.c) */
 	gint64 probe_due;           /* (s) monotonic, us */
 	Identity *identity;         /* (s) NULL: the host's; replaced at a start (start.c) */
@@ -126,7 +127,8 @@ typedef enum {
 	WAIT_NEXT_EXIT,
 	WAIT_REMOVED,
 	WAIT_UNMOUNTED,
-	WAIT_NO_LAUNCH
+	WAIT_NO_LAUNCH,
+	WAIT_STARTED
 } WaitCondition;
 typedef struct ContainerWait ContainerWait;
 /* The condition is remembered at the call, so that a caller may answer its client before it blocks.

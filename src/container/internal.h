@@ -50,6 +50,8 @@ gboolean container_wait_launched(Container *c, int64_t timeout_ms);
 gboolean container_launch_begin(Container *c, GError **error);
 void container_launch_end(Container *c);
 gboolean container_wait_stopped(Container *c, int64_t timeout_ms);
+/* Until a start by its policy that is under way has come to its end. */
+gboolean container_wait_started(Container *c, int64_t timeout_ms);
 /* Until what its last run mounted is unmounted: it can be started again. */
 gboolean container_wait_unmounted(Container *c, int64_t timeout_ms);
 

@@ -238,6 +238,9 @@ gboolean container_kill(Container *c, const char *signal, GError **error)
 			 !*c->config->stop_signal;
 	if (final && restart_cancel(c))
 		return container_save(c, error);
+	/* A start that was under way may have failed. */
+	if (final && !check_op(c, OP_KILL, NULL, error))
+		return FALSE;
 	g_autofree char *text = g_strdup_printf("%d", number);
 	container_event(c, "kill", "signal", text, NULL);
 	if (number == SIGKILL)

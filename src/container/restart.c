@@ -4,7 +4,7 @@
  * lock and before the end is recorded, whether it is "exited" or "restarting"; the row says so
  * before anybody is told. A timer of the supervisor then starts it again. Whatever comes in between
  * (stop, kill, rm, a start by hand) takes the container out of the state "restarting" or gives it a
- * later date, and the timer finds nothing to do.
+ * later date, and the timer finds nothing to do. What comes when the start has begun waits for it.
  *
  * The delay is docker's: 100 ms, doubled each time up to a minute, from the beginning again after a
  * run of ten seconds. When it is over is part of the row (a time of the wall clock, as it must
@@ -22,6 +22,7 @@
 #define NS_PER_MS ((int64_t)1000000)
 #define FIRST_DELAY_MS 100
 #define MAX_DELAY_MS 60000
+#define STARTING_TIMEOUT_MS 60000
 #define GOOD_RUN (10 * (int64_t)DH_NSEC)
 
 static gboolean policy_wants(const Container *c)
@@ -143,7 +144,12 @@ gboolean restart_cancel(Container *c)
 {
 	g_mutex_lock(&c->state_lock);
 	c->restart_cancelled = TRUE;
-	gboolean waited = c->state.status == STATUS_RESTARTING;
+	gboolean begun = c->starting;
+	g_mutex_unlock(&c->state_lock);
+	if (begun && !container_wait_started(c, STARTING_TIMEOUT_MS))
+		return FALSE;
+	g_mutex_lock(&c->state_lock);
+	gboolean waited = c->state.status == STATUS_RESTARTING && !c->starting;
 	if (waited) {
 		c->state.status = STATUS_EXITED;
 		c->state.restarting = FALSE;

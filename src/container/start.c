@@ -255,6 +255,7 @@ static void set_running(Container *c, int64_t pid, int64_t started_at)
 	g_mutex_lock(&c->state_lock);
 	g_free(c->state.error);
 	container_state_run(&c->state, pid, started_at);
+	c->starting = FALSE;
 	container_changed(c);
 	g_mutex_unlock(&c->state_lock);
 }
@@ -271,6 +272,7 @@ static void set_failed(Container *c, const GError *error)
 	g_clear_pointer(&c->sandbox_id, g_free);
 	NetEndpoint *endpoint = g_steal_pointer(&c->endpoint);
 	c->state.exit_code = code;
+	c->starting = FALSE;
 	if (c->state.status == STATUS_RESTARTING) {
 		c->state.status = STATUS_EXITED;
 		c->state.restarting = FALSE;
@@ -336,6 +338,7 @@ gboolean container_start_locked(Container *c, gboolean by_policy, GError **error
 		c->state.restart_count = c->state.restart_delay = 0;
 	}
 	if (ok) {
+		c->starting = by_policy;
 		s.clients = c->pending;
 		c->pending = g_ptr_array_new_with_free_func(pending_client_free);
 	}

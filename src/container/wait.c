@@ -91,6 +91,8 @@ static gboolean holds(const ContainerWait *w)
 		return c->exits != w->exits;
 	case WAIT_NO_LAUNCH:
 		return c->launching == 0;
+	case WAIT_STARTED:
+		return !c->starting;
 	case WAIT_REMOVED:
 		break;
 	}
@@ -158,6 +160,11 @@ gboolean container_wait_stopped(Container *c, int64_t timeout_ms)
 gboolean container_wait_launched(Container *c, int64_t timeout_ms)
 {
 	return wait_quietly(c, WAIT_NO_LAUNCH, timeout_ms);
+}
+
+gboolean container_wait_started(Container *c, int64_t timeout_ms)
+{
+	return wait_quietly(c, WAIT_STARTED, timeout_ms);
 }
 
 gboolean container_wait_unmounted(Container *c, int64_t timeout_ms)

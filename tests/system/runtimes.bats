@@ -303,6 +303,34 @@ JSON
     engine_start "${DAEMON[@]}"
 }
 
+@test "a kill that comes while the policy starts the container again is not lost" {
+    # A runtime that takes its time for every start but the first.
+    cat >"$E_DIR/slow" <<SCRIPT
+#!/bin/sh
+for w; do
+    if [ "\$w" = create ]; then
+        [ ! -e $E_DIR/once ] || { : >$E_DIR/under_way; sleep 2; }
+        : >$E_DIR/once
+    fi
+done
+exec $RUNC "\$@"
+SCRIPT
+    chmod +x "$E_DIR/slow"
+    engine_signal TERM
+    engine_start --add-runtime "slow=$E_DIR/slow"
+    mkdir "$E_DIR/shared"
+    docker run -d --name cc --restart unless-stopped --runtime slow -v "$E_DIR/shared:/s" busybox \
+        sh -c '[ -e /s/again ] && exec sleep 1000; : >/s/again; exit 3'
+    wait_until 20 test -e "$E_DIR/under_way"
+    same "$(state cc)" restarting
+    docker kill cc
+    same "$(state cc)" exited
+    same "$(docker inspect -f '{{.State.ExitCode}} {{.State.Running}} {{.State.Restarting}}' cc)" '137 false false'
+    docker rm cc
+    engine_signal TERM
+    engine_start "${DAEMON[@]}"
+}
+
 @test "daemon.json: runtimes with arguments, default-runtime" {
     # A runtime that writes down what it is asked.
     cat >"$E_DIR/wrapped" <<SCRIPT

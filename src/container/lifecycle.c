@@ -231,12 +231,13 @@ gboolean container_kill(Container *c, const char *signal, GError **error)
 	 */
 	if (!check_op(c, OP_KILL, NULL, error))
 		return FALSE;
-	note_manual_stop(c);
 	/* With a stop signal of its own, other signals are messages and not the end. */
 	int stop_signal = container_stop_signal(c);
 	gboolean final = number == SIGKILL || number == stop_signal || !c->config->stop_signal ||
 			 !*c->config->stop_signal;
-	if (final && restart_cancel(c))
+	gboolean waited = final && restart_cancel(c);
+	note_manual_stop(c); /* a start that was under way would have wiped it out */
+	if (waited)
 		return container_save(c, error);
 	/* A start that was under way may have failed. */
 	if (final && !check_op(c, OP_KILL, NULL, error))

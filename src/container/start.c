@@ -329,7 +329,8 @@ gboolean container_start_locked(Container *c, gboolean by_policy, GError **error
 		(void)container_wait_unmounted(c, ENDING_TIMEOUT_MS);
 	g_mutex_lock(&c->state_lock);
 	/* A kill takes away a restart that is due until its very beginning. */
-	gboolean taken_back = by_policy && c->state.status != STATUS_RESTARTING;
+	gboolean taken_back =
+		by_policy && (c->state.status != STATUS_RESTARTING || c->restart_cancelled);
 	gboolean ok =
 		by_policy ? !taken_back
 			  : container_op_allowed(OP_START, c->state.status, c->id, c->name, error);

@@ -323,6 +323,10 @@ SCRIPT
     docker kill cc
     same "$(state cc)" exited
     same "$(docker inspect -f '{{.State.ExitCode}} {{.State.Running}} {{.State.Restarting}}' cc)" '137 false false'
+    # It is on record that somebody wants it so.
+    engine_signal KILL
+    engine_start --add-runtime "slow=$E_DIR/slow"
+    same "$(state cc)" exited
     docker rm cc
     engine_signal TERM
     engine_start "${DAEMON[@]}"

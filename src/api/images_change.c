@@ -46,7 +46,7 @@ gboolean api_image_delete(ApiRequest *r, GError **error)
 	if (!image)
 		return FALSE;
 	g_autoptr(GPtrArray) gone =
-		store_image_remove(e->store, name, api_query_bool(r, "force", FALSE),
+		store_image_remove(e->store, name, NULL, api_query_bool(r, "force", FALSE),
 			api_query_bool(r, "noprune", FALSE), container_uses_image, e, error);
 	if (!gone)
 		return FALSE;

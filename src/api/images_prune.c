@@ -36,7 +36,7 @@ static void remove_one(
 	Engine *e, const Image *i, const char *name, json_t *deleted, int64_t *reclaimed)
 {
 	g_autoptr(GPtrArray) gone =
-		store_image_remove(e->store, name, FALSE, FALSE, container_uses_image, e, NULL);
+		store_image_remove(e->store, name, i, FALSE, FALSE, container_uses_image, e, NULL);
 	for (guint k = 0; gone && k < gone->len; k++) {
 		const StoreDeleted *d = gone->pdata[k];
 		*reclaimed += d->size;

@@ -177,6 +177,7 @@ static void never_existed(Container *c)
 	g_mutex_lock(&c->state_lock);
 	c->removed = TRUE;
 	c->state.status = STATUS_REMOVING;
+	container_changed(c);
 	g_mutex_unlock(&c->state_lock);
 }
 

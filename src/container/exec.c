@@ -87,21 +87,28 @@ static Exec *exec_new(Container *c, char *id, const ExecConfig *config)
 	return x;
 }
 
-/* Takes the reference over. */
-static void exec_register(Exec *x)
+/* Takes the reference over. FALSE: the container was removed meanwhile, and nobody would forget x.
+ */
+static gboolean exec_register(Exec *x)
 {
 	Container *c = x->c;
 	Engine *e = c->engine;
 	g_mutex_lock(&e->exec_lock);
 	g_mutex_lock(&c->state_lock);
-	g_hash_table_replace(e->execs, x->id, x);
-	g_ptr_array_add(c->exec_ids, g_strdup(x->id));
+	gboolean known = !c->removed;
+	if (known) {
+		g_hash_table_replace(e->execs, x->id, x);
+		g_ptr_array_add(c->exec_ids, g_strdup(x->id));
+	}
 	if (c->exec_ids->len > MAX_EXECS) {
 		g_hash_table_remove(e->execs, c->exec_ids->pdata[0]);
 		g_ptr_array_remove_index(c->exec_ids, 0);
 	}
 	g_mutex_unlock(&c->state_lock);
 	g_mutex_unlock(&e->exec_lock);
+	if (!known)
+		exec_unref(x);
+	return known;
 }
 
 char *exec_create(Container *c, const ExecConfig *config, GError **error)
@@ -115,7 +122,11 @@ char *exec_create(Container *c, const ExecConfig *config, GError **error)
 		return NULL;
 	Exec *x = exec_new(c, dh_id_new(), config);
 	char *id = g_strdup(x->id);
-	exec_register(x);
+	if (!exec_register(x)) {
+		g_free(id);
+		dh_error(error, DH_ERROR_NOT_FOUND, "No such container: %s", c->id);
+		return NULL;
+	}
 	g_autofree char *command = g_strjoinv(" ", config->cmd);
 	g_autofree char *action = g_strdup_printf("exec_create: %s", command);
 	container_event(c, action, "execID", id, NULL);
@@ -162,7 +173,7 @@ static Exec *recover(Container *c, const char *id)
 	if (reply->exited && reply->exit)
 		note_end(x, reply->exit->status);
 	dh_json_free(&shim_reply_table, reply);
-	exec_register(exec_ref(x));
+	(void)exec_register(exec_ref(x));
 	return x;
 }
 
@@ -483,5 +494,5 @@ void exec_import(Engine *e, const json_t *item)
 		note_end(x, json_integer_value(code));
 	else if (x->running && !running)
 		note_end(x, 137);
-	exec_register(x);
+	(void)exec_register(x);
 }

@@ -41,7 +41,8 @@ gboolean container_resolve_links(Container *c, GError **error)
 				"would result in undefined behavior");
 		ContainerLink *link = dh_json_new(&container_link_table);
 		link->target_id = g_strdup(target->id);
-		g_autofree char *base = g_path_get_basename(part[1] ? part[1] : target->name);
+		g_autoptr(ContainerSnapshot) s = container_snapshot(target);
+		g_autofree char *base = g_path_get_basename(part[1] ? part[1] : s->name);
 		link->alias = g_strdup(base);
 		g_ptr_array_add(c->links, link);
 	}

@@ -111,8 +111,9 @@ static gboolean end_for_removal(Container *c, gboolean force, GError **error)
 	if (!running || container_kill(c, "SIGKILL", &failed) ||
 		g_error_matches(failed, DH_ERROR, DH_ERROR_CONFLICT))
 		return TRUE;
+	g_autoptr(ContainerSnapshot) s = container_snapshot(c);
 	g_propagate_prefixed_error(error, g_steal_pointer(&failed),
-		"cannot remove container \"/%s\": could not kill container: ", c->name);
+		"cannot remove container \"/%s\": could not kill container: ", s->name);
 	return FALSE;
 }
 

@@ -17,6 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { UNMOUNT_WAIT_MS = 10000 };
+
 void container_root_close(ContainerRoot *r)
 {
 	dh_close(&r->fd);
@@ -218,6 +220,12 @@ gboolean container_root_whole(Container *c, ContainerRoot *ret, GError **error)
 	g_autoptr(GPtrArray) binds = spec_mounts(c, error);
 	if (!binds)
 		return FALSE;
+	/* The mark that a volatile mount has left (start.c) keeps the layer from being mounted
+	 * again. */
+	g_autofree char *mark = g_build_filename(work_dir, "work", "incompat", NULL);
+	if (c->host_config->auto_remove && (!container_wait_unmounted(c, UNMOUNT_WAIT_MS) ||
+						   !dh_remove_tree(AT_FDCWD, mark, NULL)))
+		return dh_error(error, DH_ERROR_CONFLICT, "container %s is just ending", c->id);
 	j.binds = binds;
 	j.layers = (RtRootfs){.lower = c->lower,
 		.upper = upper,

@@ -368,8 +368,16 @@ static void finish(Removal *r)
 		layer_destroy(r->s, g_ptr_array_index(r->detached, i));
 }
 
-GPtrArray *store_image_remove(Store *s, const char *name, gboolean force, gboolean no_prune,
-	StoreInUse in_use, void *arg, GError **error)
+/* Whether i is still what a prune has chosen: the name was not given to another image, and one that
+ * had no name has got none. */
+static gboolean still_is(const Image *i, const Image *seen)
+{
+	gboolean had_name = *seen->repo_tags || *seen->repo_digests;
+	return strcmp(i->id, seen->id) == 0 && (had_name || (!*i->repo_tags && !*i->repo_digests));
+}
+
+GPtrArray *store_image_remove(Store *s, const char *name, const Image *seen, gboolean force,
+	gboolean no_prune, StoreInUse in_use, void *arg, GError **error)
 {
 	g_autoptr(GPtrArray) records =
 		g_ptr_array_new_with_free_func((GDestroyNotify)store_deleted_free);
@@ -379,6 +387,8 @@ GPtrArray *store_image_remove(Store *s, const char *name, gboolean force, gboole
 	g_mutex_lock(&s->write);
 	g_mutex_lock(&s->lock);
 	const Image *i = index_find(s, name);
+	if (i && seen && !still_is(i, seen))
+		i = NULL;
 	g_autofree char *id = i ? g_strdup(i->id) : NULL;
 	g_mutex_unlock(&s->lock);
 	gboolean ok = id ? is_id_prefix(id, name) ? remove_by_id(&r, id, error)

@@ -85,8 +85,9 @@ typedef struct {
 	int64_t size;   /* bytes given back: of a layer; 0 for the rest */
 } StoreDeleted;
 void store_deleted_free(StoreDeleted *d);
-GPtrArray *store_image_remove(Store *s, const char *name, gboolean force, gboolean no_prune,
-	StoreInUse in_use, void *arg, GError **error);
+/* seen: remove it only if it is still this one, as a prune has found it; or NULL. */
+GPtrArray *store_image_remove(Store *s, const char *name, const Image *seen, gboolean force,
+	gboolean no_prune, StoreInUse in_use, void *arg, GError **error);
 
 /* Gives back the space of images that were removed by force while a stopped container used them,
  * once nobody does. To be called when a container was removed and after start; costs nothing if

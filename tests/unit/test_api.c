@@ -337,8 +337,8 @@ gboolean store_tag(Store *s, const char *image, const char *repo, const char *ta
 {
 	return TRUE;
 }
-GPtrArray *store_image_remove(Store *s, const char *name, gboolean force, gboolean no_prune,
-	StoreInUse in_use, void *arg, GError **error)
+GPtrArray *store_image_remove(Store *s, const char *name, const Image *seen, gboolean force,
+	gboolean no_prune, StoreInUse in_use, void *arg, GError **error)
 {
 	return g_ptr_array_new();
 }

@@ -131,7 +131,7 @@ static GByteArray *save(Fixture *f, const char *a, const char *b)
 static char *remove_image(Fixture *f, const char *name, gboolean force)
 {
 	g_autoptr(GPtrArray) list =
-		store_image_remove(f->s, name, force, FALSE, in_use, f, &f->error);
+		store_image_remove(f->s, name, NULL, force, FALSE, in_use, f, &f->error);
 	if (!list)
 		return NULL;
 	GString *out = g_string_new(NULL);
@@ -790,7 +790,7 @@ static gpointer load_and_remove(gpointer arg)
 		if (!store_load(j->s, memory_read, &m, NULL, NULL, &error))
 			return g_strdup(error->message);
 		g_autoptr(GPtrArray) gone =
-			store_image_remove(j->s, "site", TRUE, FALSE, NULL, NULL, NULL);
+			store_image_remove(j->s, "site", NULL, TRUE, FALSE, NULL, NULL, NULL);
 		g_autoptr(Image) found = store_image_find(j->s, "site", NULL);
 	}
 	return NULL;

@@ -100,7 +100,7 @@ static gboolean do_rmi(Store *s, char **argv, GError **error)
 {
 	gboolean force = strcmp(argv[0], "-f") == 0;
 	g_autoptr(GPtrArray) list =
-		store_image_remove(s, argv[force], force, FALSE, NULL, NULL, error);
+		store_image_remove(s, argv[force], NULL, force, FALSE, NULL, NULL, error);
 	for (guint k = 0; list && k < list->len; k++) {
 		const StoreDeleted *d = g_ptr_array_index(list, k);
 		printf("%s: %s\n", d->untagged ? "Untagged" : "Deleted",

@@ -143,7 +143,9 @@ static gboolean reuse(PushLayer *l, char **ret_url, SessionError *fault, GError 
 		if (!mounted)
 			break; /* that upload is as good as any: one refusal is enough */
 		take_blob(l, &k->blob);
+		g_mutex_lock(&p->lock);
 		l->from = g_strdup(path);
+		g_mutex_unlock(&p->lock);
 		set_phase(l, PUSH_MOUNTED);
 	}
 	return TRUE;
@@ -361,14 +363,22 @@ static gboolean start_layers(Push *p, const Image *image, GError **error)
 	return TRUE;
 }
 
-/* The configuration's descriptor, once the registry has it. */
-static gboolean push_config(
-	Push *p, const Image *image, Descriptor *ret, SessionError *fault, GError **error)
+/* Read before anything is sent: an rmi may take it away at any time. */
+static char *read_config(Push *p, const Image *image, size_t *ret_len, GError **error)
 {
-	size_t n = 0;
-	g_autofree char *text = blob_get(p->r->store, image->id, &n, error);
-	if (!text)
-		return FALSE;
+	g_autoptr(GError) failed = NULL;
+	char *text = blob_get(p->r->store, image->id, ret_len, &failed);
+	if (!text && !store_has_blob(p->r->store, digest_hex(image->id)))
+		not_found_image(image->id, error);
+	else if (!text)
+		g_propagate_error(error, g_steal_pointer(&failed));
+	return text;
+}
+
+/* The configuration's descriptor, once the registry has it. */
+static gboolean push_config(Push *p, const Image *image, const char *text, size_t n,
+	Descriptor *ret, SessionError *fault, GError **error)
+{
 	*ret = (Descriptor){image->id, (char *)MEDIA_DOCKER_CONFIG, (int64_t)n, {0}, FALSE};
 	GError *e = NULL;
 	if (upload_exists(p->session, p->ref->path, image->id, &p->cancel, fault, &e))
@@ -425,8 +435,10 @@ static gboolean push_tag(Registry *r, const RegistryCall *call, const Reference 
 	if (p.wake < 0 || p.stop < 0)
 		return dh_error_errno(error, errno, "eventfd");
 	Descriptor config = {0};
-	if (!start_layers(&p, image, error) || !wait_layers(&p, error) ||
-		!push_config(&p, image, &config, fault, error))
+	size_t n = 0;
+	g_autofree char *text = read_config(&p, image, &n, error);
+	if (!text || !start_layers(&p, image, error) || !wait_layers(&p, error) ||
+		!push_config(&p, image, text, n, &config, fault, error))
 		return FALSE;
 	g_autoptr(GPtrArray) layers = g_ptr_array_new();
 	for (guint i = 0; i < p.n; i++) {

@@ -298,9 +298,9 @@ static char *token_request(Session *s, HttpClient *c, const AuthChallenge *ch, c
 	return body;
 }
 
-/* With no lock held. TRUE: s->bearer is good for scope. */
+/* With no lock held. *ret_header: for scope, also if others forget or replace the session's. */
 static gboolean fetch_token(Session *s, HttpClient *c, const AuthChallenge *ch, const char *scope,
-	const HttpCancel *cancel, SessionError *ret, GError **error)
+	const HttpCancel *cancel, char **ret_header, SessionError *ret, GError **error)
 {
 	size_t n = 0;
 	g_autofree char *body = token_request(s, c, ch, scope, cancel, &n, ret, error);
@@ -322,6 +322,7 @@ static gboolean fetch_token(Session *s, HttpClient *c, const AuthChallenge *ch, 
 	}
 	s->bearer_until = g_get_monotonic_time() + (token->expires_in - 10) * G_USEC_PER_SEC;
 	g_mutex_unlock(&s->lock);
+	*ret_header = g_strconcat("Authorization: Bearer ", token->token, NULL);
 	return TRUE;
 }
 
@@ -385,12 +386,7 @@ static gboolean authorise(Session *s, HttpClient *c, const HttpCancel *cancel, c
 			*ret_header = registry_auth_basic(s->auth);
 		return TRUE;
 	}
-	if (!fetch_token(s, c, ch, scope, cancel, ret, error))
-		return FALSE;
-	g_mutex_lock(&s->lock);
-	*ret_header = g_strconcat("Authorization: Bearer ", s->bearer, NULL);
-	g_mutex_unlock(&s->lock);
-	return TRUE;
+	return fetch_token(s, c, ch, scope, cancel, ret_header, ret, error);
 }
 
 static void forget_token(Session *s)

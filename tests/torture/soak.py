@@ -10,6 +10,7 @@ anonymous: its share of the libraries grows when other programs end.
 """
 import argparse
 import concurrent.futures
+import os
 import signal
 import sys
 import time
@@ -19,6 +20,8 @@ from engine import Engine
 from scale import descriptors, pss
 
 NOISE_KB = 1500    # arenas, caches that fill up
+if "ASAN_OPTIONS" in os.environ:
+    NOISE_KB = 300000  # freed memory that AddressSanitizer keeps from being used again
 NOISE_FDS = 40     # the pool of namespaces may be half full or full
 
 

@@ -214,6 +214,8 @@ static gboolean remove_contents(int fd, dev_t dev, GError **error)
 			int saved = sub < 0 ? errno : EXDEV;
 			if (sub >= 0)
 				close(sub);
+			if (sub < 0 && saved == ENOENT)
+				continue; /* somebody else removes the same */
 			ok = dh_error_errno(err, saved, "remove %s", e->d_name);
 			continue;
 		}
@@ -233,7 +235,7 @@ gboolean dh_remove_tree(int dirfd, const char *path, GError **error)
 	int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 	if (fd < 0)
-		return dh_error_errno(error, errno, "remove %s", path);
+		return errno == ENOENT || dh_error_errno(error, errno, "remove %s", path);
 	if (fstat(fd, &st) < 0) {
 		int saved = errno;
 		close(fd);

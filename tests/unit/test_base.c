@@ -256,6 +256,34 @@ static void json_scan_refuses(void **state)
 	}
 }
 
+static gpointer remove_it(gpointer path)
+{
+	g_autoptr(GError) error = NULL;
+	(void)dh_remove_tree(AT_FDCWD, path, &error);
+	return g_steal_pointer(&error);
+}
+
+static void tree_may_be_removed_by_two(void **state)
+{
+	g_autofree char *top = g_dir_make_tmp("dhow-two-XXXXXX", NULL);
+	for (guint round = 0; round < 300; round++) {
+		g_autofree char *tree = g_build_filename(top, "tree", NULL);
+		for (guint i = 0; i < 8; i++) {
+			g_autofree char *sub = g_strdup_printf("%s/%u/a/b", tree, i);
+			g_autofree char *file = g_strdup_printf("%s/%u/file", tree, i);
+			assert_int_equal(g_mkdir_with_parents(sub, 0700), 0);
+			assert_true(g_file_set_contents(file, "x", 1, NULL));
+		}
+		GThread *other = g_thread_new("other", remove_it, tree);
+		g_autoptr(GError) ours = remove_it(tree);
+		g_autoptr(GError) others = g_thread_join(other);
+		if (ours || others)
+			fail_msg("%s", ours ? ours->message : others->message);
+		assert_false(g_file_test(tree, G_FILE_TEST_EXISTS));
+	}
+	assert_int_equal(rmdir(top), 0);
+}
+
 static void json_absent_is_minus_one(void **state)
 {
 	UnsetOuter *o = dh_json_parse_text(&unset_outer_table, "{}", 2, NULL);
@@ -566,6 +594,7 @@ int main(void)
 		cmocka_unit_test(json_scanned_is_the_trees),
 		cmocka_unit_test(json_scan_waits_for_more),
 		cmocka_unit_test(json_scan_refuses),
+		cmocka_unit_test(tree_may_be_removed_by_two),
 		cmocka_unit_test(json_absent_is_minus_one),
 		cmocka_unit_test(durations_and_times),
 		cmocka_unit_test(sizes),

@@ -54,6 +54,17 @@ typedef struct {
 	int status; /* -1: it lives */
 } Watch;
 
+void console_fit(OciProcess *process)
+{
+	struct winsize size;
+	if (!process->terminal || process->console_size ||
+		ioctl(STDIN_FILENO, TIOCGWINSZ, &size) < 0)
+		return;
+	process->console_size = dh_json_new(&oci_box_table);
+	process->console_size->height = size.ws_row;
+	process->console_size->width = size.ws_col;
+}
+
 static void resize(const Watch *w)
 {
 	struct winsize size;

@@ -12,5 +12,9 @@ gboolean console_send(const char *socket_path, int master, GError **error);
  * Its status in shell form. */
 int console_wait(const RtProcess *p, int master);
 
+/* The terminal that is to be made gets the size of ours, if it is given none: before the program
+ * looks at it. */
+void console_fit(OciProcess *process);
+
 /* To be called before the process is made: from here on signals wait for console_wait. */
 void console_hold_signals(void);

@@ -319,6 +319,7 @@ static int run(const Rt *rt, void *options, char **args, GError **error)
 		return 1;
 	RtProcess p = {.pidfd = -1, .console = -1};
 	if (!o->detach) {
+		console_fit(c->spec->process);
 		console_hold_signals();
 		if (!o->no_subreaper)
 			prctl(PR_SET_CHILD_SUBREAPER, 1);

@@ -199,6 +199,7 @@ static int exec(const Rt *rt, void *options, char **args, GError **error)
 	RtProcess p = {.pidfd = -1, .console = -1};
 	int rc = 1;
 	if (!o->detach) {
+		console_fit(process);
 		console_hold_signals();
 		prctl(PR_SET_CHILD_SUBREAPER, 1);
 	}

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define STAT_MAX 4096
+#define STATUS_MAX (64 * 1024)
 #define CMDLINE_MAX (64 * 1024)
 
 void proc_host_read(ProcHost *h)
@@ -137,4 +138,24 @@ void proc_clear(Proc *p)
 {
 	g_clear_pointer(&p->comm, g_free);
 	g_clear_pointer(&p->args, g_free);
+}
+
+char *proc_status(pid_t pid)
+{
+	g_autofree char *path = g_strdup_printf("/proc/%d/status", (int)pid);
+	return dh_read_file(AT_FDCWD, path, STATUS_MAX, NULL, NULL);
+}
+
+const char *proc_status_field(const char *status, const char *name)
+{
+	g_autofree char *start = g_strdup_printf("\n%s:", name);
+	const char *p = strstr(status, start);
+	return p ? p + strlen(start) : NULL;
+}
+
+gboolean proc_status_signal(const char *status, const char *set, int number)
+{
+	const char *mask = proc_status_field(status, set);
+	guint64 bits = mask ? g_ascii_strtoull(mask, NULL, 16) : 0;
+	return bits >> (number - 1) & 1;
 }

@@ -30,3 +30,9 @@ void proc_host_read(ProcHost *h);
 /* FALSE: it is gone. */
 gboolean proc_read(pid_t pid, Proc *ret);
 void proc_clear(Proc *p);
+
+/* proc_pid_status(5): the whole of it, or NULL; the value of one of its lines, or NULL; whether a
+ * set of signals ("SigIgn", "ShdPnd") has one. */
+char *proc_status(pid_t pid);
+const char *proc_status_field(const char *status, const char *name);
+gboolean proc_status_signal(const char *status, const char *set, int number);

@@ -208,6 +208,12 @@ gboolean container_root_layers(Container *c, ContainerRoot *ret, GError **error)
 	return run(c, &j, error);
 }
 
+gboolean container_root_unmark(Container *c, GError **error)
+{
+	g_autofree char *mark = g_build_filename(c->dir, "work", "work", "incompat", NULL);
+	return dh_remove_tree(AT_FDCWD, mark, error);
+}
+
 gboolean container_root_whole(Container *c, ContainerRoot *ret, GError **error)
 {
 	dh_autofd int ns = running_namespace(c);
@@ -220,12 +226,10 @@ gboolean container_root_whole(Container *c, ContainerRoot *ret, GError **error)
 	g_autoptr(GPtrArray) binds = spec_mounts(c, error);
 	if (!binds)
 		return FALSE;
-	/* The mark that a volatile mount has left (start.c) keeps the layer from being mounted
-	 * again. */
-	g_autofree char *mark = g_build_filename(work_dir, "work", "incompat", NULL);
-	if (c->host_config->auto_remove && (!container_wait_unmounted(c, UNMOUNT_WAIT_MS) ||
-						   !dh_remove_tree(AT_FDCWD, mark, NULL)))
+	if (c->host_config->auto_remove && !container_wait_unmounted(c, UNMOUNT_WAIT_MS))
 		return dh_error(error, DH_ERROR_CONFLICT, "container %s is just ending", c->id);
+	if (!container_root_unmark(c, error))
+		return FALSE;
 	j.binds = binds;
 	j.layers = (RtRootfs){.lower = c->lower,
 		.upper = upper,

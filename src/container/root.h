@@ -41,6 +41,10 @@ gboolean container_root_layers(Container *c, ContainerRoot *ret, GError **error)
  * start meanwhile. */
 gboolean container_root_whole(Container *c, ContainerRoot *ret, GError **error);
 
+/* Lets the layers be mounted once more: the kernel marks those of a volatile mount (start.c), which
+ * must be gone, so that nobody takes for whole what a crash may have torn. */
+gboolean container_root_unmark(Container *c, GError **error);
+
 /* The image's part of it, without what the container changed. */
 gboolean container_root_lower(Container *c, ContainerRoot *ret, GError **error);
 

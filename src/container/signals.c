@@ -7,6 +7,7 @@
 #include "container/internal.h"
 
 #include "base/fs.h"
+#include "container/proc.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -14,25 +15,10 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-/* The value of a line of /proc/PID/status, or NULL. */
-static const char *field(const char *status, const char *name)
-{
-	g_autofree char *start = g_strdup_printf("\n%s:", name);
-	const char *p = strstr(status, start);
-	return p ? p + strlen(start) : NULL;
-}
-
-static gboolean has_signal(const char *status, const char *name, int number)
-{
-	const char *mask = field(status, name);
-	guint64 bits = mask ? g_ascii_strtoull(mask, NULL, 16) : 0;
-	return bits >> (number - 1) & 1;
-}
-
 /* Its number in the innermost of several namespaces is 1. */
 static gboolean is_init(const char *status)
 {
-	const char *ids = field(status, "NSpid");
+	const char *ids = proc_status_field(status, "NSpid");
 	g_autofree char *line = ids ? g_strndup(ids, strcspn(ids, "\n")) : g_strdup("");
 	g_auto(GStrv) words = g_strsplit_set(g_strstrip(line), " \t", -1);
 	guint n = g_strv_length(words);
@@ -56,14 +42,14 @@ gboolean container_ignores_signal(Container *c, int number)
 	g_mutex_unlock(&c->state_lock);
 	if (pid <= 0)
 		return FALSE;
-	g_autofree char *path = g_strdup_printf("/proc/%" G_GINT64_FORMAT "/status", pid);
-	g_autofree char *status = dh_read_file(AT_FDCWD, path, 64 * 1024, NULL, NULL);
+	g_autofree char *status = proc_status((pid_t)pid);
 	/* A blocked signal waits for somebody who reads it (signalfd, sigwait). */
-	if (!status || has_signal(status, "SigBlk", number))
+	if (!status || proc_status_signal(status, "SigBlk", number))
 		return FALSE;
-	if (has_signal(status, "SigIgn", number))
+	if (proc_status_signal(status, "SigIgn", number))
 		return TRUE;
-	return is_init(status) && !has_signal(status, "SigCgt", number) && !is_in_sigwait(pid);
+	return is_init(status) && !proc_status_signal(status, "SigCgt", number) &&
+	       !is_in_sigwait(pid);
 }
 
 int container_stop_signal(const Container *c)

@@ -12,7 +12,6 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "base/fs.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/size.h"
@@ -174,10 +173,9 @@ static json_t *port_fds(Start *s)
  * start that a former daemon made: then it goes. */
 static gboolean prepare_layers(Container *c, RtRootfs *rootfs, GError **error)
 {
-	g_autofree char *mark = g_build_filename(rootfs->work, "work", "incompat", NULL);
 	if (c->host_config->auto_remove)
 		rootfs->mount_options = (char *)ROOT_OVERLAY_OPTIONS ",volatile";
-	return dh_remove_tree(AT_FDCWD, mark, error);
+	return container_root_unmark(c, error);
 }
 
 /* While the shim works. The PID is not known yet: whoever adopts the container asks the shim. */

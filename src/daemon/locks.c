@@ -4,12 +4,12 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/fs.h"
+#include "container/proc.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/pidfd.h>
@@ -22,24 +22,18 @@ static pid_t read_pidfile(const char *path)
 	return text ? (pid_t)g_ascii_strtoll(text, NULL, 10) : 0;
 }
 
-/* Killed by SIGKILL (proc_pid_status(5): pending) or exiting already (proc_pid_stat(5): flags, the
- * seventh field behind the name). */
+/* A dhowd that SIGKILL waits for, or that is exiting already. */
 static gboolean is_dying(pid_t pid)
 {
-	enum { MAX_STATUS = 16 * 1024, EXITING = 0x4 };
-	g_autofree char *status_path = g_strdup_printf("/proc/%d/status", (int)pid);
-	g_autofree char *stat_path = g_strdup_printf("/proc/%d/stat", (int)pid);
-	g_autofree char *status = dh_read_file(AT_FDCWD, status_path, MAX_STATUS, NULL, NULL);
-	g_autofree char *line = dh_read_file(AT_FDCWD, stat_path, MAX_STATUS, NULL, NULL);
-	const char *name = line ? strchr(line, '(') : NULL;
-	const char *rest = line ? strrchr(line, ')') : NULL;
-	const char *pending = status ? strstr(status, "\nShdPnd:") : NULL;
-	unsigned flags = 0;
-	if (!name || !rest || !pending || !g_str_has_prefix(name, "(dhowd"))
+	enum { EXITING = 0x4 }; /* PF_EXITING: proc_pid_stat(5), flags */
+	Proc p;
+	if (!proc_read(pid, &p))
 		return FALSE;
-	guint64 signals = g_ascii_strtoull(pending + strlen("\nShdPnd:"), NULL, 16);
-	(void)sscanf(rest, ") %*c %*d %*d %*d %*d %*d %u", &flags);
-	return (signals & (1ull << (SIGKILL - 1))) || (flags & EXITING);
+	g_autofree char *status = proc_status(pid);
+	gboolean ours = g_str_has_prefix(p.comm, "dhowd");
+	gboolean exiting = (p.flags & EXITING) != 0;
+	proc_clear(&p);
+	return ours && (exiting || (status && proc_status_signal(status, "ShdPnd", SIGKILL)));
 }
 
 void locks_await_dying(const char *pidfile)

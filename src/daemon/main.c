@@ -8,7 +8,6 @@
 #include "api/server.h"
 #include "base/error.h"
 #include "base/fd.h"
-#include "base/fs.h"
 #include "base/log.h"
 #include "base/spawn.h"
 #include "daemon/handover.h"
@@ -154,12 +153,13 @@ static gboolean take_locks(Daemon *d, GError **error)
 {
 	const EngineConfig *config = &d->o->engine;
 	const json_t *exec = json_object_get(d->handed, "ExecLock");
-	if (!d->handed)
-		locks_await_dying(d->o->pidfile);
-	if (d->handed)
+	if (d->handed) {
 		d->lock = (int)json_integer_value(json_object_get(d->handed, "Lock"));
-	else if (!lock_data_root(config->data_root, &d->lock, error))
-		return FALSE;
+	} else {
+		locks_await_dying(d->o->pidfile);
+		if (!lock_data_root(config->data_root, &d->lock, error))
+			return FALSE;
+	}
 	/* A daemon of a time before this lock hands none over. */
 	if (!exec)
 		return lock_exec_root(config->exec_root, &d->exec_lock, error);

@@ -137,3 +137,13 @@ void container_lost(Container *c)
 	container_exited(c, x);
 	dh_json_free(&shim_exit_table, x);
 }
+
+void container_shim_gone(Container *c)
+{
+	g_autoptr(GError) error = NULL;
+	g_mutex_lock(&c->state_lock);
+	gboolean again = c->state.running; /* the next one's */
+	g_mutex_unlock(&c->state_lock);
+	if (!again && !dh_remove_tree(AT_FDCWD, c->run_dir, &error))
+		dh_warn("container %s: %s", c->id, error->message);
+}

@@ -174,6 +174,8 @@ gboolean container_kill_hard(Container *c, GError **error);
 void container_exited(Container *c, const ShimExit *x);
 /* The shim is gone without a word: kills what is left and counts it as ended by SIGKILL. */
 void container_lost(Container *c);
+/* The shim is gone that had told the end: what it may not have come to, being killed. */
+void container_shim_gone(Container *c);
 /* Of --rm, and ended: now, or when that may be (engine_hold_removals). */
 void container_remove_automatically(Container *c);
 /* Releases network and run directory of a container that does not run (any more). */

@@ -100,6 +100,8 @@ static void shim_spoke(Supervisor *s, Watch *w)
 			if (error)
 				dh_warn("container %s: %s", w->c->id, error->message);
 			container_lost(w->c);
+		} else {
+			container_shim_gone(w->c);
 		}
 		set_unmounting(w->c, FALSE);
 		watch_remove(s, w);

@@ -377,6 +377,27 @@ print(n[0])' "$BATS_TEST_TMPDIR/all")
     same "$(state victim)" running
 }
 
+@test "a shim that is killed when it has told the end leaves nothing" {
+    dhow_only "containerd's affair"
+    local shim id hit=0
+    # What the container has written is written out when its root is unmounted, which comes after the telling.
+    for _ in {1..8}; do
+        docker run -d --name victim busybox sh -c 'dd if=/dev/zero of=/big bs=1M count=150 2>/dev/null; exec sleep 1000'
+        id=$(docker inspect -f '{{.Id}}' victim)
+        wait_until 20 docker exec victim sh -c '[ "$(stat -c %s /big)" = 157286400 ] && grep -q sleep /proc/1/comm'
+        shim=$(shim_of victim)
+        docker kill victim
+        [ ! -S "$E_DIR/run/containers/$id/shim.sock" ] || hit=1
+        kill -KILL "$shim" || true
+        no_run_dir() { [ ! -e "$E_DIR/run/containers/$id" ]; }
+        wait_until 5 no_run_dir || fail 'its directory is left'
+        same "$(docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' victim)" 'exited 137'
+        docker rm victim
+        [ "$hit" = 0 ] || break
+    done
+    same "$hit" 1
+}
+
 @test "a killed supervisor's container that takes its time to end leaves nothing" {
     dhow_only "has other supervisors"
     local disk=$BATS_TEST_TMPDIR/disk shim frozen code=0
